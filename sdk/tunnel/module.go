@@ -1,0 +1,52 @@
+package tunnel
+
+import "encoding/json"
+
+// Slot is a mapping that a module knows how to use. Kinds[0] and Spec are its defaults; the operator may choose another
+// of Kinds, another spec, or switch it off.
+type Slot struct {
+	Name  string `json:"name"`
+	Title string `json:"title"`
+	Kinds []Kind `json:"kinds"`
+	Spec  string `json:"spec"` // in the grammar of its kind: ":636", "9100:9100"
+	On    bool   `json:"on"`
+}
+
+// Policy restricts the mappings of an owner's tunnels, operator-made ones included (R49). The zero Policy allows the
+// module's slots and nothing else.
+type Policy struct {
+	Any   bool   `json:"any,omitempty"`   // everything is allowed
+	Kinds []Kind `json:"kinds,omitempty"` // these kinds are allowed for mappings outside the slots
+}
+
+// Anything allows every mapping.
+var Anything = Policy{Any: true}
+
+// Grant is a right beyond the sandbox that a module asks for, such as "dial 5038"; the operator gives it.
+type Grant string
+
+// Description is what a module says of itself, kept by the checksum of its binary.
+type Description struct {
+	Name    string          `json:"name"`
+	Version string          `json:"version"`
+	Slots   []Slot          `json:"slots,omitempty"`
+	Policy  Policy          `json:"policy"`
+	Grants  []Grant         `json:"grants,omitempty"`
+	Schema  json.RawMessage `json:"schema,omitempty"` // JSON Schema of its settings; the SDK derives it
+}
+
+// Site is the part of a configuration's settings that one tunnel is made from; it looks the same in every module (R54).
+// The password is not here: it is sealed and never leaves the host.
+type Site struct {
+	Server      string                  `json:"server,omitempty"` // SERVER text; "" is no tunnel
+	Login       Login                   `json:"login,omitempty"`  // default key
+	Fingerprint string                  `json:"fingerprint,omitempty"`
+	Slots       map[string]SlotSettings `json:"slots,omitempty"`
+}
+
+// SlotSettings are the operator's choices for one slot; nil and "" mean the slot's own default.
+type SlotSettings struct {
+	On   *bool  `json:"on,omitempty"`
+	Kind Kind   `json:"kind,omitempty"`
+	Spec string `json:"spec,omitempty"`
+}
