@@ -1,0 +1,26 @@
+package tunnel
+
+// Wanted is what shall be of one tunnel, as whoever keeps it running is told: the record, and whether a link is due.
+type Wanted struct {
+	Tunnel Tunnel // where Gone, only its Ref is set
+	Gone   bool   // the tunnel is no more
+	Active bool   // a link shall stand
+
+	// Why not, where not Active: Disabled, Inactive or Blocked, with its reason and what to do.
+	State   State
+	Reason  Reason
+	Message string
+	Remedy  string
+
+	// Generation rises when server, login, secret or pin changed: the link must be made anew. Other mappings alone
+	// do not raise it. It is never reused, also not by a tunnel that comes back under the name of one that went.
+	Generation uint64
+}
+
+// Run is what shall be of one configuration, as whoever runs its module is told.
+type Run struct {
+	Ref      ConfigurationRef
+	Enabled  bool
+	Gone     bool // the configuration is no more
+	Revision uint64
+}
