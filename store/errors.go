@@ -17,15 +17,18 @@ var (
 	ErrKey         = errors.New("not a key")
 )
 
-// DamagedError names the record that is damaged; it is an ErrDamaged. Where
-// what is damaged is not one record, Key is the prefix or the key that was asked
-// for. Key may hold any bytes: quote it before it is shown.
+// DamagedError names the record that is damaged; it is an ErrDamaged. Where the
+// damage is not in one record, Key is the key near which it was met, or empty.
+// Key may hold any bytes: quote it before it is shown.
 type DamagedError struct {
 	Key    string
 	Reason string
 }
 
 func (e *DamagedError) Error() string {
+	if e.Key == "" {
+		return "damaged: " + e.Reason
+	}
 	return fmt.Sprintf("record %.600q is damaged: %s", e.Key, e.Reason)
 }
 

@@ -1,0 +1,226 @@
+// Package boltstore is the store in one file, on bbolt. The daemon opens it at
+// start and hands it to the registry.
+//
+// What it promises beyond the contract of package store: a change that Update
+// has acknowledged survives kill -9 and power loss. One process at a time uses
+// the file. Every record carries a SHA-256 over its key and value that is
+// checked whenever it is read, because bbolt itself has no checksum on data: a
+// flipped byte is ErrDamaged, for that record alone. And what makes bbolt panic
+// or fault on a damaged file comes back as ErrDamaged too.
+package boltstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/culvert-pbx/culvert/store"
+)
+
+// Options tune a DB; the zero value is what the daemon uses.
+type Options struct {
+	// Timeout is how long Open waits for another process to let go of the file;
+	// 0 means 1.5 s.
+	Timeout time.Duration
+	// Backlog is how many changes are kept in memory for those who watch; one
+	// that falls further behind is told ErrGone. 0 means 1024.
+	Backlog int
+}
+
+// DB is an open store. It implements store.Store.
+type DB struct {
+	path   string
+	bolt   *bolt.DB
+	file   *lockedFile
+	recent *ring
+	closed chan struct{}
+
+	writing chan struct{} // holds one token while a change is being made
+	broken  atomic.Pointer[store.DamagedError]
+	once    sync.Once
+}
+
+var _ store.Store = (*DB)(nil)
+
+// View is store.Store's.
+func (d *DB) View(ctx context.Context, f func(store.Reader) error) (store.Rev, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Rev{}, err
+	}
+	tx, err := d.begin()
+	if err != nil {
+		return store.Rev{}, err
+	}
+	defer d.end(tx)
+	if err := f(tx); err != nil {
+		return store.Rev{}, err
+	}
+	return tx.rev, nil
+}
+
+// Update is store.Store's. Here f runs once, on the records as they are; it only
+// drafts the change, and bbolt's write transaction lasts from the end of f to the
+// end of the commit.
+func (d *DB) Update(ctx context.Context, f func(store.Tx) error) (store.Rev, error) {
+	if err := d.startWriting(ctx); err != nil {
+		return store.Rev{}, err
+	}
+	defer d.stopWriting()
+
+	var c store.Change
+	rev, err := d.View(ctx, func(r store.Reader) (err error) {
+		c, err = outcome(r, f)
+		return err
+	})
+	if err != nil || len(c.Puts)+len(c.Deletes) == 0 {
+		return rev, err
+	}
+	if err := ctx.Err(); err != nil {
+		return store.Rev{}, err
+	}
+	return d.commit(c)
+}
+
+// Close ends every Watch, waits for the running View and Update and lets go of
+// the file. Calling it again does nothing.
+func (d *DB) Close() (err error) {
+	d.once.Do(func() {
+		close(d.closed)
+		d.writing <- struct{}{}
+		defer d.stopWriting()
+		err = d.closeFile()
+	})
+	return err
+}
+
+func (d *DB) closeFile() error {
+	if d.broken.Load() != nil {
+		d.file.release() // bbolt may have kept its locks in a panic: to close it could hang
+		return nil
+	}
+	return guard("", d.bolt.Close)
+}
+
+// Verify reads every record and returns one *store.DamagedError for each that is
+// damaged, joined. The daemon calls it at start, so that damage is told
+// before somebody needs the record.
+func (d *DB) Verify(ctx context.Context) error {
+	var found []error
+	_, err := d.View(ctx, func(r store.Reader) error {
+		for _, err := range r.Scan("") {
+			if err != nil {
+				found = append(found, err)
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	return errors.Join(append(found, err)...)
+}
+
+// startWriting waits for its turn to change something.
+func (d *DB) startWriting(ctx context.Context) error {
+	select {
+	case d.writing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-d.closed:
+		return errClosed
+	}
+}
+
+func (d *DB) stopWriting() { <-d.writing }
+
+// commit makes c durable, then tells those who watch. The caller is writing.
+func (d *DB) commit(c store.Change) (store.Rev, error) {
+	err := guard("", func() (err error) {
+		c.Rev, err = write(d.bolt, c)
+		return err
+	})
+	if err == nil {
+		d.recent.add(c)
+		return c.Rev, nil
+	}
+	if d.noteBroken(err) {
+		return store.Rev{}, err
+	}
+	d.resync()
+	return store.Rev{}, fmt.Errorf("%w: %s could not be written: %w", store.ErrUnreachable, d.path, err)
+}
+
+// write applies c in one bbolt transaction and returns its revision.
+func write(db *bolt.DB, c store.Change) (store.Rev, error) {
+	tx, err := db.Begin(true)
+	if err != nil {
+		return store.Rev{}, err
+	}
+	rev, records := revOf(tx), tx.Bucket(recordsBucket)
+	for _, r := range c.Puts {
+		err = errors.Join(err, records.Put([]byte(r.Key), seal(r.Key, r.Value)))
+	}
+	for _, key := range c.Deletes {
+		err = errors.Join(err, records.Delete([]byte(key)))
+	}
+	if err != nil {
+		return rev, errors.Join(err, tx.Rollback())
+	}
+	return rev, tx.Commit()
+}
+
+// resync is for a commit that failed: where it became visible all the same (its
+// last sync failed), those who watch must read again, since nobody told them.
+func (d *DB) resync() {
+	if r, err := d.begin(); err == nil {
+		d.recent.jump(r.rev)
+		d.end(r)
+	}
+}
+
+// begin starts reading; end must follow.
+func (d *DB) begin() (r *reader, err error) {
+	if damaged := d.broken.Load(); damaged != nil {
+		return nil, damaged
+	}
+	err = guard("", func() (err error) {
+		r, err = newReader(d.bolt)
+		return err
+	})
+	switch {
+	case errors.Is(err, berrors.ErrDatabaseNotOpen):
+		return nil, errClosed
+	case d.noteBroken(err):
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%w: %s could not be read: %w", store.ErrUnreachable, d.path, err)
+	}
+	return r, nil
+}
+
+func (d *DB) end(r *reader) { d.noteBroken(guard("", r.end)) }
+
+// noteBroken reports whether err is damage, met where bbolt may have kept its
+// locks in a panic: from then on every call answers with it, instead of hanging.
+func (d *DB) noteBroken(err error) bool {
+	var damaged *store.DamagedError
+	if !errors.As(err, &damaged) {
+		return false
+	}
+	d.broken.CompareAndSwap(nil, damaged)
+	return true
+}
+
+// revOf is the revision that tx reads, or will have written: bbolt's transaction
+// number. It is in the file's checked head, changes in the transaction itself,
+// and only ever rises.
+func revOf(tx *bolt.Tx) store.Rev { return store.RevAt(uint64(tx.ID())) }
+
+var errClosed = fmt.Errorf("%w: it is closed", store.ErrUnreachable)
