@@ -1,0 +1,5 @@
+package main
+
+const usage = ""
+
+func main() {}
