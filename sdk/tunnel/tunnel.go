@@ -117,7 +117,8 @@ const Node = "single"
 // Limits of one tunnel and one owner's texts.
 const (
 	MaxMappings = 64
-	MaxComment  = 1000
+	MaxComment  = 1000 // characters
+	MaxDeclared = 64   // tunnels of one configuration
 )
 
 // Event is one line of the journal: something that happened to a tunnel, a module or a configuration.

@@ -1,0 +1,107 @@
+package tunnel
+
+import (
+	"fmt"
+	"iter"
+	"net"
+	"strconv"
+)
+
+// ScopeLocal is where the PBX's own listening ports are reserved.
+const ScopeLocal = "local"
+
+// ScopeRemote is where the listening ports of one SSH server are reserved: its host, whatever the case, and SSH port,
+// whatever the user.
+func ScopeRemote(s Server) string {
+	return "remote/" + net.JoinHostPort(hostKey(s.Host), strconv.Itoa(s.Port))
+}
+
+// Reservation is one listening port that a mapping takes for as long as its record exists, whatever its state. Targets
+// take none: several mappings may lead to one (R45, R46).
+type Reservation struct {
+	Scope   string `json:"scope"` // ScopeLocal, or what ScopeRemote gives
+	Port    int    `json:"port"`
+	Ref     Ref    `json:"ref"`
+	Mapping string `json:"mapping"`
+	Target  string `json:"target"` // where the port leads, for the reader of a finding
+}
+
+// Reservations are the listening ports of t: local ones of its reach kinds, the SSH server's of its expose kinds.
+func Reservations(t Tunnel) []Reservation {
+	var rs []Reservation
+	for _, m := range t.Mappings {
+		switch {
+		case m.Kind.Reaches() && !m.Private():
+			rs = append(rs, Reservation{ScopeLocal, m.Local.Port, t.Ref, m.Name, target(m.Remote)})
+		case m.Kind.Exposes():
+			rs = append(rs, Reservation{ScopeRemote(t.Server), m.Remote.Port, t.Ref, m.Name, target(m.Local)})
+		}
+	}
+	return rs
+}
+
+func target(e Endpoint) string {
+	if e.Host == "" {
+		return strconv.Itoa(e.Port)
+	}
+	return hostText(e.Host) + ":" + strconv.Itoa(e.Port)
+}
+
+// Overlap reports whether a and b cannot both be had (R43). The kind does not matter: a gateway kind listens on all
+// addresses of its side, IPv4 and IPv6, and the loopback addresses of the others are among them.
+func Overlap(a, b Reservation) bool { return a.Scope == b.Scope && a.Port == b.Port }
+
+// Conflicts says which of one tunnel's reservations overlap with each other (R43, R44) or with those held by other
+// tunnels; what held says of the tunnel itself is its former self and does not count.
+func Conflicts(own, held []Reservation) Findings {
+	type place struct {
+		scope string
+		port  int
+	}
+	taken := make(map[place]Reservation, len(held))
+	mine := make(map[Ref]bool, 1)
+	for _, r := range own {
+		mine[r.Ref] = true
+	}
+	for _, r := range held {
+		if !mine[r.Ref] {
+			taken[place{r.Scope, r.Port}] = r
+		}
+	}
+	var fs Findings
+	for _, r := range own {
+		p := place{r.Scope, r.Port}
+		if other, ok := taken[p]; ok {
+			fs = append(fs, r.conflict(other))
+			continue
+		}
+		taken[p] = r
+	}
+	return fs
+}
+
+// Collisions are R43-R46: the listening ports that t takes twice, or that one of others, whatever its owner and state,
+// has already. An entry of others with t's own Ref is skipped.
+func Collisions(t Tunnel, others iter.Seq[Tunnel]) Findings {
+	var held []Reservation
+	for o := range others {
+		held = append(held, Reservations(o)...)
+	}
+	return Conflicts(Reservations(t), held)
+}
+
+func (r Reservation) conflict(other Reservation) Finding {
+	field := "mappings[" + Clean(r.Mapping, MaxName) + "]."
+	port := strconv.Itoa(r.Port)
+	holder := fmt.Sprintf("mapping %s of %s", Clean(other.Mapping, MaxName), Clean(other.Ref.String(), shown))
+	if r.Scope != ScopeLocal {
+		return find(PortCollision, field+"remote.port", port,
+			fmt.Sprintf("port %s of that SSH server is taken by %s", port, holder), "choose another remote port")
+	}
+	f := find(PortCollision, field+"local.port", port,
+		fmt.Sprintf("local port %s is taken by %s", port, holder), "choose another local port")
+	if other.Ref == r.Ref && other.Target != r.Target {
+		f.Message = fmt.Sprintf("local port %s cannot lead to several remote ports: to %s here and to %s in %s", port, r.Target, other.Target, holder)
+	}
+	return f
+}

@@ -1,0 +1,149 @@
+package tunnel
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Compute makes the tunnel that d declares for a configuration of module m from the site in its settings: server, login
+// and fingerprint are the site's; mappings are the slots that are on, each with its own default or the operator's
+// choice. A site without a server is no tunnel: the Tunnel is then the zero one, findings or not.
+//
+// Fields are settings keys, like "site.slots.dc1.spec". The name comes from configuration and d.Settings, whatever d.Ref
+// says, so a declaration can reach no other tunnel; CheckDeclared is what refuses a false d.Ref.
+func Compute(d Declaration, configuration string, m Description, site Site) (Tunnel, Findings) {
+	t := Tunnel{
+		Ref:  Ref{Owner(m.Name), SettingsName(configuration, d.Settings)},
+		Node: Node, Configuration: configuration, Settings: d.Settings,
+	}
+	fs := m.offers(d.Slots)
+	sfs := t.takeSite(site)
+	for _, name := range slices.Sorted(maps.Keys(site.Slots)) {
+		if _, ok := slotNamed(m.Slots, name); !ok {
+			sfs = append(sfs, find(UnknownKey, "slots."+Clean(name, MaxName), name, "there is no slot "+quoted(name), slotsWayOut(m.Slots)))
+		}
+	}
+	for _, s := range m.Slots {
+		mapping, on, mfs := s.fill(site.Slots[s.Name])
+		sfs = append(sfs, mfs.In("slots."+s.Name)...)
+		if on && (len(d.Slots) == 0 || slices.Contains(d.Slots, s.Name)) {
+			t.Mappings = append(t.Mappings, mapping)
+		}
+	}
+	fs = append(fs, sfs.In(d.Settings)...)
+	if len(fs) > 0 || site.Server == "" {
+		return Tunnel{}, fs
+	}
+	return t, nil
+}
+
+// offers refuses the slots of a declaration that the description the operator accepted does not have.
+func (m Description) offers(names []string) Findings {
+	var fs Findings
+	for _, name := range names {
+		if _, ok := slotNamed(m.Slots, name); !ok {
+			fs = append(fs, find(PolicyRefused, "slots", name, "module "+Clean(m.Name, MaxName)+" has no slot "+quoted(name), slotsWayOut(m.Slots)))
+		}
+	}
+	return fs
+}
+
+// takeSite reads what concerns the SSH server.
+func (t *Tunnel) takeSite(site Site) Findings {
+	var fs Findings
+	if site.Server != "" {
+		server, sfs := ParseServer(site.Server)
+		t.Server, fs = server, sfs.At("server")
+	}
+	t.Login = LoginKey
+	if site.Login != "" {
+		t.Login = site.Login
+		fs = append(fs, checkLogin(site.Login)...)
+	}
+	if site.Fingerprint != "" {
+		fp, ffs := ParseFingerprint(site.Fingerprint)
+		t.Fingerprint, fs = fp, append(fs, ffs.At("fingerprint")...)
+	}
+	return fs
+}
+
+// fill makes the slot's mapping from its defaults and the operator's choices. These are checked even while the slot is
+// off, so that switching it on later finds nothing new.
+func (s Slot) fill(c SlotSettings) (m Mapping, on bool, fs Findings) {
+	on = s.On
+	if c.On != nil {
+		on = *c.On
+	}
+	kind, spec := s.defaultKind(), s.Spec
+	if c.Kind != "" {
+		kind = c.Kind
+		fs = s.checkKind(kind).At("kind")
+	}
+	if c.Spec != "" {
+		spec = c.Spec
+	}
+	if len(fs) > 0 {
+		return Mapping{}, on, fs
+	}
+	m, fs = ParseMapping(kind, spec)
+	if m.Name != "" && m.Name != s.Name {
+		fs = one(Malformed, "spec", spec, "the mapping of a slot is called like the slot", "leave out "+Clean(m.Name, MaxName)+"=")
+	}
+	m.Name, m.Slot = s.Name, s.Name
+	return m, on, fs.At("spec")
+}
+
+func (s Slot) defaultKind() Kind {
+	if len(s.Kinds) == 0 {
+		return ""
+	}
+	return s.Kinds[0]
+}
+
+// CheckDeclared refuses, before anything else is looked at, a set of declarations that owner may not make for one of its
+// configurations: another owner's tunnel (ErrNotOwner, the sentence of NotOwnerFinding), a name that is not the site's
+// own (so one configuration cannot touch another's), a settings path that is none, a tunnel named twice, too many.
+func CheckDeclared(owner Owner, configuration string, set []Declaration) Findings {
+	if len(set) > MaxDeclared {
+		return one(TooMany, "declarations", "", "too many tunnels in one declaration", "split the configuration in several")
+	}
+	var fs Findings
+	seen := map[Name]bool{}
+	for _, d := range set {
+		fs = append(fs, d.check(owner, configuration)...)
+		if seen[d.Ref.Name] {
+			fs = append(fs, find(Exists, "tunnel", d.Ref.String(), Clean(d.Ref.String(), shown)+" is declared twice", "declare it once"))
+		}
+		seen[d.Ref.Name] = true
+	}
+	return fs
+}
+
+func (d Declaration) check(owner Owner, configuration string) Findings {
+	if !MayChange(owner, d.Ref) {
+		return Findings{NotOwnerFinding(d.Ref)}
+	}
+	if fs := checkSettingsPath(d.Settings); len(fs) > 0 {
+		return fs.In("settings")
+	}
+	if d.Ref.Name != SettingsName(configuration, d.Settings) {
+		return misnamed(d.Ref, configuration, d.Settings).In("tunnel")
+	}
+	return nil
+}
+
+// checkSettingsPath: a site is a key of the settings, of a group in them, or of a map in either.
+func checkSettingsPath(path string) Findings {
+	keys := strings.Split(path, ".")
+	if len(keys) > 3 || len(path) > maxText {
+		return one(Malformed, "", path, quoted(path)+" is not the path of a site", `give a path like "site" or "sites.rome"`)
+	}
+	var fs Findings
+	for _, key := range keys[:len(keys)-1] {
+		if key == "" {
+			fs = append(fs, find(Malformed, "", path, quoted(path)+" is not the path of a site", `give a path like "site" or "sites.rome"`))
+		}
+	}
+	return append(fs, CheckName(keys[len(keys)-1], MaxSite)...)
+}
