@@ -29,7 +29,7 @@ func (e *DamagedError) Error() string {
 	if e.Key == "" {
 		return "damaged: " + e.Reason
 	}
-	return fmt.Sprintf("record %.600q is damaged: %s", e.Key, e.Reason)
+	return fmt.Sprintf("record %q is damaged: %s", e.Key, e.Reason)
 }
 
 // Is makes a DamagedError an ErrDamaged.

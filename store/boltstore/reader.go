@@ -1,10 +1,10 @@
 package boltstore
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -57,7 +57,7 @@ func (r *reader) Get(key string) (value []byte, err error) {
 // Scan is store.Reader's.
 func (r *reader) Scan(prefix string) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
-		c := cursor{r: r, prefix: []byte(prefix), at: prefix}
+		c := cursor{r: r, prefix: prefix, rec: store.Record{Key: prefix}}
 		for c.next() {
 			if !yield(c.rec, c.err) {
 				return
@@ -70,10 +70,9 @@ func (r *reader) Scan(prefix string) iter.Seq2[store.Record, error] {
 // itself, so that what the loop's body does is not.
 type cursor struct {
 	r      *reader
-	prefix []byte
+	prefix string
 	bolt   *bolt.Cursor
-	at     string // the last key seen
-	lost   bool   // the structure around it is damaged: there is no way on
+	lost   bool // the structure is damaged: there is no way on
 
 	rec store.Record
 	err error // of rec
@@ -84,37 +83,37 @@ func (c *cursor) next() bool {
 	if c.lost {
 		return false
 	}
-	more := false
-	err := guard(c.at, func() error {
-		key, kept, err := c.step()
-		if err != nil || key == nil || !bytes.HasPrefix(key, c.prefix) {
-			return err
+	key, kept, err := c.step()
+	if err != nil {
+		c.rec.Value, c.err, c.lost = nil, err, true
+		return true
+	}
+	if kept == nil || !strings.HasPrefix(key, c.prefix) {
+		return false
+	}
+	c.rec = store.Record{Key: key}
+	c.err = guard(key, func() (err error) {
+		c.rec.Value, err = unseal(key, kept)
+		return err
+	})
+	return true
+}
+
+// step returns the next key and what is kept under it; kept is nil at the end.
+func (c *cursor) step() (key string, kept []byte, err error) {
+	if c.r.records == nil {
+		return "", nil, errEnded
+	}
+	err = guard(c.rec.Key, func() error {
+		var k []byte
+		if c.bolt == nil {
+			c.bolt = c.r.records.Cursor()
+			k, kept = c.bolt.Seek([]byte(c.prefix))
+		} else {
+			k, kept = c.bolt.Next()
 		}
-		more = true
-		c.read(string(key), kept)
+		key = string(k[:min(len(k), store.MaxKey)]) // where it is longer, its checksum will not match
 		return nil
 	})
-	if err != nil {
-		c.rec, c.err, c.lost = store.Record{Key: c.at}, err, true
-	}
-	return more || err != nil
-}
-
-func (c *cursor) step() (key, kept []byte, err error) {
-	if c.r.records == nil {
-		return nil, nil, errEnded
-	}
-	if c.bolt == nil {
-		c.bolt = c.r.records.Cursor()
-		key, kept = c.bolt.Seek(c.prefix)
-	} else {
-		key, kept = c.bolt.Next()
-	}
-	return key, kept, nil
-}
-
-func (c *cursor) read(key string, kept []byte) {
-	c.at = key
-	value, err := unseal(key, kept)
-	c.rec, c.err = store.Record{Key: key, Value: value}, err
+	return key, kept, err
 }

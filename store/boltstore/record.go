@@ -19,8 +19,8 @@ func seal(key string, value []byte) []byte {
 // unseal returns a copy of the value in what was kept under key, or a
 // *store.DamagedError where either has changed.
 func unseal(key string, kept []byte) ([]byte, error) {
-	if len(kept) < sha256.Size {
-		return nil, &store.DamagedError{Key: key, Reason: "it is cut short"}
+	if len(kept) < sha256.Size || len(kept) > sha256.Size+store.MaxRecord {
+		return nil, &store.DamagedError{Key: key, Reason: "its length cannot be"}
 	}
 	value := kept[sha256.Size:]
 	if sum := sumOf(key, value); !bytes.Equal(sum[:], kept[:sha256.Size]) {
