@@ -1,0 +1,35 @@
+package wire
+
+import (
+	pluginv1 "github.com/culvert-pbx/culvert/proto/plugin/v1"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+func descriptionTo(d tunnel.Description) *pluginv1.Description {
+	return &pluginv1.Description{
+		Name: d.Name, Version: d.Version, Schema: d.Schema,
+		Slots: each(d.Slots, func(s tunnel.Slot) *pluginv1.Slot {
+			return &pluginv1.Slot{Name: s.Name, Title: s.Title, Kinds: each(s.Kinds, word), Spec: s.Spec, On: s.On}
+		}),
+		Policy: &pluginv1.Policy{Any: d.Policy.Any, Kinds: each(d.Policy.Kinds, word)},
+		Grants: each(d.Grants, func(g tunnel.Grant) string { return string(g) }),
+	}
+}
+
+// descriptionOf takes what a module says of itself. Its texts are shown to people, so they are escaped.
+func descriptionOf(m *pluginv1.Description) tunnel.Description {
+	return tunnel.Description{
+		Name: clean(m.GetName()), Version: clean(m.GetVersion()), Schema: m.GetSchema(),
+		Slots: each(m.GetSlots(), func(s *pluginv1.Slot) tunnel.Slot {
+			return tunnel.Slot{Name: clean(s.GetName()), Title: clean(s.GetTitle()), Kinds: each(s.GetKinds(), kind), Spec: clean(s.GetSpec()), On: s.GetOn()}
+		}),
+		Policy: tunnel.Policy{Any: m.GetPolicy().GetAny(), Kinds: each(m.GetPolicy().GetKinds(), kind)},
+		Grants: each(m.GetGrants(), func(g string) tunnel.Grant { return tunnel.Grant(clean(g)) }),
+	}
+}
+
+func word(k tunnel.Kind) string { return string(k) }
+
+func kind(s string) tunnel.Kind { return tunnel.Kind(clean(s)) }
+
+func clean(s string) string { return tunnel.Clean(s, MaxText) }

@@ -1,0 +1,107 @@
+package wire
+
+import (
+	"context"
+	"path"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	hostv1 "github.com/culvert-pbx/culvert/proto/host/v1"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// gate is passed by every request of a module before the call it asks for sees it.
+type gate struct {
+	owner   tunnel.Owner
+	refused func(method string, ref tunnel.Ref)
+}
+
+func (g gate) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	defer cancel()
+	if err := g.check(ctx, info.FullMethod, req.(proto.Message)); err != nil {
+		return nil, encode(err)
+	}
+	res, err := next(ctx, req)
+	return res, encode(err)
+}
+
+func (g gate) stream(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	return encode(next(srv, gated{s, g, info.FullMethod}))
+}
+
+// gated checks what a stream receives.
+type gated struct {
+	grpc.ServerStream
+	gate   gate
+	method string
+}
+
+func (s gated) RecvMsg(m any) error {
+	if err := s.ServerStream.RecvMsg(m); err != nil {
+		return err
+	}
+	return s.gate.check(s.Context(), s.method, m.(proto.Message))
+}
+
+// check refuses a call that may change something and names a tunnel of another owner, before anything else, and then
+// whatever is wrong with the request's form.
+func (g gate) check(ctx context.Context, method string, m proto.Message) error {
+	if !readOnly[method] {
+		if fs := g.foreign(ctx, path.Base(method), m); len(fs) > 0 {
+			return fs
+		}
+	}
+	return bounds(m).Err()
+}
+
+// foreign finds every tunnel of another owner that the request names, in whichever of its fields or in its metadata.
+func (g gate) foreign(ctx context.Context, method string, m proto.Message) tunnel.Findings {
+	seen := map[tunnel.Ref]bool{}
+	var fs tunnel.Findings
+	look := func(field, s string) {
+		ref, bad := tunnel.ParseRef(s)
+		if len(bad) > 0 || tunnel.MayChange(g.owner, ref) || seen[ref] || len(fs) == maxFindings {
+			return
+		}
+		seen[ref] = true
+		f := tunnel.NotOwnerFinding(ref)
+		f.Field = field
+		fs = append(fs, f)
+		if g.refused != nil {
+			g.refused(method, ref)
+		}
+	}
+	walk(m.ProtoReflect(), "", visitor{
+		message: func(string, protoreflect.Message) {},
+		list:    func(string, int) bool { return true },
+		text:    func(field, s string, _ int) { look(field, s) },
+	})
+	md, _ := metadata.FromIncomingContext(ctx)
+	for key, values := range md {
+		for _, s := range values {
+			look("metadata."+key, s)
+		}
+	}
+	return fs
+}
+
+// readOnly are the calls that say of themselves that they have no side effects. Every other one may change something.
+var readOnly = func() map[string]bool {
+	calls := map[string]bool{}
+	services := hostv1.File_host_v1_host_proto.Services()
+	for i := range services.Len() {
+		methods := services.Get(i).Methods()
+		for j := range methods.Len() {
+			m := methods.Get(j)
+			o, _ := m.Options().(*descriptorpb.MethodOptions)
+			full := "/" + string(m.Parent().FullName()) + "/" + string(m.Name())
+			calls[full] = o.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS
+		}
+	}
+	return calls
+}()

@@ -1,0 +1,38 @@
+package wire
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// Plugin is a module as its process serves it to the host.
+type Plugin interface {
+	// Describe says what the module is. It is called before any Run, and may be called by a process that never runs.
+	Describe() (tunnel.Description, error)
+
+	// Run runs the module for one configuration until ctx ends or nothing is left to do. Runs of different
+	// configurations are concurrent; there is one at a time of each.
+	Run(ctx context.Context, r Run) error
+}
+
+// Run is one run of a module.
+type Run struct {
+	Configuration string          // its NAME
+	Settings      json.RawMessage // a JSON object that fits the module's schema
+	Dir           string          // its own directory
+	Host          Host
+}
+
+// Host is the host as one module sees it: the registry, bound to that module, and the sockets of its own mappings.
+type Host interface {
+	tunnel.Service
+
+	// Dial connects to what is behind a reach mapping. See sdk.Instance for what mapping means and how it waits.
+	Dial(ctx context.Context, configuration, mapping string) (net.Conn, error)
+
+	// Listen returns the listener at which connections of a private expose mapping arrive. The caller closes it.
+	Listen(ctx context.Context, configuration, mapping string) (net.Listener, error)
+}

@@ -1,0 +1,100 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/grpc"
+
+	hostv1 "github.com/culvert-pbx/culvert/proto/host/v1"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// hostServer answers one module. Its requests have passed the gate.
+type hostServer struct {
+	hostv1.UnimplementedHostServiceServer
+	h HostServices
+}
+
+func (s *hostServer) Declare(ctx context.Context, req *hostv1.DeclareRequest) (*hostv1.DeclareResponse, error) {
+	set, fs := declarationsOf(req.GetDeclarations())
+	if len(fs) > 0 {
+		return nil, fs
+	}
+	return &hostv1.DeclareResponse{}, s.h.Service.Declare(ctx, req.GetConfiguration(), set)
+}
+
+func (s *hostServer) Get(ctx context.Context, req *hostv1.GetRequest) (*hostv1.GetResponse, error) {
+	ref, fs := tunnel.ParseRef(req.GetRef())
+	if len(fs) > 0 {
+		return nil, fs.In("ref")
+	}
+	v, err := s.h.Service.Get(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return &hostv1.GetResponse{Tunnel: viewTo(v)}, nil
+}
+
+// List takes the whole before it sends any of it, so that a slow reader holds nothing of the registry's.
+func (s *hostServer) List(_ *hostv1.ListRequest, out grpc.ServerStreamingServer[hostv1.ListResponse]) error {
+	var views []tunnel.View
+	for v, err := range s.h.Service.List(out.Context()) {
+		if err != nil {
+			return err
+		}
+		views = append(views, v)
+	}
+	for _, v := range views {
+		if err := out.Send(&hostv1.ListResponse{Tunnel: viewTo(v)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *hostServer) Watch(_ *hostv1.WatchRequest, out grpc.ServerStreamingServer[hostv1.WatchResponse]) error {
+	for c, err := range s.h.Service.Watch(out.Context()) {
+		if err != nil {
+			return err
+		}
+		if err := out.Send(changeTo(c)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *hostServer) DialSocket(ctx context.Context, req *hostv1.DialSocketRequest) (*hostv1.DialSocketResponse, error) {
+	ref, m, err := FindMapping(ctx, s.h.Service, s.h.Owner, req.GetConfiguration(), req.GetSite(), req.GetMapping())
+	if err != nil {
+		return nil, err
+	}
+	if !m.Kind.Reaches() {
+		return nil, wrongDirection(ref, m, "connections of it arrive at the module: listen for it")
+	}
+	path, err := s.h.SocketPath(ctx, ref, m.Name)
+	return &hostv1.DialSocketResponse{Path: path}, err
+}
+
+func (s *hostServer) ListenSocket(ctx context.Context, req *hostv1.ListenSocketRequest) (*hostv1.ListenSocketResponse, error) {
+	ref, m, err := FindMapping(ctx, s.h.Service, s.h.Owner, req.GetConfiguration(), req.GetSite(), req.GetMapping())
+	switch {
+	case err != nil:
+		return nil, err
+	case !m.Kind.Exposes():
+		return nil, wrongDirection(ref, m, "the module connects through it: dial it")
+	case !m.Private():
+		return nil, wrongDirection(ref, m, fmt.Sprintf("its connections go to port %d; a spec without a local port brings them to the module", m.Local.Port))
+	}
+	path, err := s.h.ListenPath(ctx, ref, m.Name)
+	return &hostv1.ListenSocketResponse{Path: path}, err
+}
+
+func wrongDirection(ref tunnel.Ref, m tunnel.Mapping, wayOut string) error {
+	return tunnel.Findings{{
+		Code: tunnel.Malformed, Field: "mapping", Value: m.Name,
+		Message: fmt.Sprintf("mapping %s of %s is %s %s", m.Name, ref, m.Kind, m.Spec()),
+		WayOut:  wayOut,
+	}}
+}

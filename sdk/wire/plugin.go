@@ -1,0 +1,47 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+)
+
+// HostPlugins is what the host gives go-plugin as VersionedPlugins: every version of the contract it speaks.
+func HostPlugins() map[int]plugin.PluginSet {
+	return map[int]plugin.PluginSet{Version: {name: &end{}}}
+}
+
+// ModulePlugins is what a module's process gives go-plugin as VersionedPlugins to serve p.
+func ModulePlugins(p Plugin) map[int]plugin.PluginSet {
+	return map[int]plugin.PluginSet{Version: {name: &end{serve: p}}}
+}
+
+// Dispense returns the handle on the module behind a started go-plugin client.
+func Dispense(c plugin.ClientProtocol) (*Module, error) {
+	raw, err := c.Dispense(name)
+	if err != nil {
+		return nil, fmt.Errorf("dispense the module: %w", err)
+	}
+	return raw.(*Module), nil
+}
+
+// end is go-plugin's view of one end of the connection; serve is nil at the host's.
+type end struct {
+	plugin.NetRPCUnsupportedPlugin
+	serve Plugin
+}
+
+var _ plugin.GRPCPlugin = (*end)(nil)
+
+func (e *end) GRPCServer(b *plugin.GRPCBroker, s *grpc.Server) error {
+	registerPlugin(s, newPluginServer(e.serve, func(id uint32, o ...grpc.DialOption) (*grpc.ClientConn, error) {
+		return b.DialWithOptions(id, o...)
+	}))
+	return nil
+}
+
+func (*end) GRPCClient(_ context.Context, b *plugin.GRPCBroker, c *grpc.ClientConn) (any, error) {
+	return newModule(c, b), nil
+}

@@ -1,0 +1,136 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
+
+	pluginv1 "github.com/culvert-pbx/culvert/proto/plugin/v1"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// pluginServer is a module's own end: it answers the host and keeps the runs.
+type pluginServer struct {
+	pluginv1.UnimplementedPluginServiceServer
+	plugin Plugin
+	dial   func(id uint32, o ...grpc.DialOption) (*grpc.ClientConn, error)
+
+	mu   sync.Mutex
+	host Host            // nil until connected
+	runs map[string]*run // by configuration
+}
+
+// run is one run under way.
+type run struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+func newPluginServer(p Plugin, dial func(uint32, ...grpc.DialOption) (*grpc.ClientConn, error)) *pluginServer {
+	return &pluginServer{plugin: p, dial: dial, runs: map[string]*run{}}
+}
+
+func registerPlugin(r grpc.ServiceRegistrar, s *pluginServer) {
+	pluginv1.RegisterPluginServiceServer(r, s)
+}
+
+func (s *pluginServer) Describe(context.Context, *pluginv1.DescribeRequest) (*pluginv1.DescribeResponse, error) {
+	d, err := s.plugin.Describe()
+	if err != nil {
+		return nil, encode(err)
+	}
+	return &pluginv1.DescribeResponse{Description: descriptionTo(d)}, nil
+}
+
+// Connect dials the host once; the connection lasts as long as the process.
+func (s *pluginServer) Connect(ctx context.Context, req *pluginv1.ConnectRequest) (*pluginv1.ConnectResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.host != nil {
+		return nil, encode(errors.New("connected already"))
+	}
+	conn, err := s.dial(req.GetBrokerId())
+	if err != nil {
+		return nil, encode(fmt.Errorf("dial the host: %w", err))
+	}
+	if err := ready(ctx, conn); err != nil {
+		return nil, encode(errors.Join(fmt.Errorf("reach the host: %w", err), conn.Close()))
+	}
+	s.host = newClient(conn)
+	return &pluginv1.ConnectResponse{}, nil
+}
+
+// ready waits until the connection stands.
+func ready(ctx context.Context, conn *grpc.ClientConn) error {
+	for conn.Connect(); ; {
+		state := conn.GetState()
+		switch state {
+		case connectivity.Ready:
+			return nil
+		case connectivity.Idle:
+			conn.Connect()
+		case connectivity.Shutdown:
+			return ErrGone
+		}
+		if !conn.WaitForStateChange(ctx, state) {
+			return ctx.Err()
+		}
+	}
+}
+
+func (s *pluginServer) Run(ctx context.Context, req *pluginv1.RunRequest) (*pluginv1.RunResponse, error) {
+	ctx, host, end, err := s.begin(ctx, req.GetConfiguration())
+	if err != nil {
+		return nil, encode(err)
+	}
+	defer end()
+	err = s.plugin.Run(ctx, Run{Configuration: req.GetConfiguration(), Settings: req.GetSettings(), Dir: req.GetDir(), Host: host})
+	return &pluginv1.RunResponse{}, encode(err)
+}
+
+// begin notes a run; end must be called when it is over.
+func (s *pluginServer) begin(ctx context.Context, configuration string) (_ context.Context, _ Host, end func(), _ error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.host == nil {
+		return nil, nil, nil, errors.New("not connected to the host yet")
+	}
+	if s.runs[configuration] != nil {
+		return nil, nil, nil, tunnel.Findings{{
+			Code: tunnel.Exists, Field: "configuration", Value: tunnel.Clean(configuration, 60),
+			Message: "this configuration runs already", WayOut: "stop that run first",
+		}}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	r := &run{cancel: cancel, done: make(chan struct{})}
+	s.runs[configuration] = r
+	return ctx, s.host, func() { s.end(configuration, r) }, nil
+}
+
+func (s *pluginServer) end(configuration string, r *run) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.cancel()
+	delete(s.runs, configuration)
+	close(r.done)
+}
+
+func (s *pluginServer) Stop(ctx context.Context, req *pluginv1.StopRequest) (*pluginv1.StopResponse, error) {
+	s.mu.Lock()
+	r := s.runs[req.GetConfiguration()]
+	s.mu.Unlock()
+	if r == nil {
+		return &pluginv1.StopResponse{}, nil
+	}
+	r.cancel()
+	select {
+	case <-r.done:
+		return &pluginv1.StopResponse{}, nil
+	case <-ctx.Done():
+		return nil, encode(ctx.Err())
+	}
+}

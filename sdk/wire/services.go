@@ -1,0 +1,43 @@
+package wire
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+
+	hostv1 "github.com/culvert-pbx/culvert/proto/host/v1"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// HostServices is what the host gives one module.
+type HostServices struct {
+	// Owner is the module's name as the host knows it. Nothing the module sends changes it.
+	Owner tunnel.Owner
+
+	// Service is the registry as Owner sees it.
+	Service tunnel.Service
+
+	// Refused is told of each tunnel of another owner that a call which may change something named, before the call
+	// is refused with not-owner. method is its short name, such as "Declare". Nil tells nobody.
+	Refused func(method string, ref tunnel.Ref)
+
+	// SocketPath returns the path of the private socket of a reach mapping of Owner. Errors reach the module as they
+	// are.
+	SocketPath func(ctx context.Context, ref tunnel.Ref, mapping string) (path string, err error)
+
+	// ListenPath returns where the module shall listen for a private expose mapping of Owner.
+	ListenPath func(ctx context.Context, ref tunnel.Ref, mapping string) (path string, err error)
+}
+
+// newHostServer makes the gRPC server that serves h, with every check that holds for all its calls.
+func newHostServer(h HostServices, o ...grpc.ServerOption) *grpc.Server {
+	g := gate{owner: h.Owner, refused: h.Refused}
+	s := grpc.NewServer(append(o,
+		grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage), grpc.MaxConcurrentStreams(maxCalls),
+		grpc.UnaryInterceptor(g.unary), grpc.StreamInterceptor(g.stream))...)
+	hostv1.RegisterHostServiceServer(s, &hostServer{h: h})
+	return s
+}
+
+// maxCalls bounds what one module has under way at once; further calls wait at the module.
+const maxCalls = 250

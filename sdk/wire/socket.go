@@ -1,0 +1,91 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	hostv1 "github.com/culvert-pbx/culvert/proto/host/v1"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// Dial connects to the mapping's private socket and waits for the host's greeting there.
+func (c *client) Dial(ctx context.Context, configuration, mapping string) (net.Conn, error) {
+	site, m := SplitMapping(mapping)
+	res, err := c.rpc.DialSocket(ctx, &hostv1.DialSocketRequest{Configuration: configuration, Site: site, Mapping: m})
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", mapping, err)
+	}
+	conn, err := dialSocket(ctx, res.GetPath())
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", mapping, err)
+	}
+	return conn, nil
+}
+
+// dialSocket returns the bare connection, so deadlines, half-close and the kernel's copying work as on any other.
+func dialSocket(ctx context.Context, path string) (net.Conn, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, firstOf(ctx.Err(), err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	err = ReadGreeting(conn)
+	if !stop() {
+		err = firstOf(ctx.Err(), err)
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Listen makes the unix socket at the path the host names.
+func (c *client) Listen(ctx context.Context, configuration, mapping string) (net.Listener, error) {
+	site, m := SplitMapping(mapping)
+	res, err := c.rpc.ListenSocket(ctx, &hostv1.ListenSocketRequest{Configuration: configuration, Site: site, Mapping: m})
+	if err != nil {
+		return nil, fmt.Errorf("listen for %s: %w", mapping, err)
+	}
+	l, err := listenSocket(ctx, res.GetPath())
+	if err != nil {
+		return nil, fmt.Errorf("listen for %s: %w", mapping, err)
+	}
+	return l, nil
+}
+
+// listenSocket takes the place of a socket that an earlier process left, but not of one where somebody listens.
+func listenSocket(ctx context.Context, path string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "unix", path)
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return l, err
+	}
+	if conn, err := net.Dial("unix", path); err == nil {
+		_ = conn.Close()
+		return nil, tunnel.Findings{{
+			Code: tunnel.Exists, Field: "mapping",
+			Message: "the module listens for this mapping already", WayOut: "close the other listener first",
+		}}
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return lc.Listen(ctx, "unix", path)
+}
