@@ -1,0 +1,192 @@
+package control
+
+import (
+	"context"
+	"io"
+	"iter"
+	"net/http"
+	"net/url"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+func tunnelPath(ref tunnel.Ref) string {
+	return "/v1/tunnels/" + url.PathEscape(string(ref.Owner)) + "/" + url.PathEscape(string(ref.Name))
+}
+
+func configurationPath(ref tunnel.ConfigurationRef) string {
+	return "/v1/configurations/" + url.PathEscape(string(ref.Module)) + "/" + url.PathEscape(ref.Name)
+}
+
+func modulePath(name tunnel.Owner) string { return "/v1/modules/" + url.PathEscape(string(name)) }
+
+// get is a call that only shows.
+func get[T any](ctx context.Context, c *Client, path string) (out T, err error) {
+	return out, c.call(ctx, http.MethodGet, path, nil, &out)
+}
+
+// post is a call that changes.
+func post[T any](ctx context.Context, c *Client, path string, in any) (out T, err error) {
+	return out, c.call(ctx, http.MethodPost, path, in, &out)
+}
+
+// Status is what is wrong and how many of everything there are.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	return get[Status](ctx, c, "/v1/status")
+}
+
+// Version is the daemon's version.
+func (c *Client) Version(ctx context.Context) (Version, error) {
+	return get[Version](ctx, c, "/v1/version")
+}
+
+// Key is the PBX's public key.
+func (c *Client) Key(ctx context.Context) (Key, error) { return get[Key](ctx, c, "/v1/key") }
+
+// Tunnels lists the tunnels of owner, of all owners where it is "".
+func (c *Client) Tunnels(ctx context.Context, owner string) ([]Tunnel, error) {
+	return get[[]Tunnel](ctx, c, "/v1/tunnels?owner="+url.QueryEscape(owner))
+}
+
+// Tunnel shows one tunnel.
+func (c *Client) Tunnel(ctx context.Context, ref tunnel.Ref) (Tunnel, error) {
+	return get[Tunnel](ctx, c, tunnelPath(ref))
+}
+
+// AddTunnel makes a tunnel; it returns at commit, not when the tunnel is up.
+func (c *Client) AddTunnel(ctx context.Context, in NewTunnel) (Tunnel, error) {
+	return post[Tunnel](ctx, c, "/v1/tunnels", in)
+}
+
+// EditTunnel changes an operator-made tunnel.
+func (c *Client) EditTunnel(ctx context.Context, ref tunnel.Ref, in TunnelEdit) (out Tunnel, err error) {
+	return out, c.call(ctx, http.MethodPatch, tunnelPath(ref), in, &out)
+}
+
+// RemoveTunnel removes it.
+func (c *Client) RemoveTunnel(ctx context.Context, ref tunnel.Ref) error {
+	return c.call(ctx, http.MethodDelete, tunnelPath(ref), nil, nil)
+}
+
+// EnableTunnel switches it on or off.
+func (c *Client) EnableTunnel(ctx context.Context, ref tunnel.Ref, enabled bool) (Tunnel, error) {
+	return post[Tunnel](ctx, c, tunnelPath(ref)+verb(enabled), nil)
+}
+
+func verb(enabled bool) string {
+	if enabled {
+		return "/enable"
+	}
+	return "/disable"
+}
+
+// RestartTunnel makes its link anew.
+func (c *Client) RestartTunnel(ctx context.Context, ref tunnel.Ref) (Tunnel, error) {
+	return post[Tunnel](ctx, c, tunnelPath(ref)+"/restart", nil)
+}
+
+// AcceptKey confirms the learned host key, or takes the key the server last showed.
+func (c *Client) AcceptKey(ctx context.Context, ref tunnel.Ref) (AcceptedKey, error) {
+	return post[AcceptedKey](ctx, c, tunnelPath(ref)+"/accept-key", nil)
+}
+
+// SetSecret gives it another password or key.
+func (c *Client) SetSecret(ctx context.Context, ref tunnel.Ref, in LoginInput) error {
+	return c.call(ctx, http.MethodPost, tunnelPath(ref)+"/secret", in, nil)
+}
+
+// Watch yields every tunnel, "synced", then every change, until ctx ends or the daemon stops.
+func (c *Client) Watch(ctx context.Context) iter.Seq2[Change, error] {
+	return follow[Change](ctx, c, "/v1/watch")
+}
+
+// Events yields the journal, oldest first, of one tunnel (OWNER/NAME) or of everything where it is ""; with following
+// it goes on until ctx ends.
+func (c *Client) Events(ctx context.Context, of string, following bool) iter.Seq2[Event, error] {
+	path := "/v1/events?tunnel=" + url.QueryEscape(of)
+	if following {
+		return follow[Event](ctx, c, path+"&follow=1")
+	}
+	return lines[Event](ctx, c, path)
+}
+
+// Check tries a connection and hands over each step as it begins and is decided.
+func (c *Client) Check(ctx context.Context, in CheckInput, step func(Step)) (Check, error) {
+	for m, err := range c.events(ctx, http.MethodPost, "/v1/check", in) {
+		if err != nil {
+			return Check{}, err
+		}
+		var out Check
+		if m.name == "check" {
+			return out, m.as(&out)
+		}
+		var s Step
+		if err := m.as(&s); err != nil {
+			return Check{}, err
+		}
+		step(s)
+	}
+	return Check{}, io.ErrUnexpectedEOF
+}
+
+// Modules lists the modules.
+func (c *Client) Modules(ctx context.Context) ([]Module, error) {
+	return get[[]Module](ctx, c, "/v1/modules")
+}
+
+// Module shows one module.
+func (c *Client) Module(ctx context.Context, name tunnel.Owner) (Module, error) {
+	return get[Module](ctx, c, modulePath(name))
+}
+
+// RestartModule ends its process and starts it again.
+func (c *Client) RestartModule(ctx context.Context, name tunnel.Owner) error {
+	return c.call(ctx, http.MethodPost, modulePath(name)+"/restart", nil, nil)
+}
+
+// AcceptModule pins the binary that waits for it.
+func (c *Client) AcceptModule(ctx context.Context, name tunnel.Owner) (Acceptance, error) {
+	return post[Acceptance](ctx, c, modulePath(name)+"/accept", nil)
+}
+
+// ModuleLog yields what a module wrote, oldest first; with following it goes on until ctx ends.
+func (c *Client) ModuleLog(ctx context.Context, name tunnel.Owner, following bool) iter.Seq2[Line, error] {
+	if following {
+		return follow[Line](ctx, c, modulePath(name)+"/log?follow=1")
+	}
+	return lines[Line](ctx, c, modulePath(name)+"/log")
+}
+
+// Configurations lists the configurations of all modules.
+func (c *Client) Configurations(ctx context.Context) ([]Configuration, error) {
+	return get[[]Configuration](ctx, c, "/v1/configurations")
+}
+
+// Configuration shows one configuration.
+func (c *Client) Configuration(ctx context.Context, ref tunnel.ConfigurationRef) (ConfigurationDetail, error) {
+	return get[ConfigurationDetail](ctx, c, configurationPath(ref))
+}
+
+// AddConfiguration makes a configuration.
+func (c *Client) AddConfiguration(ctx context.Context, in NewConfiguration) (ConfigurationDetail, error) {
+	return post[ConfigurationDetail](ctx, c, "/v1/configurations", in)
+}
+
+// SetConfiguration changes its settings.
+func (c *Client) SetConfiguration(ctx context.Context, ref tunnel.ConfigurationRef, in ConfigurationEdit) (out ConfigurationDetail, err error) {
+	return out, c.call(ctx, http.MethodPatch, configurationPath(ref), in, &out)
+}
+
+// EnableConfiguration switches it on or off.
+func (c *Client) EnableConfiguration(ctx context.Context, ref tunnel.ConfigurationRef, enabled bool) (ConfigurationDetail, error) {
+	return post[ConfigurationDetail](ctx, c, configurationPath(ref)+verb(enabled), nil)
+}
+
+// RemoveConfiguration removes it; with purge also what its module kept for it.
+func (c *Client) RemoveConfiguration(ctx context.Context, ref tunnel.ConfigurationRef, purge bool) error {
+	path := configurationPath(ref)
+	if purge {
+		path += "?purge=1"
+	}
+	return c.call(ctx, http.MethodDelete, path, nil, nil)
+}

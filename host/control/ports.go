@@ -1,0 +1,115 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// Operator is the registry as the operator sees and changes it. by is who asks, operator:UID.
+//
+// Errors are tunnel.Findings where the input or the state forbids the change, all of them at once; a tunnel,
+// configuration or module that is not there matches tunnel.ErrNotFound.
+type Operator interface {
+	Get(ctx context.Context, ref tunnel.Ref) (tunnel.View, error)
+	List(ctx context.Context) iter.Seq2[tunnel.View, error]
+	Watch(ctx context.Context) iter.Seq2[tunnel.Change, error]
+
+	AddTunnel(ctx context.Context, by string, t tunnel.Tunnel, cred tunnel.Credential) (warnings []string, err error)
+	EditTunnel(ctx context.Context, by string, ref tunnel.Ref, e tunnel.Edit) (warnings []string, err error)
+	RemoveTunnel(ctx context.Context, by string, ref tunnel.Ref) error
+	SuspendTunnel(ctx context.Context, by string, ref tunnel.Ref, suspended bool) error
+	SetSecret(ctx context.Context, by string, ref tunnel.Ref, cred tunnel.Credential) error
+	AcceptKey(ctx context.Context, by string, ref tunnel.Ref) (before, after tunnel.Pin, err error)
+
+	Configurations(ctx context.Context) ([]tunnel.Configuration, error)
+	Configuration(ctx context.Context, ref tunnel.ConfigurationRef) (tunnel.Configuration, error)
+	AddConfiguration(ctx context.Context, by string, ref tunnel.ConfigurationRef, settings json.RawMessage, enabled bool) (warnings []string, err error)
+	SetConfiguration(ctx context.Context, by string, ref tunnel.ConfigurationRef, settings json.RawMessage, ifRevision uint64) (warnings []string, err error)
+	EnableConfiguration(ctx context.Context, by string, ref tunnel.ConfigurationRef, enabled bool) error
+	RemoveConfiguration(ctx context.Context, by string, ref tunnel.ConfigurationRef, purge bool) error
+
+	// Description is what the module said of itself, or ErrNotFound while it has not.
+	Description(ctx context.Context, module tunnel.Owner) (tunnel.Description, error)
+}
+
+// Modules are the plugin processes. An unknown name is ErrNotFound.
+type Modules interface {
+	// Look looks at the plugin directory now, without waiting for any process.
+	Look(ctx context.Context) error
+	// Described waits until the module of that name has described itself or is known to be unable to; the module host
+	// bounds the wait. A module that is not installed is ErrNotFound.
+	Described(ctx context.Context, name tunnel.Owner) error
+	List(ctx context.Context) ([]ModuleStatus, error)
+	Restart(ctx context.Context, by string, name tunnel.Owner) error
+	// Accept pins the binary that waits for it; before is the zero Face where there was none.
+	Accept(ctx context.Context, by string, name tunnel.Owner) (before, after Face, err error)
+	// Log yields the lines a module wrote, oldest first; with follow then each new one until ctx ends.
+	Log(ctx context.Context, name tunnel.Owner, follow bool) iter.Seq2[string, error]
+}
+
+// ModuleStatus is how one module is right now.
+type ModuleStatus struct {
+	Name     tunnel.Owner
+	Version  string
+	SHA256   string // hex, of the pinned binary
+	State    string // stopped, starting, running, waiting, failed, accept
+	Reason   tunnel.Reason
+	Message  string
+	Remedy   string
+	PID      int // 0 where no process runs
+	Restarts int
+	Sandbox  string // full, partial or none
+	Pending  *Face  // a binary that waits for acceptance
+}
+
+// Face is what shows of one binary of a module: what `module accept` compares.
+type Face struct {
+	Version string         `json:"version"`
+	SHA256  string         `json:"sha256"`
+	Slots   []tunnel.Slot  `json:"slots"`
+	Policy  tunnel.Policy  `json:"policy"`
+	Grants  []tunnel.Grant `json:"grants"`
+}
+
+// Links are the running tunnels.
+type Links interface {
+	// Restart takes the tunnel's link down and tries again at once, backoff forgotten. It returns once the tunnel no
+	// longer counts as up.
+	Restart(ctx context.Context, by string, ref tunnel.Ref) error
+	// Check tries a connection without storing anything and reports each step when it begins (StepRunning) and when it
+	// is decided. It returns the fingerprint the server showed, "" where it came to none, and an error only where the
+	// check itself could not run.
+	Check(ctx context.Context, r CheckRequest, report func(Step)) (fingerprint string, err error)
+}
+
+// CheckRequest is what a connection test tries.
+type CheckRequest struct {
+	Server      tunnel.Server
+	Credential  tunnel.Credential
+	Fingerprint string
+	Mappings    []tunnel.Mapping
+}
+
+// Journal is what happened, oldest first.
+type Journal interface {
+	Read(ctx context.Context) iter.Seq2[tunnel.Event, error]
+	// Follow yields what Read does and then each new event until ctx ends, leaving none out in between.
+	Follow(ctx context.Context) iter.Seq2[tunnel.Event, error]
+}
+
+// Keys is the PBX's own key pair, and the judge of private keys brought along.
+type Keys interface {
+	AuthorizedKey() string // one authorized_keys line
+	// CheckPrivateKey says what is wrong with a private key in PEM; passphrase is nil where none was given.
+	CheckPrivateKey(pem, passphrase []byte) error
+}
+
+// Settings changes a module's settings by dotted keys, each value typed by the module's schema. A nil schema is a
+// module without settings.
+type Settings interface {
+	Set(schema, doc json.RawMessage, key, value string) (json.RawMessage, tunnel.Findings)
+	Unset(schema, doc json.RawMessage, key string) (json.RawMessage, tunnel.Findings)
+}

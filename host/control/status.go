@@ -1,0 +1,83 @@
+package control
+
+import "github.com/culvert-pbx/culvert/sdk/tunnel"
+
+// Status is the whole on one screen: what is wrong and what to do.
+type Status struct {
+	OK       bool           `json:"ok"` // everything enabled is up
+	Problems []Problem      `json:"problems"`
+	Tunnels  map[string]int `json:"tunnels"` // how many per state
+	Modules  map[string]int `json:"modules"`
+}
+
+// Problem is one thing that is not as it should be.
+type Problem struct {
+	Subject string  `json:"subject"` // OWNER/NAME, OWNER/NAME/MAPPING, MODULE or MODULE/CONFIGURATION
+	Reason  *string `json:"reason"`
+	Message string  `json:"message"`
+	Remedy  string  `json:"remedy"`
+}
+
+// newStatus is a Status in which nothing is wrong yet.
+func newStatus() Status {
+	return Status{OK: true, Problems: []Problem{}, Tunnels: map[string]int{}, Modules: map[string]int{}}
+}
+
+func (s *Status) problem(subject string, reason *string, message, remedy string) {
+	s.OK = false
+	s.Problems = append(s.Problems, Problem{Subject: subject, Reason: reason, Message: message, Remedy: remedy})
+}
+
+// tunnel counts t and says what is wrong with it. A tunnel the operator switched off, by itself or by its
+// configuration, is as it should be.
+func (s *Status) tunnel(t Tunnel) {
+	s.Tunnels[t.State]++
+	switch {
+	case !t.Enabled, t.State == string(tunnel.Up), t.State == string(tunnel.Disabled):
+	case t.State == string(tunnel.Inactive) && is(t.Reason, tunnel.NoConfiguration):
+	case t.State == string(tunnel.Degraded):
+		s.mappings(t)
+	default:
+		s.problem(t.Ref(), t.Reason, orElse(t.Message, t.Ref()+" is "+t.State), t.Remedy)
+	}
+}
+
+// mappings names each mapping of a degraded tunnel that is not up, or the tunnel where none is to blame.
+func (s *Status) mappings(t Tunnel) {
+	before := len(s.Problems)
+	for _, m := range t.Mappings {
+		if m.State != string(tunnel.Up) {
+			subject := t.Ref() + "/" + m.Name
+			s.problem(subject, m.Reason, orElse(m.Message, subject+" is "+m.State), m.Remedy)
+		}
+	}
+	if len(s.Problems) == before {
+		s.problem(t.Ref(), t.Reason, orElse(t.Message, t.Ref()+" is "+t.State), t.Remedy)
+	}
+}
+
+// module counts m and says what is wrong with it.
+func (s *Status) module(m Module) {
+	s.Modules[m.State]++
+	if m.Reason != nil {
+		s.problem(m.Name, m.Reason, orElse(m.Message, m.Name+" is "+m.State), m.Remedy)
+	}
+}
+
+// configuration says what is wrong with an enabled configuration.
+func (s *Status) configuration(c Configuration) {
+	switch state := tunnel.ConfigurationState(c.State); {
+	case !c.Enabled:
+	case state == tunnel.ConfigInvalid, state == tunnel.ConfigFailed, state == tunnel.ConfigWaiting && c.Reason != nil:
+		s.problem(c.Ref(), c.Reason, orElse(c.Message, c.Ref()+" is "+c.State), "culvert config show "+c.Ref())
+	}
+}
+
+func is(reason *string, r tunnel.Reason) bool { return reason != nil && *reason == string(r) }
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

@@ -1,0 +1,58 @@
+package control
+
+import (
+	"context"
+	"net/http"
+)
+
+// Key is the PBX's own public key.
+type Key struct {
+	AuthorizedKey string `json:"authorized_key"` // one authorized_keys line
+}
+
+// Version is the daemon's.
+type Version struct {
+	Version string `json:"version"`
+}
+
+func (s *Server) getKey(w http.ResponseWriter, _ *http.Request) error {
+	return answer(w, http.StatusOK, Key{AuthorizedKey: s.Keys.AuthorizedKey()})
+}
+
+func (s *Server) getVersion(w http.ResponseWriter, _ *http.Request) error {
+	return answer(w, http.StatusOK, Version{Version: s.Version})
+}
+
+func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) error {
+	out, err := s.status(r.Context())
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, out)
+}
+
+func (s *Server) status(ctx context.Context) (Status, error) {
+	out := newStatus()
+	modules, err := s.Modules.List(ctx)
+	if err != nil {
+		return out, err
+	}
+	for _, m := range modules {
+		out.module(moduleOf(m))
+	}
+	configurations, err := s.Operator.Configurations(ctx)
+	if err != nil {
+		return out, err
+	}
+	for _, c := range configurations {
+		out.configuration(configurationOf(c))
+	}
+	tunnels, err := s.tunnels(ctx, "")
+	if err != nil {
+		return out, err
+	}
+	for _, t := range tunnels {
+		out.tunnel(t)
+	}
+	return out, nil
+}
