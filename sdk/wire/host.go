@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -23,6 +25,7 @@ type Run struct {
 	Configuration string          // its NAME
 	Settings      json.RawMessage // a JSON object that fits the module's schema
 	Dir           string          // its own directory
+	Log           hclog.Logger
 	Host          Host
 }
 

@@ -6,16 +6,13 @@ import (
 
 	"github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
+
+	pluginv1 "github.com/culvert-pbx/culvert/proto/plugin/v1"
 )
 
 // HostPlugins is what the host gives go-plugin as VersionedPlugins: every version of the contract it speaks.
 func HostPlugins() map[int]plugin.PluginSet {
 	return map[int]plugin.PluginSet{Version: {name: &end{}}}
-}
-
-// ModulePlugins is what a module's process gives go-plugin as VersionedPlugins to serve p.
-func ModulePlugins(p Plugin) map[int]plugin.PluginSet {
-	return map[int]plugin.PluginSet{Version: {name: &end{serve: p}}}
 }
 
 // Dispense returns the handle on the module behind a started go-plugin client.
@@ -30,15 +27,14 @@ func Dispense(c plugin.ClientProtocol) (*Module, error) {
 // end is go-plugin's view of one end of the connection; serve is nil at the host's.
 type end struct {
 	plugin.NetRPCUnsupportedPlugin
-	serve Plugin
+	serve *pluginServer
 }
 
 var _ plugin.GRPCPlugin = (*end)(nil)
 
 func (e *end) GRPCServer(b *plugin.GRPCBroker, s *grpc.Server) error {
-	registerPlugin(s, newPluginServer(e.serve, func(id uint32, o ...grpc.DialOption) (*grpc.ClientConn, error) {
-		return b.DialWithOptions(id, o...)
-	}))
+	e.serve.dial = b.DialWithOptions
+	pluginv1.RegisterPluginServiceServer(s, e.serve)
 	return nil
 }
 

@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
+	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
 
@@ -17,7 +21,8 @@ import (
 type pluginServer struct {
 	pluginv1.UnimplementedPluginServiceServer
 	plugin Plugin
-	dial   func(id uint32, o ...grpc.DialOption) (*grpc.ClientConn, error)
+	log    hclog.Logger
+	dial   func(id uint32, o ...grpc.DialOption) (*grpc.ClientConn, error) // set before the first call
 
 	mu   sync.Mutex
 	host Host            // nil until connected
@@ -30,12 +35,8 @@ type run struct {
 	done   chan struct{}
 }
 
-func newPluginServer(p Plugin, dial func(uint32, ...grpc.DialOption) (*grpc.ClientConn, error)) *pluginServer {
-	return &pluginServer{plugin: p, dial: dial, runs: map[string]*run{}}
-}
-
-func registerPlugin(r grpc.ServiceRegistrar, s *pluginServer) {
-	pluginv1.RegisterPluginServiceServer(r, s)
+func newPluginServer(p Plugin, log hclog.Logger) *pluginServer {
+	return &pluginServer{plugin: p, log: log, runs: map[string]*run{}}
 }
 
 func (s *pluginServer) Describe(context.Context, *pluginv1.DescribeRequest) (*pluginv1.DescribeResponse, error) {
@@ -53,7 +54,7 @@ func (s *pluginServer) Connect(ctx context.Context, req *pluginv1.ConnectRequest
 	if s.host != nil {
 		return nil, encode(errors.New("connected already"))
 	}
-	conn, err := s.dial(req.GetBrokerId())
+	conn, err := s.dial(req.GetBrokerId(), grpc.WithIdleTimeout(0))
 	if err != nil {
 		return nil, encode(fmt.Errorf("dial the host: %w", err))
 	}
@@ -88,7 +89,10 @@ func (s *pluginServer) Run(ctx context.Context, req *pluginv1.RunRequest) (*plug
 		return nil, encode(err)
 	}
 	defer end()
-	err = s.plugin.Run(ctx, Run{Configuration: req.GetConfiguration(), Settings: req.GetSettings(), Dir: req.GetDir(), Host: host})
+	err = s.plugin.Run(ctx, Run{
+		Configuration: req.GetConfiguration(), Settings: req.GetSettings(), Dir: req.GetDir(),
+		Log: s.log.With("configuration", req.GetConfiguration()), Host: host,
+	})
 	return &pluginv1.RunResponse{}, encode(err)
 }
 
@@ -133,4 +137,24 @@ func (s *pluginServer) Stop(ctx context.Context, req *pluginv1.StopRequest) (*pl
 	case <-ctx.Done():
 		return nil, encode(ctx.Err())
 	}
+}
+
+// stopAll ends every run and waits for them, at most for grace.
+func (s *pluginServer) stopAll(grace time.Duration) {
+	limit := time.NewTimer(grace)
+	defer limit.Stop()
+	for _, r := range s.underWay() {
+		r.cancel()
+		select {
+		case <-r.done:
+		case <-limit.C:
+			return
+		}
+	}
+}
+
+func (s *pluginServer) underWay() []*run {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.runs))
 }

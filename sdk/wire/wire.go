@@ -3,9 +3,9 @@
 //
 // The host side is for whoever starts module processes: [HostPlugins] and [Handshake] go into go-plugin's client
 // configuration, [Dispense] returns a [Module], the handle on one running process, and [Module.Connect] serves that
-// process its own [HostServices]. The module side is for the SDK: [ModulePlugins] goes into go-plugin's server
-// configuration with the [Plugin] to serve, whose runs reach the host through a [Host]. No generated type appears in
-// any signature, so the wire format has this package as its only importer.
+// process its own [HostServices]. The module side is for the SDK: [Serve] serves a [Plugin], whose runs reach the host
+// through a [Host]. No generated type appears in any signature, so the wire format has this package as its only
+// importer.
 //
 // It promises that a request's owner is the one the host bound to the connection, whatever the request says; that
 // errors keep their identity on their way (errors.Is and errors.As find sentinels, Findings, StatusError and the
