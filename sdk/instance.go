@@ -1,0 +1,106 @@
+package sdk
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"net"
+	"sync"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+	"github.com/culvert-pbx/culvert/sdk/wire"
+)
+
+// Instance is one run of a module: its settings, and the host as the module may use it. Its methods are safe for
+// concurrent use and end with the context given to them.
+type Instance[S any] struct {
+	Settings      S
+	Log           hclog.Logger // the module's log, with the configuration's name
+	Configuration string       // NAME of the configuration
+	Dir           string       // a directory of this configuration's own, which stays
+
+	ctx   context.Context // the run's
+	host  wire.Host
+	owner tunnel.Owner
+
+	mu        sync.Mutex
+	listeners []net.Listener
+}
+
+// Declare states the whole set of tunnels of this configuration, all or nothing: what it leaves out is withdrawn, none
+// withdraws all. It returns at commit, not when the tunnels are up; a set equal to the stored one changes nothing. When
+// it is refused, the former set stands, and the error holds tunnel.Findings that list everything wrong with it.
+//
+// Declarations come from [Site.Tunnel]. One without a Ref gets the module's own; one of another owner's is refused with
+// tunnel.ErrNotOwner.
+func (in *Instance[S]) Declare(ctx context.Context, set ...tunnel.Declaration) error {
+	var named []tunnel.Declaration
+	for _, d := range set {
+		if d.Ref == (tunnel.Ref{}) {
+			if d.Settings == "" {
+				continue // a site without a server
+			}
+			d.Ref = tunnel.Ref{Owner: in.owner, Name: tunnel.SettingsName(in.Configuration, d.Settings)}
+		}
+		named = append(named, d)
+	}
+	return in.host.Declare(ctx, in.Configuration, named)
+}
+
+// List yields every tunnel of every owner in the order of their names, as of one moment. An error is its last element.
+func (in *Instance[S]) List(ctx context.Context) iter.Seq2[tunnel.View, error] {
+	return in.host.List(ctx)
+}
+
+// Watch yields the present state of every tunnel of every owner, tunnel.Synced, and then every change of a record, state
+// or reason. A reader that falls behind gets tunnel.Resync and the whole again. Its last element is the error it ended
+// with, the context's where that ended.
+func (in *Instance[S]) Watch(ctx context.Context) iter.Seq2[tunnel.Change, error] {
+	return in.host.Watch(ctx)
+}
+
+// Dial connects to the service behind a reach mapping of this module: "smb", or "archive/smb" where two sites of the
+// configuration have one, or TUNNEL/MAPPING for a tunnel that the operator made for the module; a site of that name goes
+// first. Neither side needs a port for it. Deadlines and half-close (CloseWrite) work on the connection.
+//
+// While the tunnel is connecting or waiting, Dial waits, until ctx ends. When it is blocked, disabled or inactive, or
+// the target refuses, it returns at once with a *tunnel.StatusError that says why. An unknown mapping is
+// tunnel.ErrNotFound.
+func (in *Instance[S]) Dial(ctx context.Context, mapping string) (net.Conn, error) {
+	return in.host.Dial(ctx, in.Configuration, mapping)
+}
+
+// DialFunc is Dial in the form that database drivers and HTTP transports take. Network and address are passed over: the
+// mapping says where the connection goes.
+func (in *Instance[S]) DialFunc(mapping string) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, _, _ string) (net.Conn, error) { return in.Dial(ctx, mapping) }
+}
+
+// Listen returns the listener at which connections through a private expose mapping of this module arrive; mapping is
+// as in Dial. Its tunnel must be declared and the mapping on, else it is tunnel.ErrNotFound. The listener is closed when
+// Run returns, if not before.
+func (in *Instance[S]) Listen(mapping string) (net.Listener, error) {
+	l, err := in.host.Listen(in.ctx, in.Configuration, mapping)
+	if err != nil {
+		return nil, err
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.listeners = append(in.listeners, l)
+	return l, nil
+}
+
+// close ends what the run left listening, so that the next run can listen again.
+func (in *Instance[S]) close() error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	var errs []error
+	for _, l := range in.listeners {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
