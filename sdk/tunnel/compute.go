@@ -133,17 +133,11 @@ func (d Declaration) check(owner Owner, configuration string) Findings {
 	return nil
 }
 
-// checkSettingsPath: a site is a key of the settings, of a group in them, or of a map in either.
+// checkSettingsPath: a site is a key of the settings, of a group or map in them, or of a map's entry.
 func checkSettingsPath(path string) Findings {
 	keys := strings.Split(path, ".")
-	if len(keys) > 3 || len(path) > maxText {
-		return one(Malformed, "", path, quoted(path)+" is not the path of a site", `give a path like "site" or "sites.rome"`)
+	if len(keys) > 3 || len(path) > maxText || slices.Contains(keys, "") {
+		return one(Malformed, "", path, quoted(path)+" is not the path of a site", "give a path like site or sites.rome")
 	}
-	var fs Findings
-	for _, key := range keys[:len(keys)-1] {
-		if key == "" {
-			fs = append(fs, find(Malformed, "", path, quoted(path)+" is not the path of a site", `give a path like "site" or "sites.rome"`))
-		}
-	}
-	return append(fs, CheckName(keys[len(keys)-1], MaxSite)...)
+	return CheckName(siteKey(keys), MaxSite)
 }

@@ -80,8 +80,18 @@ func ParseConfigurationRef(s string) (ConfigurationRef, Findings) {
 	return ConfigurationRef{Module: Owner(module), Name: name}, nil
 }
 
-// SettingsName is what the tunnel of the site at settingsPath is called: CONFIGURATION.SITE, SITE being the last key of
-// the path. "site" in berlin gives berlin.site, "sites.rome" gives berlin.rome.
+// SettingsName is what the tunnel of the site at settingsPath is called: CONFIGURATION.SITE. SITE is the site's own key
+// ("site" in berlin gives berlin.site, "ldap.site" of a group too), but for a site of a map the key of its entry:
+// "sites.rome" gives berlin.rome, and so does "branches.rome.site".
 func SettingsName(configuration, settingsPath string) Name {
-	return Name(configuration + "." + settingsPath[strings.LastIndexByte(settingsPath, '.')+1:])
+	return Name(configuration + "." + siteKey(strings.Split(settingsPath, ".")))
+}
+
+// siteKey is the key among a site's path that names it. Groups hold no maps of sites, so three keys are always those
+// of a map, its entry and the site in it.
+func siteKey(path []string) string {
+	if len(path) == 3 {
+		return path[1]
+	}
+	return path[len(path)-1]
 }

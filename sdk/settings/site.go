@@ -1,0 +1,103 @@
+package settings
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// Sites are the sites of a document by path ("site", "sites.rome", "branches.rome.site"), those included that the
+// document says nothing of: every site of the schema outside a map. What does not fit the schema is passed over.
+func Sites(schema, doc json.RawMessage) map[string]tunnel.Site {
+	sites := map[string]tunnel.Site{}
+	root, d := both(schema, doc)
+	root.walk(d, nil, func(n *node, v any, path []string) {
+		if n.Mark != Site {
+			return
+		}
+		o, _ := v.(document)
+		var s tunnel.Site
+		if o != nil {
+			known := maps.Clone(o)
+			delete(known, "password")
+			if json.Unmarshal(encode(known), &s) != nil {
+				s = tunnel.Site{}
+			}
+		}
+		sites[dotted(path)] = s
+	})
+	return sites
+}
+
+// both reads schema and document where either may be unfit; what is read of an unfit one is empty.
+func both(schema, doc json.RawMessage) (*node, document) {
+	root, err := parse(schema)
+	if err != nil {
+		root = &node{Type: "object", Others: &others{}}
+	}
+	d, _ := read(doc)
+	return root, d
+}
+
+// walk calls f for n and all that stands below it, v being the value there or nil. Entries of maps come in order of
+// their keys.
+func (n *node) walk(v any, path []string, f func(n *node, v any, path []string)) {
+	f(n, v, path)
+	if n.Type != "object" {
+		return
+	}
+	o, _ := v.(document)
+	for _, p := range n.Properties {
+		p.walk(o[p.key], append(slices.Clip(path), p.key), f)
+	}
+	if n.Others == nil || n.Others.entry == nil {
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(o)) {
+		if n.Properties.get(key) == nil {
+			n.Others.entry.walk(o[key], append(slices.Clip(path), key), f)
+		}
+	}
+}
+
+func dotted(path []string) string {
+	s := ""
+	for _, key := range path {
+		s = join(s, key)
+	}
+	return s
+}
+
+// sites checks what a schema cannot say of sites: the grammar of their texts, and that no two would have one name.
+func (c *checker) sites() {
+	named := map[tunnel.Name]string{}
+	c.root.walk(c.doc, nil, func(n *node, v any, path []string) {
+		if n.Mark != Site {
+			return
+		}
+		at := c.field(path)
+		name := tunnel.SettingsName("", dotted(path))
+		fs := tunnel.CheckName(string(name[1:]), tunnel.MaxSite)
+		c.findings = append(c.findings, fs.At(at)...)
+		if other, taken := named[name]; taken {
+			c.findings = append(c.findings, finding(tunnel.Exists, at, string(name[1:]),
+				at+" and "+other+" would make tunnels of one name", "rename one of them"))
+		}
+		named[name] = at
+		c.texts(v, at)
+	})
+}
+
+func (c *checker) texts(v any, at string) {
+	o, _ := v.(document)
+	if s, _ := o["server"].(string); s != "" {
+		_, fs := tunnel.ParseServer(s)
+		c.findings = append(c.findings, fs.At(join(at, "server"))...)
+	}
+	if s, _ := o["fingerprint"].(string); s != "" {
+		_, fs := tunnel.ParseFingerprint(s)
+		c.findings = append(c.findings, fs.At(join(at, "fingerprint"))...)
+	}
+}
