@@ -7,37 +7,33 @@ import (
 
 var siteType = reflect.TypeFor[Site]()
 
-// placeSites tells every Site in v its path in the settings. entry is the path of the map's entry that v is in, which a
-// site in it goes by, or empty.
-func placeSites(v reflect.Value, path, entry string) {
+// placeSites tells every Site in v its path in the settings.
+func placeSites(v reflect.Value, path string) {
 	if v.Type() == siteType {
-		if entry != "" {
-			path = entry
-		}
 		v.Addr().Interface().(*Site).path = path
 		return
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
 		if !v.IsNil() {
-			placeSites(v.Elem(), path, entry)
+			placeSites(v.Elem(), path)
 		}
 	case reflect.Struct:
-		placeFields(v, path, entry)
+		placeFields(v, path)
 	case reflect.Map:
 		placeEntries(v, path)
 	}
 }
 
-func placeFields(v reflect.Value, path, entry string) {
+func placeFields(v reflect.Value, path string) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case f.Anonymous && key == "":
-			placeSites(v.Field(i), path, entry)
+			placeSites(v.Field(i), path)
 		case f.IsExported() && key != "" && key != "-":
-			placeSites(v.Field(i), join(path, key), entry)
+			placeSites(v.Field(i), join(path, key))
 		}
 	}
 }
@@ -50,8 +46,7 @@ func placeEntries(v reflect.Value, path string) {
 	for _, key := range v.MapKeys() {
 		e := reflect.New(v.Type().Elem()).Elem()
 		e.Set(v.MapIndex(key))
-		at := join(path, key.String())
-		placeSites(e, at, at)
+		placeSites(e, join(path, key.String()))
 		v.SetMapIndex(key, e)
 	}
 }

@@ -40,6 +40,6 @@ func (p plugin[S]) Run(ctx context.Context, r wire.Run) error {
 			return fmt.Errorf("read the settings of %s: %w", r.Configuration, err)
 		}
 	}
-	placeSites(reflect.ValueOf(&in.Settings).Elem(), "", "")
+	placeSites(reflect.ValueOf(&in.Settings).Elem(), "")
 	return errors.Join(p.module.Run(ctx, in), in.close())
 }
