@@ -141,3 +141,26 @@ func checkSettingsPath(path string) Findings {
 	}
 	return CheckName(siteKey(keys), MaxSite)
 }
+
+// InSettings names the settings in findings about t's mappings, where t is a declared tunnel: an operator changes its
+// ports at "site.slots.NAME.spec", not at "mappings[NAME].local.port". Findings about another tunnel stay.
+func (t Tunnel) InSettings(fs Findings) Findings {
+	if t.Configuration == "" {
+		return fs
+	}
+	out := slices.Clone(fs)
+	for i, f := range out {
+		rest, ok := strings.CutPrefix(f.Field, "mappings[")
+		if !ok {
+			continue
+		}
+		if name, place, ok := strings.Cut(rest, "]."); ok {
+			key := ".spec"
+			if place == "kind" {
+				key = ".kind"
+			}
+			out[i].Field = t.Settings + ".slots." + name + key
+		}
+	}
+	return out
+}

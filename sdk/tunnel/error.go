@@ -138,6 +138,15 @@ func NotFoundFinding(ref Ref) Finding {
 	}
 }
 
+// ConfigurationNotFound says that ref does not exist.
+func ConfigurationNotFound(ref ConfigurationRef) Finding {
+	return Finding{
+		Code: NotFound, Field: "configuration", Value: Clean(ref.String(), 120),
+		Message: fmt.Sprintf("there is no configuration %s", Clean(ref.String(), 120)),
+		WayOut:  "culvert config list shows all",
+	}
+}
+
 // StatusError is why a tunnel or mapping cannot be used right now, with its reason.
 type StatusError struct {
 	Ref     Ref
