@@ -1,0 +1,175 @@
+package supervisor
+
+import (
+	"context"
+	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// How a mapping that failed is asked for again.
+const (
+	applyFirst  = 2 * time.Second
+	applyMost   = 15 * time.Second
+	targetAgain = 30 * time.Second
+)
+
+// carrier carries one mapping on one link: it makes it listen, proves it again and again and tells the standing.
+type carrier struct {
+	k      *keeper
+	link   Link
+	m      *mapping
+	cancel context.CancelFunc
+	ended  chan struct{}
+}
+
+// startCarrier starts a carrier that works until ctx ends or it is told to leave.
+func startCarrier(ctx context.Context, k *keeper, l Link, m *mapping) *carrier {
+	ctx, cancel := context.WithCancel(ctx)
+	c := &carrier{k: k, link: l, m: m, cancel: cancel, ended: make(chan struct{})}
+	go func() {
+		defer close(c.ended)
+		defer cancel()
+		c.carry(ctx)
+	}()
+	return c
+}
+
+// leave stops the carrier and withdraws its mapping from the link.
+func (c *carrier) leave(ctx context.Context) {
+	c.cancel()
+	<-c.ended
+	c.withdraw(ctx)
+}
+
+func (c *carrier) withdraw(ctx context.Context) {
+	c.k.standing.note(func() { c.m.applied = false })
+	err := c.k.ask(ctx, patience, func(ctx context.Context) error { return c.link.Withdraw(ctx, c.m.Name) })
+	if err != nil && ctx.Err() == nil {
+		c.k.log.Warn("withdraw a mapping", "mapping", c.m.Name, "error", err)
+	}
+}
+
+// carry makes the mapping listen and proves it, again and again while the link stands: the port may be held by
+// somebody, who goes away some day.
+func (c *carrier) carry(ctx context.Context) {
+	for failures := 0; ; failures++ {
+		asked := time.Now()
+		err := c.k.ask(ctx, patience, func(ctx context.Context) error { return c.link.Apply(ctx, c.m.Mapping) })
+		if err == nil {
+			c.k.standing.note(func() { c.m.applied = true })
+			var held bool
+			if held, err = c.prove(ctx); held {
+				failures = 0
+			}
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		c.listener(err)
+		if !sleepUntil(ctx, asked.Add(doubled(applyFirst, applyMost, failures))) {
+			return
+		}
+	}
+}
+
+// prove asks for proof in each cycle, at a quicker pace while there is none, and opens the target when it is due. It
+// returns when ctx ends, or when the port turned out to be another's: then the mapping is withdrawn, to be asked for
+// anew. held says whether a proof ever held.
+func (c *carrier) prove(ctx context.Context) (held bool, err error) {
+	var target time.Time // when it is due
+	for {
+		asked := time.Now()
+		err := c.k.ask(ctx, patience, c.proof)
+		if ctx.Err() != nil {
+			return held, ctx.Err()
+		}
+		v := c.listener(err)
+		if v.why.Reason == tunnel.RemotePortHeld {
+			c.withdraw(ctx)
+			return held, err
+		}
+		held = held || v.good()
+		pause := urgency
+		if v.good() || v.forbidden() {
+			pause = cycle
+			target = c.target(ctx, target)
+		}
+		if !c.rest(ctx, asked.Add(pause)) {
+			return held, ctx.Err()
+		}
+	}
+}
+
+// rest waits until t and reports whether ctx still runs. While the target is down it looks whether a connection of
+// others reached it meanwhile.
+func (c *carrier) rest(ctx context.Context, t time.Time) bool {
+	for !c.answered() && time.Until(t) > urgency {
+		if !sleepUntil(ctx, time.Now().Add(urgency)) {
+			return false
+		}
+		c.k.standing.note(func() {})
+	}
+	return sleepUntil(ctx, t)
+}
+
+// proof asks once whether the mapping's listeners lead to us: the private socket, and the port where there is one.
+func (c *carrier) proof(ctx context.Context) error {
+	if err := c.k.private.prove(ctx, c.m.Mapping); err != nil {
+		return err
+	}
+	if c.m.Kind.Reaches() && c.m.Private() {
+		return nil
+	}
+	return c.link.Prove(ctx, c.m.Name)
+}
+
+// listener notes the answer to a proof, or why the mapping does not listen.
+func (c *carrier) listener(err error) verdict {
+	v := c.verdict(tunnel.ServerBusy, err)
+	c.k.standing.note(func() {
+		c.m.listener = v
+		if v.good() {
+			c.m.provedAt = time.Now()
+		}
+	})
+	return v
+}
+
+// target opens the service behind the mapping if that is due, and returns when it is due again: the zero time is now.
+// One that answered is left alone from then on and judged by the connections of others.
+func (c *carrier) target(ctx context.Context, due time.Time) time.Time {
+	now := time.Now()
+	if now.Before(due) || c.answered() {
+		return due
+	}
+	v := c.verdict(tunnel.TargetUnreachable, c.k.ask(ctx, patience, func(ctx context.Context) error { return c.link.Target(ctx, c.m.Name) }))
+	if ctx.Err() != nil {
+		return due
+	}
+	c.k.standing.note(func() {
+		c.m.target = v
+		if v.good() {
+			c.m.targetProvedAt = time.Now()
+		}
+	})
+	return now.Add(targetAgain)
+}
+
+// answered reports whether the service behind the mapping is known to answer.
+func (c *carrier) answered() bool {
+	c.k.standing.mu.Lock()
+	defer c.k.standing.mu.Unlock()
+	return c.m.target.good()
+}
+
+// verdict is the answer that err gives; reason is why none came in time.
+func (c *carrier) verdict(reason tunnel.Reason, err error) verdict {
+	switch err {
+	case nil:
+		return verdict{given: true}
+	case errLate:
+		return verdict{given: true, why: late(reason, patience)}
+	}
+	return verdict{given: true, why: failure(c.k.s.config.Engine, err)}
+}

@@ -1,0 +1,84 @@
+package supervisor
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// glance is the standing at one moment, as far as someone who wants to use a mapping needs it.
+type glance struct {
+	state  tunnel.State
+	why    Failure
+	link   Link
+	m      *mapping // nil where the tunnel has no such mapping
+	turned <-chan struct{}
+}
+
+// glance looks at the mapping of that name. turned is closed as soon as anything is different.
+func (s *standing) glance(name string) glance {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := glance{state: s.state, why: s.why, link: s.link, turned: s.turned}
+	if i := slices.IndexFunc(s.mappings, func(m *mapping) bool { return m.Name == name }); i >= 0 {
+		g.m = s.mappings[i]
+	}
+	return g
+}
+
+// open opens a connection to the target of a mapping: at once where a link stands, when it stands where one is on its
+// way, and not at all where somebody has to do something first, or where the target refuses. Then the error is a
+// *tunnel.StatusError.
+func (p *private) open(ctx context.Context, name string) (Conn, error) {
+	for {
+		g := p.standing.glance(name)
+		switch {
+		case g.m == nil:
+			return nil, p.refusal(name, tunnel.Inactive, Failure{Message: "the tunnel has no such mapping any more"})
+		case g.link != nil:
+			conn, why := p.openOn(ctx, g.link, g.m)
+			if conn != nil {
+				return conn, nil
+			}
+			if ctx.Err() == nil && why.Reason != tunnel.LinkLost {
+				return nil, p.refusal(name, tunnel.Down, why)
+			}
+		case g.state == tunnel.Blocked, g.state == tunnel.Disabled, g.state == tunnel.Inactive:
+			return nil, p.refusal(name, g.state, g.why)
+		}
+		select {
+		case <-g.turned:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// openOn opens a connection on a link. What comes of it is a verdict on the target.
+func (p *private) openOn(ctx context.Context, l Link, m *mapping) (Conn, Failure) {
+	asking, cancel := context.WithTimeoutCause(ctx, openPatience, errLate)
+	defer cancel()
+	conn, err := l.Open(asking, m.Mapping)
+	if err == nil {
+		p.standing.note(func() { m.target, m.targetProvedAt = verdict{given: true}, time.Now() })
+		return conn, Failure{}
+	}
+	why := failure(p.engine, err)
+	if context.Cause(asking) == errLate {
+		why = late(tunnel.TargetUnreachable, openPatience)
+	}
+	if ctx.Err() == nil && (why.Reason == tunnel.TargetRefused || why.Reason == tunnel.TargetUnreachable) {
+		p.standing.note(func() { m.target = verdict{given: true, why: why} })
+	}
+	return nil, why
+}
+
+// refusal is why a mapping of this tunnel cannot be used.
+func (p *private) refusal(name string, state tunnel.State, why Failure) error {
+	return &tunnel.StatusError{
+		Ref: p.ref, Mapping: name, State: state, Reason: why.Reason,
+		Message: tunnel.Clean(why.Message, 500), Remedy: why.Remedy,
+	}
+}

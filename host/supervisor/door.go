@@ -1,0 +1,141 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// waitersPerDoor bounds the connections of one mapping that wait for a link or its target.
+const waitersPerDoor = 64
+
+// openPatience is how long a target may take to answer.
+const openPatience = 30 * time.Second
+
+// door is the private socket of one mapping and the connections through it.
+type door struct {
+	p        *private
+	name     string
+	listener *net.UnixListener
+	waiters  chan struct{}
+	ctx      context.Context
+	cancel   context.CancelFunc
+	crew     sync.WaitGroup
+}
+
+// openDoor listens on the socket of the mapping of that name, in place of one that an earlier process left.
+func openDoor(p *private, name string) (*door, error) {
+	path := p.sockets.Path(p.ref, name)
+	if err := removeSocket(path); err != nil {
+		return nil, err
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(p.ctx)
+	d := &door{p: p, name: name, listener: l, waiters: make(chan struct{}, waitersPerDoor), ctx: ctx, cancel: cancel}
+	d.crew.Go(d.accept)
+	return d, nil
+}
+
+// removeSocket removes the socket at path, if there is one, and nothing else.
+func removeSocket(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("%s is in the way and no socket", path)
+	}
+	return os.Remove(path)
+}
+
+// close takes the socket away and ends the connections through it.
+func (d *door) close() {
+	d.cancel()
+	d.listener.Close()
+	d.crew.Wait()
+}
+
+func (d *door) accept() {
+	for {
+		conn, err := d.listener.AcceptUnix()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil { // out of descriptors, most likely: wait for some
+			if !sleepUntil(d.ctx, time.Now().Add(100*time.Millisecond)) {
+				return
+			}
+			continue
+		}
+		d.crew.Go(func() { d.receive(conn) })
+	}
+}
+
+// receive looks at who connected: the host for a proof, which is answered before anything is opened, the module that
+// owns the mapping, or somebody who is sent away without a word.
+func (d *door) receive(conn *net.UnixConn) {
+	defer conn.Close()
+	stop := context.AfterFunc(d.ctx, func() { conn.Close() })
+	defer stop()
+	pid, err := peer(conn)
+	switch {
+	case err == nil && pid == os.Getpid():
+		_ = d.greet(conn, nil)
+	case err == nil && d.p.sockets.Allowed(d.p.ref.Owner, pid):
+		d.carry(conn)
+	default:
+		d.p.log.Warn("refused a stranger on a private socket", "mapping", d.name, "pid", pid, "error", err)
+	}
+}
+
+// carry opens the target for the module, tells it how that went, and relays.
+func (d *door) carry(conn *net.UnixConn) {
+	far, err := d.wait(conn)
+	if err != nil {
+		if d.ctx.Err() == nil && !errors.Is(err, context.Canceled) {
+			_ = d.greet(conn, err)
+		}
+		return
+	}
+	defer far.Close()
+	stop := context.AfterFunc(d.ctx, func() { far.Close() })
+	defer stop()
+	if d.greet(conn, nil) == nil {
+		d.p.sockets.Relay(conn, far)
+	}
+}
+
+// wait opens the target as soon as that can be done, and gives up when the module hangs up.
+func (d *door) wait(conn *net.UnixConn) (Conn, error) {
+	select {
+	case d.waiters <- struct{}{}:
+		defer func() { <-d.waiters }()
+	default:
+		return nil, d.p.refusal(d.name, tunnel.Down, Failure{
+			Message: fmt.Sprintf("%d connections wait for it already", waitersPerDoor),
+			Remedy:  "wait for those before opening more",
+		})
+	}
+	ctx, cancel := context.WithCancel(d.ctx)
+	defer cancel()
+	end := watchHangup(conn, cancel)
+	defer end()
+	return d.p.open(ctx, d.name)
+}

@@ -1,0 +1,101 @@
+package supervisor
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// Engine opens links. The SSH engine has these methods, through an adapter in package host.
+type Engine interface {
+	// Run makes one attempt: it connects, checks the host key, logs in and calls serve, whose context ends when the
+	// link is gone. It returns when serve has returned and everything of the link is closed, and does so soon after
+	// ctx ends.
+	Run(ctx context.Context, a Attempt, serve func(ctx context.Context, l Link) error) error
+
+	// Explain says what an error of Run or of a Link means. Its Reason is empty where the engine does not know.
+	Explain(err error) Failure
+}
+
+// Attempt is what the engine needs to open one link.
+type Attempt struct {
+	Ref         tunnel.Ref
+	Server      tunnel.Server
+	Credential  tunnel.Credential
+	Pin         tunnel.Pin
+	Fingerprint string // given beforehand, "" when none was
+	Log         hclog.Logger
+
+	// Learned is told the key of a server that nothing was pinned for, once the login succeeded.
+	Learned func(ctx context.Context, shown tunnel.Pin) error
+
+	// Admit waits for the attempt's turn among the handshakes with its server; release ends the handshake and may be
+	// called more than once.
+	Admit func(ctx context.Context) (release func(), err error)
+
+	// DialLocal connects to the service behind an expose mapping.
+	DialLocal func(ctx context.Context, m tunnel.Mapping) (net.Conn, error)
+
+	// Stage is told of each stage when it begins and again when it is over. It returns at once.
+	Stage func(Step)
+}
+
+// Stage is a part of an attempt, named as `culvert check` names it.
+type Stage string
+
+// The stages of an attempt, in their order.
+const (
+	StageName    Stage = "name"    // the server's name is looked up
+	StageTCP     Stage = "tcp"     // a connection is made
+	StageHostKey Stage = "hostkey" // keys are exchanged, the server's is checked
+	StageLogin   Stage = "login"
+)
+
+// Step is the beginning or the end of a stage.
+type Step struct {
+	Stage   Stage
+	Done    bool
+	Failure Failure       // where Done: why it failed, the zero Failure where it did not
+	Took    time.Duration // where Done
+}
+
+// Link is one logged-in connection to a server. Every method has an end: that of its context, of the link, or its own
+// deadline. All are safe for concurrent use, and what one does to a mapping never disturbs another.
+type Link interface {
+	// Apply makes m listen: here for a reach kind, unless it is private; at the server for an expose kind. Called
+	// again after it was not answered in time it waits for the same answer.
+	Apply(ctx context.Context, m tunnel.Mapping) error
+	// Withdraw ends the mapping of that name and its connections. That there is none is no error.
+	Withdraw(ctx context.Context, name string) error
+	// Prove shows that the mapping's listener leads to us.
+	Prove(ctx context.Context, name string) error
+	// Target opens the service behind the mapping once, sends nothing and closes it.
+	Target(ctx context.Context, name string) error
+	// Open opens a connection to the target of a reach mapping.
+	Open(ctx context.Context, m tunnel.Mapping) (Conn, error)
+	// Keepalive asks the server for a sign of life.
+	Keepalive(ctx context.Context) error
+	// Traffic counts the mapping's connections open now and its bytes on this link, in from the site and out to it;
+	// target is when a connection of others last reached the service behind it, zero for never.
+	Traffic(name string) (open int, in, out uint64, target time.Time)
+	// ServerVersion is what the server calls itself, as it sent it.
+	ServerVersion() string
+}
+
+// Conn is a connection whose two directions end apart.
+type Conn interface {
+	net.Conn
+	CloseWrite() error
+}
+
+// Failure is why an attempt, a link or a mapping is not as it should be. The zero Failure says that nothing is wrong.
+type Failure struct {
+	Reason  tunnel.Reason
+	Message string     // one sentence
+	Remedy  string     // what to do
+	Shown   tunnel.Pin // for HostKeyMismatch: the key that the server really showed
+}

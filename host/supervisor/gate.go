@@ -1,0 +1,68 @@
+package supervisor
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// handshakesPerServer is how many handshakes run at a time with one server: more than sshd's MaxStartups lets it
+// drop them at random, at which no tunnel gains.
+const handshakesPerServer = 8
+
+// gate lets a bounded number of handshakes at a time through to each server.
+type gate struct {
+	width int
+
+	mu    sync.Mutex
+	lanes map[string]*lane
+}
+
+// lane is the way to one server; users counts those in it or before it.
+type lane struct {
+	places chan struct{}
+	users  int
+}
+
+func newGate(width int) *gate { return &gate{width: width, lanes: map[string]*lane{}} }
+
+// enter waits for a place on the way to server. release gives it back and may be called more than once.
+func (g *gate) enter(ctx context.Context, server tunnel.Server) (release func(), err error) {
+	key := net.JoinHostPort(strings.ToLower(server.Host), strconv.Itoa(server.Port))
+	l := g.join(key)
+	select {
+	case l.places <- struct{}{}:
+	case <-ctx.Done():
+		g.leave(key, l)
+		return nil, ctx.Err()
+	}
+	return sync.OnceFunc(func() {
+		<-l.places
+		g.leave(key, l)
+	}), nil
+}
+
+func (g *gate) join(key string) *lane {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l := g.lanes[key]
+	if l == nil {
+		l = &lane{places: make(chan struct{}, g.width)}
+		g.lanes[key] = l
+	}
+	l.users++
+	return l
+}
+
+// leave forgets a lane that nobody uses.
+func (g *gate) leave(key string, l *lane) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if l.users--; l.users == 0 {
+		delete(g.lanes, key)
+	}
+}

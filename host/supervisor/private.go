@@ -1,0 +1,130 @@
+package supervisor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// Sockets says how modules reach their mappings without a port: through a unix socket per reach mapping, which only
+// the module that owns the tunnel may use. With the zero Sockets there are none.
+type Sockets struct {
+	// Path is where the socket of a mapping is. Its directory exists and only the host may write there.
+	Path func(ref tunnel.Ref, mapping string) string
+
+	// Allowed reports whether pid is the process of that module right now.
+	Allowed func(module tunnel.Owner, pid int) bool
+
+	// EncodeError puts an error into the form the module's end reads.
+	EncodeError func(error) json.RawMessage
+
+	// Relay carries both directions between the module and what Link.Open returned until both ended, half-close
+	// included, and closes both.
+	Relay func(module, site Conn)
+}
+
+// private holds the private sockets of one tunnel. They live as long as its record, whether or not a link stands: who
+// dials one is told why it has to be refused, or waits.
+type private struct {
+	sockets  Sockets
+	ref      tunnel.Ref
+	standing *standing
+	engine   Engine
+	log      hclog.Logger
+
+	ctx    context.Context // ends with close
+	cancel context.CancelFunc
+
+	mu    sync.Mutex
+	doors map[string]*door
+}
+
+func newPrivate(s Sockets, ref tunnel.Ref, st *standing, e Engine, log hclog.Logger) *private {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &private{
+		sockets: s, ref: ref, standing: st, engine: e, log: log,
+		ctx: ctx, cancel: cancel, doors: map[string]*door{},
+	}
+}
+
+// has reports whether m has a private socket.
+func (p *private) has(m tunnel.Mapping) bool {
+	return p.sockets.Path != nil && p.ref.Owner != tunnel.Operator && m.Kind.Reaches()
+}
+
+// arrange makes the sockets those of ms. A mapping that keeps its name keeps its socket.
+func (p *private) arrange(ms []tunnel.Mapping) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	keep := map[string]bool{}
+	for _, m := range ms {
+		if !p.has(m) {
+			continue
+		}
+		keep[m.Name] = true
+		if err := p.openLocked(m.Name); err != nil {
+			p.log.Error("open a private socket", "mapping", m.Name, "error", err)
+		}
+	}
+	for name, d := range p.doors {
+		if !keep[name] {
+			delete(p.doors, name)
+			d.close()
+		}
+	}
+}
+
+// openLocked opens the socket of a mapping unless it is open.
+func (p *private) openLocked(name string) error {
+	if p.doors[name] != nil {
+		return nil
+	}
+	d, err := openDoor(p, name)
+	if err == nil {
+		p.doors[name] = d
+	}
+	return err
+}
+
+// close closes all sockets and the connections through them.
+func (p *private) close() {
+	p.cancel()
+	p.arrange(nil)
+}
+
+// prove connects to the private socket of m, if it has one, and meets the host there.
+func (p *private) prove(ctx context.Context, m tunnel.Mapping) error {
+	if !p.has(m) {
+		return nil
+	}
+	p.mu.Lock()
+	err := p.openLocked(m.Name)
+	p.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", p.sockets.Path(p.ref, m.Name))
+	if err != nil {
+		return fmt.Errorf("connect to the own private socket: %w", err)
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	pid, err := peer(conn.(*net.UnixConn))
+	if err != nil {
+		return err
+	}
+	if pid != os.Getpid() {
+		return fmt.Errorf("process %d has put its own socket in place of the private one", pid)
+	}
+	var answer greeting
+	return json.NewDecoder(conn).Decode(&answer)
+}

@@ -1,0 +1,118 @@
+package supervisor
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// standing is how one tunnel stands: its state, what is known of each mapping, and the link while there is one. All
+// goroutines of the tunnel tell it what they saw; it alone decides what that makes of the tunnel, and reports it.
+type standing struct {
+	ref    tunnel.Ref
+	log    hclog.Logger
+	report func(tunnel.Status)
+
+	mu       sync.Mutex
+	state    tunnel.State
+	why      Failure
+	since    time.Time
+	next     time.Time
+	fresh    bool // the running attempt is the first after a change
+	version  string
+	mappings []*mapping
+
+	link     Link    // nil while none stands
+	proved   bool    // the tunnel was up or degraded on this link
+	answered bool    // the server answered a keepalive on this link
+	busy     Failure // set while it does not
+
+	turned chan struct{} // closed when anything above changed
+}
+
+// arrange makes ms the mappings of the tunnel. Those that stay as they were keep what is known of them.
+func (s *standing) arrange(ms []tunnel.Mapping) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := make([]*mapping, len(ms))
+	changed := len(ms) != len(s.mappings)
+	for i, m := range ms {
+		next[i] = s.find(m)
+		if next[i] == nil {
+			next[i] = &mapping{Mapping: m}
+		}
+		changed = changed || next[i] != s.mappings[i]
+	}
+	if !changed {
+		return
+	}
+	s.mappings = next
+	if s.state != "" {
+		s.settle()
+	}
+}
+
+// find returns the entry of a mapping that is the same as m. Callers hold s.mu.
+func (s *standing) find(m tunnel.Mapping) *mapping {
+	i := slices.IndexFunc(s.mappings, func(e *mapping) bool { return same(e.Mapping, m) })
+	if i < 0 {
+		return nil
+	}
+	return s.mappings[i]
+}
+
+// same reports whether a and b carry the same data the same way; which slot they fill is no matter.
+func same(a, b tunnel.Mapping) bool {
+	a.Slot, b.Slot = "", ""
+	return a == b
+}
+
+// entries are the mappings as they shall be now.
+func (s *standing) entries() []*mapping {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.mappings)
+}
+
+// keepalive notes whether the server answered. The zero Failure means that it did.
+func (s *standing) keepalive(busy Failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answered = s.answered || busy.Reason == ""
+	s.busy = busy
+	s.settle()
+}
+
+// note lets change alter what is known of a mapping, then draws the sum.
+func (s *standing) note(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+	s.settle()
+}
+
+// status is the standing as it is reported. Callers hold s.mu.
+func (s *standing) status() tunnel.Status {
+	st := tunnel.Status{
+		State: s.state, Reason: s.why.Reason, Message: tunnel.Clean(s.why.Message, 500), Remedy: s.why.Remedy,
+		Since: s.since, NextAttempt: s.next, ServerVersion: s.version,
+		Mappings: make([]tunnel.MappingStatus, len(s.mappings)),
+	}
+	exposes := false
+	for i, m := range s.mappings {
+		st.Mappings[i] = m.status(s.state.Linked(), s.why)
+		exposes = exposes || m.Kind.Exposes()
+	}
+	if exposes {
+		st.Warnings = []string{boundUnknown}
+	}
+	return st
+}
+
+// boundUnknown is said once per tunnel that exposes something.
+const boundUnknown = "on which addresses the server really offers the exposed ports is not measured: " +
+	"'ss -ltn' on the server shows it"

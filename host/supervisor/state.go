@@ -1,0 +1,180 @@
+package supervisor
+
+import (
+	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// The states of a tunnel, and what moves it:
+//
+//	disabled, inactive, blocked (no secret)     said by the source: no link is due
+//	      │ wanted
+//	      ▼
+//	connecting ──── no TCP, or connected but failed ────▶ waiting ── time ──▶ connecting
+//	      │    └─── login refused, host key changed ────▶ blocked ── time or change ──▶ connecting
+//	      │ the link stands and every mapping has had its first verdict
+//	      ▼
+//	up ◀── every mapping proved ──▶ degraded (some mapping is not up, or the server does not answer)
+//	      │ the link is gone
+//	      ▼
+//	connecting, waiting or blocked
+//
+// A retry stays in waiting or blocked until it has reached the server or has run for a second, so that a dead server
+// costs one report and not two every three seconds. While it runs the last failure stays in sight; a change or a
+// restart takes it away, and the message then tells the stage of the attempt, see stageText.
+
+// transition is the one way from state to state: it notes, logs and reports. Callers hold s.mu.
+func (s *standing) transition(to tunnel.State, why Failure, next time.Time) {
+	changed := to != s.state
+	if changed {
+		s.since = time.Now()
+	}
+	if changed || why.Reason != s.why.Reason {
+		s.log.Info("tunnel is "+string(to), "was", string(s.state), "reason", string(why.Reason), "message", why.Message)
+	}
+	s.state, s.why, s.next = to, why, next
+	s.report(s.status())
+	close(s.turned)
+	s.turned = make(chan struct{})
+}
+
+// rest says that no link is due, and why.
+func (s *standing) rest(w tunnel.Wanted) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.transition(w.State, Failure{Reason: w.Reason, Message: w.Message, Remedy: w.Remedy}, time.Time{})
+}
+
+// begin says that an attempt starts after something changed: no failure of before counts.
+func (s *standing) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fresh = true
+	s.transition(tunnel.Connecting, Failure{}, time.Time{})
+}
+
+// retry says that an attempt starts after a failure, which stays in sight.
+func (s *standing) retry() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fresh = false
+	s.next = time.Now()
+	s.report(s.status())
+}
+
+// trying says that a running attempt is worth reporting.
+func (s *standing) trying() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.link == nil && s.state != tunnel.Connecting {
+		s.transition(tunnel.Connecting, s.why, time.Time{})
+	}
+}
+
+// stage notes how far an attempt is.
+func (s *standing) stage(at Stage) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.link != nil {
+		return
+	}
+	why := s.why
+	if s.fresh {
+		why = Failure{Message: stageText(at)}
+	}
+	if s.state == tunnel.Connecting || at == StageHostKey || at == StageLogin {
+		s.transition(tunnel.Connecting, why, time.Time{})
+	}
+}
+
+// stageText is a tunnel's message while its first attempt after a change runs.
+func stageText(at Stage) string {
+	switch at {
+	case StageName:
+		return "looking up the server's name"
+	case StageTCP:
+		return "connecting to the server"
+	case StageHostKey:
+		return "checking the host key"
+	case StageLogin:
+		return "logging in"
+	}
+	return "proving the mappings"
+}
+
+// failed says how a tunnel goes on after an attempt: the state it waits in and until when, zero for a change.
+func (s *standing) failed(to tunnel.State, why Failure, next time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.transition(to, why, next)
+}
+
+// linked says that a link stands; nothing is proved through it yet.
+func (s *standing) linked(l Link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.link, s.proved, s.answered, s.busy = l, false, false, Failure{}
+	s.version = tunnel.Clean(l.ServerVersion(), 120)
+	if s.fresh {
+		s.why = Failure{Message: stageText("")}
+	}
+	for _, m := range s.mappings {
+		m.verdicts = verdicts{}
+	}
+	s.settle()
+}
+
+// unlinked says that the link is gone, and with it every proof. What that makes of the tunnel is said next.
+func (s *standing) unlinked() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.mappings {
+		m.unlinked(s.link)
+	}
+	s.link = nil
+}
+
+// settle moves a linked tunnel to the state that its verdicts add up to. Callers hold s.mu.
+func (s *standing) settle() {
+	if s.link == nil {
+		s.report(s.status())
+		return
+	}
+	for _, m := range s.mappings {
+		m.count(s.link)
+	}
+	to, why := s.sum()
+	s.proved = s.proved || to.Linked()
+	s.transition(to, why, time.Time{})
+}
+
+// sum adds up the verdicts of a linked tunnel.
+//
+// A mapping that is added while others are proved does not take them down with it: the tunnel is degraded, not
+// connecting, until the new one has had its verdict.
+func (s *standing) sum() (tunnel.State, Failure) {
+	if !s.proved && s.awaiting() {
+		return tunnel.Connecting, s.why
+	}
+	if s.busy.Reason != "" {
+		return tunnel.Degraded, s.busy
+	}
+	for _, m := range s.mappings {
+		if state, why := m.judge(); state != tunnel.Up {
+			why.Message = m.Name + ": " + why.Message
+			return tunnel.Degraded, why
+		}
+	}
+	return tunnel.Up, Failure{}
+}
+
+// awaiting reports whether something has not had its first verdict.
+func (s *standing) awaiting() bool {
+	for _, m := range s.mappings {
+		if !m.judged() {
+			return true
+		}
+	}
+	return len(s.mappings) == 0 && !s.answered
+}

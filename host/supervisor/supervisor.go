@@ -1,0 +1,146 @@
+// Package supervisor keeps every active tunnel running.
+//
+// It reads from a Source what shall be, compares it with what runs and changes only what differs: one tree of goroutines
+// per tunnel, one attempt after another, one status that says no more than was proved. The host makes one Supervisor
+// and runs it; the control API restarts and checks tunnels through it. It knows no SSH: an Engine opens the links.
+//
+// What it promises: a tunnel is called up only while every mapping of it was proved, a change of one mapping leaves the
+// connections of every other one alone, and what is no longer wanted is down within two seconds.
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// drainPatience is how long Run waits at its end for links to close.
+const drainPatience = 10 * time.Second
+
+// Config is what a Supervisor needs. Source, Engine and Log must be set.
+type Config struct {
+	Source  Source
+	Engine  Engine
+	Sockets Sockets
+	Log     hclog.Logger
+
+	// DialLocal connects to the service behind an expose mapping of ref: a port of the PBX or, where the mapping is
+	// private, the unix socket of the module that owns it.
+	DialLocal func(ctx context.Context, ref tunnel.Ref, m tunnel.Mapping) (net.Conn, error)
+}
+
+// Supervisor keeps tunnels running. Its methods are safe for concurrent use.
+type Supervisor struct {
+	config Config
+	gate   *gate
+
+	mu      sync.Mutex
+	keepers map[tunnel.Ref]*keeper
+	crew    sync.WaitGroup
+}
+
+// New returns a Supervisor that does nothing until it is run.
+func New(c Config) *Supervisor {
+	return &Supervisor{config: c, gate: newGate(handshakesPerServer), keepers: map[tunnel.Ref]*keeper{}}
+}
+
+// Run keeps the tunnels of the source running until ctx ends, then closes every link and frees every port; that takes
+// at most ten seconds, after which what still hangs is left and said. It returns nil after ctx ended, else the error
+// that ended the source. Call it once.
+func (s *Supervisor) Run(ctx context.Context) error {
+	work, stop := context.WithCancel(ctx)
+	defer stop()
+	err := s.follow(work)
+	stop()
+	if late := s.drain(); late != nil {
+		return late
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// follow hands each tunnel what is wanted of it, until the source ends.
+func (s *Supervisor) follow(ctx context.Context) error {
+	for w, err := range s.config.Source.Wanted(ctx) {
+		if err != nil {
+			return fmt.Errorf("follow the registry: %w", err)
+		}
+		s.want(ctx, w)
+	}
+	return ctx.Err()
+}
+
+// want starts, changes or ends the keeper of one tunnel.
+func (s *Supervisor) want(ctx context.Context, w tunnel.Wanted) {
+	ref := w.Tunnel.Ref
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := s.keepers[ref]
+	if !w.Gone && (k == nil || k.order().wanted.Gone) {
+		k = s.keep(ctx, ref, k)
+	}
+	if k != nil {
+		k.want(w)
+	}
+}
+
+// keep starts a keeper for ref, which waits for the one before to have gone. Callers hold s.mu.
+func (s *Supervisor) keep(ctx context.Context, ref tunnel.Ref, before *keeper) *keeper {
+	k := newKeeper(s, ref)
+	s.keepers[ref] = k
+	s.crew.Go(func() {
+		defer s.forget(k)
+		if before != nil {
+			<-before.ended
+		}
+		k.run(ctx)
+	})
+	return k
+}
+
+// forget drops a keeper that ended, unless another has taken its place.
+func (s *Supervisor) forget(k *keeper) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keepers[k.ref] == k {
+		delete(s.keepers, k.ref)
+	}
+	close(k.ended)
+}
+
+// Restart gives up the link of ref, if there is one, and tries at once to make a new one, whatever the tunnel waits
+// for; the services behind its mappings are asked again. It returns at once, and ErrNotFound where there is no such
+// tunnel. Of a tunnel that is not active nothing happens.
+func (s *Supervisor) Restart(ref tunnel.Ref) error {
+	s.mu.Lock()
+	k := s.keepers[ref]
+	s.mu.Unlock()
+	if k == nil {
+		return tunnel.Findings{tunnel.NotFoundFinding(ref)}
+	}
+	k.restart()
+	return nil
+}
+
+// drain waits until all keepers have ended, or patience has.
+func (s *Supervisor) drain() error {
+	ended := make(chan struct{})
+	go func() {
+		s.crew.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-time.After(drainPatience):
+		return fmt.Errorf("drain: some links did not close within %s", drainPatience)
+	}
+}
