@@ -1,0 +1,49 @@
+package sshtunnel
+
+import (
+	"fmt"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// Failure is why a link or a mapping does not work: a stable reason, one sentence and one remedy. Text that came from
+// the server is escaped and cut.
+type Failure struct {
+	Reason  tunnel.Reason
+	Message string
+	Remedy  string     // a line to paste where there is one
+	Shown   tunnel.Pin // for HostKeyMismatch: the key the server really showed
+	Err     error      // the cause, if there is one beneath
+}
+
+// Error is the sentence, with its reason and the cause beneath.
+func (f *Failure) Error() string {
+	s := fmt.Sprintf("%s (%s)", f.Message, f.Reason)
+	if f.Err != nil {
+		s += ": " + tunnel.Clean(f.Err.Error(), 300)
+	}
+	return s
+}
+
+// Unwrap is the cause beneath.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// linkLost is the failure of everything asked of a link that is gone.
+func linkLost(err error) *Failure {
+	return &Failure{
+		Reason:  tunnel.LinkLost,
+		Message: "the SSH connection to the server ended",
+		Remedy:  "nothing to do unless it repeats: it is made again by itself; the server's own log says why it ended",
+		Err:     err,
+	}
+}
+
+// serverBusy is the failure of a request that the server has not answered yet.
+func serverBusy(what string) *Failure {
+	return &Failure{
+		Reason:  tunnel.ServerBusy,
+		Message: "the SSH server did not answer in time when asked " + what,
+		Remedy: "check load and name resolution at the server (sshd waits for its resolver, and the whole connection with it); " +
+			"give targets as addresses instead of names",
+	}
+}

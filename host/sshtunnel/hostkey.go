@@ -1,0 +1,91 @@
+package sshtunnel
+
+import (
+	"crypto/rsa"
+	"fmt"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// pinOf is key as a pin that nobody has confirmed.
+func pinOf(key ssh.PublicKey) tunnel.Pin {
+	return tunnel.Pin{State: tunnel.PinLearned, KeyType: key.Type(), Fingerprint: ssh.FingerprintSHA256(key)}
+}
+
+// expected is what the host key is compared with.
+type expected struct {
+	pin         tunnel.Pin
+	fingerprint string // given by a person, "SHA256:..." or "MD5:..."; "" when none was
+}
+
+// keyType is the type of key the server must show, "" when any will do.
+func (e expected) keyType() string {
+	if e.pin.State == tunnel.PinNone || e.pin.State == "" {
+		return ""
+	}
+	return e.pin.KeyType
+}
+
+// check compares the key shown and returns the pin to keep: unchanged where there is one, confirmed where a person's
+// fingerprint matched, else learned.
+func (e expected) check(key ssh.PublicKey) (tunnel.Pin, *Failure) {
+	shown := pinOf(key)
+	if f := tooShort(key); f != nil {
+		return shown, f
+	}
+	pinned := e.keyType() != ""
+	switch {
+	case pinned && e.pin.Fingerprint != shown.Fingerprint:
+		return shown, e.mismatch(shown)
+	case e.fingerprint != "" && !sameFingerprint(e.fingerprint, key):
+		return shown, mismatch("the fingerprint given, "+e.fingerprint, shown)
+	case e.fingerprint != "":
+		shown.State = tunnel.PinConfirmed
+	case pinned:
+		shown.State = e.pin.State
+	}
+	return shown, nil
+}
+
+// sameFingerprint compares a fingerprint of either form with key.
+func sameFingerprint(given string, key ssh.PublicKey) bool {
+	if hex, ok := strings.CutPrefix(given, "MD5:"); ok {
+		return strings.EqualFold(hex, ssh.FingerprintLegacyMD5(key))
+	}
+	return given == ssh.FingerprintSHA256(key)
+}
+
+// mismatch is the failure of a server that showed another key than the pinned one.
+func (e expected) mismatch(shown tunnel.Pin) *Failure {
+	return mismatch(fmt.Sprintf("the pinned %s key %s", e.pin.KeyType, e.pin.Fingerprint), shown)
+}
+
+func mismatch(want string, shown tunnel.Pin) *Failure {
+	return &Failure{
+		Reason: tunnel.HostKeyMismatch,
+		Message: fmt.Sprintf("the server showed the %s key %s instead of %s; no login was sent",
+			shown.KeyType, shown.Fingerprint, want),
+		Remedy: "compare it at the server itself (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub, each file); " +
+			"accept the key only if it is there: culvert tunnel accept-key OWNER/NAME",
+		Shown: shown,
+	}
+}
+
+// tooShort refuses an RSA key that can be broken.
+func tooShort(key ssh.PublicKey) *Failure {
+	k, ok := key.(ssh.CryptoPublicKey)
+	if !ok {
+		return nil
+	}
+	if r, ok := k.CryptoPublicKey().(*rsa.PublicKey); ok && r.N.BitLen() < minRSABits {
+		return &Failure{
+			Reason:  tunnel.AlgorithmRefused,
+			Message: fmt.Sprintf("the server's RSA host key has only %d bits; no login was sent", r.N.BitLen()),
+			Remedy:  "make a new host key at the server: ssh-keygen -t ed25519 -f /etc/ssh/ssh_host_ed25519_key",
+		}
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package sshtunnel
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// maxRefusing bounds the refusals under way on one link. A server that opens channels faster than it takes refusals is
+// hung up on.
+const maxRefusing = 256
+
+// takeChannels receives every channel that the server opens and never waits for one: x/crypto's own Listen stops all
+// forwards of a link as soon as two connections wait on one of them.
+func (l *Link) takeChannels(channels <-chan ssh.NewChannel) {
+	for nc := range channels {
+		m, from := l.wanted(nc)
+		if m == nil {
+			l.refuse(nc, ssh.Prohibited, "not asked for")
+			continue
+		}
+		m.take(nc, from)
+	}
+}
+
+// wanted returns the mapping whose port nc comes from and the address of who connected there, or nil for whatever was
+// not asked for.
+func (l *Link) wanted(nc ssh.NewChannel) (*mapping, netip.Addr) {
+	var e endpoints
+	if nc.ChannelType() != "forwarded-tcpip" || ssh.Unmarshal(nc.ExtraData(), &e) != nil {
+		return nil, netip.Addr{}
+	}
+	from, _ := netip.ParseAddr(e.Origin)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.asked[bind{e.Host, e.Port}], from.Unmap()
+}
+
+// refuse says no without waiting for the server to take it.
+func (l *Link) refuse(nc ssh.NewChannel, reason ssh.RejectionReason, why string) {
+	if l.refusing.Add(1) > maxRefusing {
+		l.refusing.Add(-1)
+		l.lose(linkLost(errFlood))
+		return
+	}
+	if !l.spawn(func() { defer l.refusing.Add(-1); _ = nc.Reject(reason, why) }) {
+		l.refusing.Add(-1)
+	}
+}
+
+// take serves one connection to the mapping's remote port. While a proof is under way those that may be its own are
+// looked at first; all others go straight to the service.
+func (m *mapping) take(nc ssh.NewChannel, from netip.Addr) {
+	watch, hold := m.remote.prover.suspect(from, m.link.sock)
+	limit := int64(maxConnections)
+	if watch {
+		limit += extraForProofs
+	}
+	release, ok := m.traffic.admit(limit)
+	if !ok {
+		m.link.refuse(nc, ssh.ResourceShortage, "too many connections to this port")
+		return
+	}
+	started := m.link.spawn(func() {
+		defer release()
+		switch {
+		case hold > 0:
+			m.hold(nc, hold)
+		default:
+			m.deliver(nc, watch)
+		}
+	})
+	if !started {
+		release()
+	}
+}
+
+// deliver connects to the service first, so that a refusal there is a refusal at the server's port too.
+func (m *mapping) deliver(nc ssh.NewChannel, watch bool) {
+	local, err := m.service(m.ctx)
+	if err != nil {
+		_ = nc.Reject(ssh.ConnectionFailed, "the service did not take the connection")
+		return
+	}
+	ch, requests, err := nc.Accept()
+	if err != nil {
+		_ = local.Close()
+		return
+	}
+	go ssh.DiscardRequests(requests)
+	if watch {
+		m.relay(local, m.sniff(ch))
+		return
+	}
+	m.relay(local, ch)
+}
+
+// service connects to the PBX service behind an expose mapping.
+func (m *mapping) service(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, targetTimeout)
+	defer cancel()
+	return m.link.config.DialLocal(ctx, m.Mapping)
+}
+
+// relay carries one connection until it ends or the mapping does.
+func (m *mapping) relay(local net.Conn, site end) {
+	m.traffic.found()
+	stop := context.AfterFunc(m.ctx, func() {
+		_ = local.Close()
+		_ = site.Close()
+	})
+	defer stop()
+	relay(halfClosing(local), site, m.traffic)
+}
+
+// halfClosing is c with its way to end one direction; a connection without one is closed whole.
+func halfClosing(c net.Conn) end {
+	if h, ok := c.(end); ok {
+		return h
+	}
+	return wholeClosing{c}
+}
+
+type wholeClosing struct{ net.Conn }
+
+func (w wholeClosing) CloseWrite() error { return w.Close() }
+
+// dialLocal connects to a mapping's local endpoint by TCP.
+func dialLocal(ctx context.Context, m tunnel.Mapping) (net.Conn, error) {
+	host := m.Local.Host
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	d := net.Dialer{Timeout: targetTimeout, KeepAlive: 30 * time.Second}
+	return d.DialContext(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(m.Local.Port)))
+}

@@ -1,0 +1,174 @@
+package sshtunnel
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// Link is one SSH connection that is logged in, with the mappings it carries. All methods are safe for concurrent use
+// and fail with a *Failure; once the link is gone, with LinkLost.
+type Link struct {
+	config Config
+	log    hclog.Logger
+	sock   *socket
+	conn   ssh.Conn
+
+	ctx    context.Context // ends when the link is gone, with the Failure as its cause
+	cancel context.CancelCauseFunc
+	work   sync.WaitGroup // every goroutine of the link
+
+	alive    keepalive
+	opening  atomic.Int32 // channels asked for and not answered
+	refusing atomic.Int32 // refusals that the server has not taken yet
+
+	mu       sync.Mutex
+	closing  bool
+	mappings map[string]*mapping
+	asked    map[bind]*mapping // remote ports that were asked for: only these are taken
+	forwards bool              // some forward or some question about a port was allowed on this link
+}
+
+// errFlood is the cause when a link is ended because of what the server does.
+var errFlood = errors.New("the server opened connections that nobody asked for, faster than it took the refusals")
+
+// newLink takes over a connection and begins to serve what comes over it.
+func newLink(ctx context.Context, c Config, w *wire) *Link {
+	l := &Link{
+		config: c, log: c.Log, sock: w.sock, conn: w.conn,
+		mappings: map[string]*mapping{}, asked: map[bind]*mapping{},
+	}
+	l.ctx, l.cancel = context.WithCancelCause(ctx)
+	l.spawn(func() { l.lose(linkLost(w.conn.Wait())) })
+	l.spawn(func() { refuseRequests(w.requests) })
+	l.spawn(func() { l.takeChannels(w.channels) })
+	return l
+}
+
+// remember tells the pin when it is news.
+func (l *Link) remember(pin tunnel.Pin) error {
+	if known := l.config.Pin; pin.State == known.State && pin.Fingerprint == known.Fingerprint {
+		return nil
+	}
+	return l.config.Learned(l.ctx, pin)
+}
+
+// spawn runs f as a goroutine of the link, or not at all when the link is closing.
+func (l *Link) spawn(f func()) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closing {
+		return false
+	}
+	l.work.Go(f)
+	return true
+}
+
+// lose ends the link because of f; the first cause stands.
+func (l *Link) lose(f *Failure) {
+	l.cancel(f)
+	_ = l.sock.Close() // not conn.Close, which may wait for a write to a peer that reads nothing
+}
+
+// lost returns why the link is gone, nil while it stands or when it was only told to end.
+func (l *Link) lost() *Failure {
+	var f *Failure
+	if errors.As(context.Cause(l.ctx), &f) {
+		return f
+	}
+	return nil
+}
+
+// gone is the failure to return once the link has ended.
+func (l *Link) gone() *Failure {
+	if f := l.lost(); f != nil {
+		return f
+	}
+	return linkLost(context.Cause(l.ctx))
+}
+
+// close hands the remote ports back, ends the connection and waits until nothing of the link is left.
+func (l *Link) close() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), farewell)
+	defer cancel()
+	l.handBack(ctx)
+	l.cancel(nil)
+	l.mu.Lock()
+	l.closing = true
+	all := l.mappings
+	l.mappings, l.asked = nil, nil
+	l.mu.Unlock()
+	for _, m := range all {
+		m.end()
+	}
+	_ = l.sock.Close()
+	l.work.Wait()
+}
+
+// handBack cancels all forwards side by side, so that the ports are free before the server notices that we are gone.
+func (l *Link) handBack(ctx context.Context) {
+	if l.lost() != nil {
+		return
+	}
+	var all sync.WaitGroup
+	for _, m := range l.all() {
+		all.Go(func() { l.release(ctx, m) })
+	}
+	all.Wait()
+}
+
+func (l *Link) all() []*mapping {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []*mapping
+	for _, m := range l.mappings {
+		all = append(all, m)
+	}
+	return all
+}
+
+// mapping returns the mapping of that name.
+func (l *Link) mapping(name string) (*mapping, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m := l.mappings[name]; m != nil {
+		return m, nil
+	}
+	if l.ctx.Err() != nil {
+		return nil, l.gone()
+	}
+	return nil, &Failure{
+		Reason:  tunnel.LinkLost,
+		Message: "the mapping " + tunnel.Clean(name, 60) + " is not carried by this link",
+		Remedy:  "nothing to do: it is applied by itself",
+	}
+}
+
+// ServerVersion is the SSH version line of the server, escaped.
+func (l *Link) ServerVersion() string { return tunnel.Clean(string(l.conn.ServerVersion()), 100) }
+
+// Traffic returns the connections of a mapping that are open now, the bytes it has carried to the PBX (in) and to the
+// site (out), and when a connection of others last reached the service behind it.
+func (l *Link) Traffic(name string) (open int, in, out uint64, lastTarget time.Time) {
+	m, err := l.mapping(name)
+	if err != nil {
+		return 0, 0, 0, time.Time{}
+	}
+	return m.traffic.read()
+}
+
+// refuseRequests answers the server's own requests, its keepalives among them: an answer is all it wants.
+func refuseRequests(requests <-chan *ssh.Request) {
+	for r := range requests {
+		if r.WantReply {
+			_ = r.Reply(false, nil)
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package sshtunnel
+
+import (
+	"context"
+	"errors"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// mapping is one mapping while a link carries it.
+type mapping struct {
+	tunnel.Mapping
+	link    *Link
+	traffic *traffic
+
+	ctx context.Context // ends when the mapping is withdrawn or the link is gone; its connections end with it
+	end context.CancelFunc
+
+	local  listening // for the reach kinds
+	remote *forward  // for the expose kinds
+}
+
+func newMapping(l *Link, m tunnel.Mapping) *mapping {
+	n := &mapping{Mapping: m, link: l, traffic: newTraffic(m), remote: newForward()}
+	n.ctx, n.end = context.WithCancel(l.ctx)
+	return n
+}
+
+// Apply begins to carry m: a reach kind listens on the PBX (unless it is private), an expose kind asks the server for
+// its port. Applied again it does nothing, unless m differs from the mapping of that name: then that one is withdrawn
+// first. ServerBusy means that the server has not answered yet; a later Apply waits for the same answer.
+func (l *Link) Apply(ctx context.Context, m tunnel.Mapping) error {
+	n, err := l.adopt(ctx, m)
+	if err != nil {
+		return err
+	}
+	if m.Kind.Reaches() {
+		err = n.listen(ctx)
+	} else {
+		err = n.reserve(ctx)
+	}
+	var f *Failure
+	if errors.As(err, &f) && f.Reason != tunnel.ServerBusy {
+		l.drop(n)
+	}
+	return err
+}
+
+// adopt returns the mapping to work on: the one that is there, if it is m, else a new one in its place.
+func (l *Link) adopt(ctx context.Context, m tunnel.Mapping) (*mapping, error) {
+	if old, err := l.mapping(m.Name); err == nil {
+		if old.Mapping == m {
+			return old, nil
+		}
+		if err := l.Withdraw(ctx, m.Name); err != nil {
+			return nil, err
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closing || l.ctx.Err() != nil {
+		return nil, l.gone()
+	}
+	if now := l.mappings[m.Name]; now != nil && now.Mapping == m {
+		return now, nil
+	}
+	n := newMapping(l, m)
+	l.mappings[m.Name] = n
+	return n, nil
+}
+
+// drop forgets n, if it is still the mapping of its name, and ends its connections.
+func (l *Link) drop(n *mapping) {
+	l.mu.Lock()
+	if l.mappings[n.Name] == n {
+		delete(l.mappings, n.Name)
+	}
+	if l.asked[n.bind()] == n {
+		delete(l.asked, n.bind())
+	}
+	l.mu.Unlock()
+	n.end()
+}
+
+// Withdraw stops carrying the mapping of that name: its listeners close, its connections end, its port at the server is
+// handed back. Other mappings notice nothing. A name that is not carried is fine. ServerBusy means that the server has
+// not confirmed it yet; it was told all the same.
+func (l *Link) Withdraw(ctx context.Context, name string) error {
+	m, err := l.mapping(name)
+	if err != nil {
+		return nil
+	}
+	l.drop(m)
+	m.local.wait()
+	return l.release(ctx, m)
+}

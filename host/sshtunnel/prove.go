@@ -1,0 +1,210 @@
+package sshtunnel
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+const (
+	proofTimeout = 8 * time.Second
+	minSettle    = 3 * time.Second // for an address beside the one that has proved itself, at least
+)
+
+// Prove finds out whether the mapping of that name carries data right now, at most for 8 s and without touching the
+// service behind it. For an expose kind a nonce goes through the server to its port and must come back here, and its
+// answer there; the first time, and until it has held, both loopback addresses are asked too, since the server says yes
+// when it got only one of them. For a reach kind the PBX connects to its own listeners. A private reach mapping has
+// nothing but the link.
+//
+// ProofForbidden: the server does not let us ask. RemotePortHeld: something else answers at that port.
+// RemotePortForbidden: the server said yes but nothing listens. ServerBusy: no answer.
+func (l *Link) Prove(ctx context.Context, name string) error {
+	m, err := l.mapping(name)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
+	defer cancel()
+	if m.Kind.Reaches() {
+		return failure(m.proveLocal(ctx))
+	}
+	return failure(m.proveRemote(ctx))
+}
+
+// failure is f as an error: nil stays nil.
+func failure(f *Failure) error {
+	if f == nil {
+		return nil
+	}
+	return f
+}
+
+// verdict is what was found at one address of a remote port.
+type verdict int
+
+const (
+	itself    verdict = iota // the nonce came back, and its answer
+	nobody                   // nothing listens there
+	forbidden                // the server does not let us ask
+	stranger                 // something else answers there
+	silence                  // the server has not answered
+	cut                      // the link is gone
+)
+
+// proveRemote runs one round.
+func (m *mapping) proveRemote(ctx context.Context) *Failure {
+	if !isClosed(m.remote.answered) {
+		return serverBusy("to open its port for a mapping")
+	}
+	p := &m.remote.prover
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		return serverBusy("to carry a proof")
+	}
+	hosts := []string{"localhost"}
+	if !p.checked {
+		hosts = append(hosts, "127.0.0.1", "::1")
+	}
+	found := m.runRound(ctx, hosts)
+	if f := m.judgeFound(found); f != nil {
+		p.checked = false
+		return f
+	}
+	p.checked = p.checked || conclusive(found)
+	return nil
+}
+
+// runRound asks all hosts side by side. Once the first, localhost, has proved itself, the others get a little longer
+// than it took, not the whole time.
+func (m *mapping) runRound(ctx context.Context, hosts []string) map[string]verdict {
+	p := &m.remote.prover
+	r := p.begin(hosts)
+	defer p.finish(r)
+	others, settle := context.WithCancel(ctx)
+	defer settle()
+	verdicts := make([]verdict, len(hosts))
+	var all sync.WaitGroup
+	for i, t := range r.tickets[1:] {
+		all.Go(func() { verdicts[i+1] = m.askPort(others, t) })
+	}
+	verdicts[0] = m.askPort(ctx, r.tickets[0])
+	timer := time.AfterFunc(max(minSettle, 4*time.Since(r.began)), settle)
+	all.Wait()
+	timer.Stop()
+	found := map[string]verdict{}
+	for i, h := range hosts {
+		found[h] = verdicts[i]
+	}
+	return found
+}
+
+// askPort has the server connect to one address of its port and sees who is there.
+func (m *mapping) askPort(ctx context.Context, t *ticket) verdict {
+	ch, err := m.link.open(ctx, t.host, m.Remote.Port)
+	var refused *ssh.OpenChannelError
+	var lost *Failure
+	switch {
+	case errors.As(err, &refused) && refused.Reason == ssh.Prohibited:
+		return forbidden
+	case errors.As(err, &refused):
+		return nobody
+	case errors.As(err, &lost) && lost.Reason == tunnel.LinkLost:
+		return cut
+	case err != nil:
+		return silence
+	}
+	m.link.allowed()
+	replied := make(chan bool, 1)
+	if !m.link.spawn(func() { replied <- exchange(ch, t.nonce) }) {
+		return cut
+	}
+	defer func() { go ch.Close() }() // waits while the server reads nothing; ends exchange
+	select {
+	case ok := <-replied:
+		if ok && t.came() {
+			return itself
+		}
+		if m.link.ctx.Err() != nil {
+			return cut
+		}
+		return stranger
+	case <-ctx.Done():
+		return stranger
+	}
+}
+
+// exchange sends nonce and reports whether its answer came back.
+func exchange(ch ssh.Channel, nonce []byte) bool {
+	if _, err := ch.Write(nonce); err != nil {
+		return false
+	}
+	want := answerTo(nonce)
+	got := make([]byte, len(want))
+	_, err := io.ReadFull(ch, got)
+	return err == nil && bytes.Equal(got, want)
+}
+
+// judgeFound turns what was found at the addresses into one verdict about the port.
+func (m *mapping) judgeFound(found map[string]verdict) *Failure {
+	for _, host := range []string{"localhost", "127.0.0.1", "::1"} {
+		if v, asked := found[host]; asked && v == stranger {
+			return strangerAt(host, m.Remote.Port)
+		}
+	}
+	switch found["localhost"] {
+	case forbidden:
+		return proofForbidden(m.Remote.Port)
+	case nobody:
+		return nothingThere(m.Remote.Port)
+	case silence:
+		return serverBusy("to carry a proof")
+	case cut:
+		return m.link.gone()
+	}
+	return nil
+}
+
+// conclusive reports whether every address asked gave an answer.
+func conclusive(found map[string]verdict) bool {
+	for _, v := range found {
+		if v == silence {
+			return false
+		}
+	}
+	return true
+}
+
+func strangerAt(host string, port int) *Failure {
+	f := portHeld(port)
+	f.Message = fmt.Sprintf("at the SSH server something else answers on %s port %d: who connects there does not reach the PBX", host, port)
+	return f
+}
+
+func proofForbidden(port int) *Failure {
+	return &Failure{
+		Reason: tunnel.ProofForbidden,
+		Message: fmt.Sprintf("the SSH server said yes to port %d, but does not let this login connect to it, so whether it works cannot be proved",
+			port),
+		Remedy: fmt.Sprintf(`allow the question: AllowTcpForwarding yes and PermitOpen localhost:%d 127.0.0.1:%d [::1]:%d in sshd_config, or permitopen="localhost:%d",permitopen="127.0.0.1:%d",permitopen="[::1]:%d" in the key's line`,
+			port, port, port, port, port, port),
+	}
+}
+
+func nothingThere(port int) *Failure {
+	return &Failure{
+		Reason:  tunnel.RemotePortForbidden,
+		Message: fmt.Sprintf("the SSH server said yes to port %d, but nothing listens there", port),
+		Remedy:  fmt.Sprintf("look at the server's log and at its listeners: ss -ltn 'sport = :%d'", port),
+	}
+}

@@ -1,0 +1,117 @@
+package sshtunnel
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// answered bounds how long a nonce's channel is kept for its sender to close it.
+const answered = 5 * time.Second
+
+// sniffed is a channel whose first bytes are looked at before anybody gets them. A nonce of ours never gets through:
+// it is answered, and the reader finds an empty connection.
+type sniffed struct {
+	ssh.Channel
+	decided chan struct{} // closed when the first bytes are known
+	first   []byte        // what was read and is not a nonce
+	err     error         // what ended the reading
+	own     bool          // it was a nonce
+	replied chan struct{} // then closed once it was answered
+}
+
+// errOwn ends the relay of a connection that turned out to be a nonce.
+var errOwn = errors.New("a nonce of ours")
+
+// sniff begins to look at ch.
+func (m *mapping) sniff(ch ssh.Channel) *sniffed {
+	s := &sniffed{Channel: ch, decided: make(chan struct{}), replied: make(chan struct{})}
+	if !m.link.spawn(func() { s.look(m.remote) }) {
+		s.err = io.EOF
+		close(s.decided)
+	}
+	return s
+}
+
+// look reads until the bytes are a whole nonce or cannot become one.
+func (s *sniffed) look(f *forward) {
+	buf, k := make([]byte, 4<<10), 0
+	for {
+		n, err := s.Channel.Read(buf[k:])
+		k += n
+		whole, maybe := f.prover.judge(buf[:k])
+		switch {
+		case whole:
+			s.own = true
+			close(s.decided)
+			f.prover.meet(buf[:k])
+			s.reply(buf[:k])
+			close(s.replied)
+			return
+		case err != nil, k > 0 && !maybe:
+			s.first, s.err = buf[:k], err
+			close(s.decided)
+			return
+		}
+	}
+}
+
+// reply sends the answer to a nonce and waits a moment for its sender to close.
+func (s *sniffed) reply(nonce []byte) {
+	if _, err := s.Channel.Write(answerTo(nonce)); err == nil {
+		_ = s.Channel.CloseWrite()
+	}
+	hangUp := time.AfterFunc(answered, func() { _ = s.Channel.Close() })
+	defer hangUp.Stop()
+	_, _ = io.Copy(io.Discard, s.Channel)
+	_ = s.Channel.Close()
+}
+
+// Read returns the first bytes once they are known not to be ours, then the rest.
+func (s *sniffed) Read(p []byte) (int, error) {
+	<-s.decided
+	switch {
+	case s.own:
+		<-s.replied
+		return 0, errOwn
+	case len(s.first) > 0:
+		n := copy(p, s.first)
+		s.first = s.first[n:]
+		return n, nil
+	case s.err != nil:
+		return 0, s.err
+	}
+	return s.Channel.Read(p)
+}
+
+// hold takes the connection, which says nothing to anybody yet, and waits until it is known whether it is the proof's:
+// by its first bytes, by the nonces having come elsewhere, or by the end of the time. Only then the service is asked.
+func (m *mapping) hold(nc ssh.NewChannel, atMost time.Duration) {
+	ch, requests, err := nc.Accept()
+	if err != nil {
+		return
+	}
+	go ssh.DiscardRequests(requests)
+	stop := context.AfterFunc(m.ctx, func() { _ = ch.Close() })
+	defer stop()
+	s := m.sniff(ch)
+	timer := time.NewTimer(atMost)
+	defer timer.Stop()
+	select {
+	case <-s.decided:
+	case <-m.remote.prover.under():
+	case <-timer.C:
+	}
+	if isClosed(s.decided) && s.own {
+		return // look answers it
+	}
+	local, err := m.service(m.ctx)
+	if err != nil {
+		_ = ch.Close()
+		return
+	}
+	m.relay(local, s)
+}

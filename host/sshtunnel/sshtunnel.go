@@ -1,0 +1,117 @@
+// Package sshtunnel is the SSH engine: one call opens one link to one SSH server and returns when that link is gone.
+//
+// The supervisor calls Run for each active tunnel and, while the link lives, tells the Link which mappings to carry and
+// asks for evidence that they do. Nothing here retries, remembers or decides what a tunnel's state is: a call does its
+// work until its context ends and returns what it found, as a Failure with a reason, one sentence and one remedy.
+//
+// Promises: every call returns by its deadline, also when the server is mute. No login is sent to a server whose host
+// key is not the expected one. One mapping's failure, load or removal touches no other mapping's connections. Only
+// channels for ports that were asked for are taken, all others are refused; no session channel and no agent exists.
+// When Run has returned, no goroutine, socket or port of the link is left.
+package sshtunnel
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// The waits of the engine. Each bounds what a silent peer can cost.
+const (
+	lookupTimeout    = 10 * time.Second // for the resolver
+	handshakeTimeout = 10 * time.Second // for TCP and key exchange together
+	loginTimeout     = 30 * time.Second // for the login after the key exchange
+	requestTimeout   = 10 * time.Second // for a forward to be granted, when the caller's context ends later
+	keepaliveTimeout = 8 * time.Second  // for one keepalive
+	openTimeout      = 30 * time.Second // for a client's channel to its target
+	targetTimeout    = 10 * time.Second // for the service behind a mapping to take a connection
+	patience         = 60 * time.Second // a request unanswered for so long ends the link
+	farewell         = time.Second      // for handing ports back when a link ends
+)
+
+// Config says which server to connect to, how to log in and what to ask along the way. Its functions are called from
+// Run's goroutines; only Server is required.
+type Config struct {
+	Server     tunnel.Server
+	Credential tunnel.Credential
+
+	// HostKey returns the PBX's own private key as PEM, for a login by key without a key of the tunnel's own.
+	HostKey func() (tunnel.Secret, error)
+
+	// Pin is the host key the server must show; the zero Pin accepts any on first use. Fingerprint, if given, must
+	// match too: "SHA256:..." or "MD5:aa:bb:...".
+	Pin         tunnel.Pin
+	Fingerprint string
+
+	// Learned is told the host key once after a login that succeeded, when the pin is new: learned at first use, or
+	// confirmed by Fingerprint. Its error ends the link.
+	Learned func(ctx context.Context, pin tunnel.Pin) error
+
+	// Admit waits until a handshake with server ("host:port") may begin; release is called when it is over.
+	Admit func(ctx context.Context, server string) (release func(), err error)
+
+	// DialLocal connects to the service behind an expose mapping. Nil dials its local endpoint by TCP.
+	DialLocal func(ctx context.Context, m tunnel.Mapping) (net.Conn, error)
+
+	// Stage is told how far the connection has come.
+	Stage func(Step)
+
+	Resolver *net.Resolver // nil is the system's
+	Log      hclog.Logger  // nil is silence
+}
+
+// Run connects to the server, checks its host key, logs in and calls serve with the link. The context given to serve
+// ends when the link is gone, with the Failure as its cause. Run returns when serve has returned and everything of the
+// link is closed; ports asked of the server are handed back first.
+//
+// The error is a *Failure when connecting failed or the link was lost, the context's error when ctx ended, else what
+// serve returned.
+func Run(ctx context.Context, c Config, serve func(ctx context.Context, l *Link) error) error {
+	c = c.withDefaults()
+	w, err := connect(ctx, c)
+	if err != nil {
+		return err
+	}
+	l := newLink(ctx, c, w)
+	if err := l.remember(w.pin); err != nil {
+		l.close()
+		return err
+	}
+	err = serve(l.ctx, l)
+	lost := l.lost()
+	l.close()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case lost != nil:
+		return lost
+	}
+	return err
+}
+
+// withDefaults fills in what was left out, so that nobody else asks for nil.
+func (c Config) withDefaults() Config {
+	if c.Learned == nil {
+		c.Learned = func(context.Context, tunnel.Pin) error { return nil }
+	}
+	if c.Admit == nil {
+		c.Admit = func(context.Context, string) (func(), error) { return func() {}, nil }
+	}
+	if c.DialLocal == nil {
+		c.DialLocal = dialLocal
+	}
+	if c.Stage == nil {
+		c.Stage = func(Step) {}
+	}
+	if c.Resolver == nil {
+		c.Resolver = net.DefaultResolver
+	}
+	if c.Log == nil {
+		c.Log = hclog.NewNullLogger()
+	}
+	return c
+}

@@ -1,0 +1,65 @@
+package sshtunnel
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// maxConnections bounds the connections of one mapping that are open at a time; more are refused, on the PBX with a
+// reset, at the server as a shortage of resources. extraForProofs is kept free for the host's own proofs, which come
+// from outside like everybody else.
+const (
+	maxConnections = 512
+	extraForProofs = 32
+)
+
+// traffic counts what one mapping carries.
+type traffic struct {
+	open    atomic.Int64
+	inward  atomic.Uint64 // bytes from the site to the PBX
+	outward atomic.Uint64
+	target  atomic.Int64 // when the service behind was last found there, Unix nanoseconds
+	exposes bool         // the service is on the PBX: what it says goes outward
+	refused atomic.Uint64
+}
+
+// admit takes a place for a connection among limit; release gives it back.
+func (t *traffic) admit(limit int64) (release func(), ok bool) {
+	if t.open.Add(1) > limit {
+		t.open.Add(-1)
+		t.refused.Add(1)
+		return nil, false
+	}
+	return func() { t.open.Add(-1) }, true
+}
+
+// in counts bytes to the PBX.
+func (t *traffic) in(n int) {
+	t.inward.Add(uint64(n))
+	if !t.exposes {
+		t.found()
+	}
+}
+
+// out counts bytes to the site.
+func (t *traffic) out(n int) {
+	t.outward.Add(uint64(n))
+	if t.exposes {
+		t.found()
+	}
+}
+
+// found notes that the service behind the mapping is there now.
+func (t *traffic) found() { t.target.Store(time.Now().UnixNano()) }
+
+func (t *traffic) read() (open int, in, out uint64, lastTarget time.Time) {
+	if at := t.target.Load(); at != 0 {
+		lastTarget = time.Unix(0, at)
+	}
+	return int(t.open.Load()), t.inward.Load(), t.outward.Load(), lastTarget
+}
+
+// newTraffic counts for m.
+func newTraffic(m tunnel.Mapping) *traffic { return &traffic{exposes: m.Kind.Exposes()} }
