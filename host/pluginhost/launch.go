@@ -1,0 +1,170 @@
+package pluginhost
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// launchWord is the argument that makes the daemon's binary the launcher of one plugin.
+const launchWord = "__launch"
+
+// The launcher's descriptors beside the standard ones.
+const (
+	planFD   = 3 // the plan, as JSON
+	binaryFD = 4 // the plugin's binary, opened and hashed by the host
+	reportFD = 5 // why the launch failed; closed without a word once the plugin runs
+)
+
+// plan is what the host tells the launcher.
+type plan struct {
+	Name  string   // what the process calls itself
+	Env   []string // the whole environment of the plugin
+	Limit limits
+}
+
+// limits bound what one process may take.
+type limits struct {
+	Files    uint64 // open descriptors
+	FileSize uint64 // bytes of one file
+	Data     uint64 // bytes of memory
+}
+
+// LaunchIfAsked becomes a plugin when this process was started to be its launcher, and else returns at once. Every
+// program that hosts plugins calls it before anything else: the host starts its own binary again, and what must happen
+// between fork and the plugin (limits, descriptors, and whatever else confines it) happens in that second start, where
+// no other thread of the host is about.
+func LaunchIfAsked() {
+	if len(os.Args) != 2 || os.Args[1] != launchWord {
+		return
+	}
+	runtime.LockOSThread() // prctl and exec must happen on one and the same thread
+	err := launch()        // returns only on failure
+	fmt.Fprint(os.NewFile(reportFD, "report"), err)
+	os.Exit(127)
+}
+
+// launch restricts this process and becomes the plugin.
+func launch() error {
+	p, err := readPlan()
+	if err != nil {
+		return fmt.Errorf("read the plan: %w", err)
+	}
+	binary, err := hideBinary(&p.Limit)
+	if err != nil {
+		return err
+	}
+	if err := p.Limit.set(); err != nil {
+		return err
+	}
+	if err := closeOthers(binary); err != nil {
+		return err
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("give up new privileges: %w", err)
+	}
+	// The sandbox belongs here, last before the plugin: after it nothing but execute is possible.
+	return execute(binary, p)
+}
+
+func readPlan() (plan, error) {
+	var p plan
+	f := os.NewFile(planFD, "plan")
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	if err != nil {
+		return p, err
+	}
+	return p, json.Unmarshal(b, &p)
+}
+
+// minFiles is how few descriptors a plugin can work with.
+const minFiles = 64
+
+// hideBinary moves the binary to the descriptor whose number is the limit of open files: a number the plugin can never
+// have itself, so that permission to execute that descriptor cannot be used for another file later. Where the host's
+// own hard limit is lower than planned, the plan's is lowered.
+func hideBinary(l *limits) (int, error) {
+	var have unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &have); err != nil {
+		return 0, fmt.Errorf("read the limit of open files: %w", err)
+	}
+	if have.Max <= minFiles {
+		return 0, fmt.Errorf("the limit of open files is %d, and a plugin needs more than %d: raise LimitNOFILE of the daemon", have.Max, minFiles)
+	}
+	l.Files = min(l.Files, have.Max-1)
+	// By the system call itself: the runtime's copy of the old limit would come back at the exec.
+	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: l.Files + 1, Max: have.Max}, nil); err != nil {
+		return 0, fmt.Errorf("set the limit of open files: %w", err)
+	}
+	binary := int(l.Files)
+	if err := unix.Dup3(binaryFD, binary, unix.O_CLOEXEC); err != nil {
+		return 0, fmt.Errorf("keep the binary: %w", err)
+	}
+	return binary, nil
+}
+
+// set applies the limits, hard and soft. There is no core file: it would hold the plugin's secrets.
+func (l limits) set() error {
+	for _, r := range []struct {
+		name  string
+		which int
+		value uint64
+	}{
+		{"core", unix.RLIMIT_CORE, 0},
+		{"file size", unix.RLIMIT_FSIZE, l.FileSize},
+		{"data", unix.RLIMIT_DATA, l.Data},
+		{"open files", unix.RLIMIT_NOFILE, l.Files},
+	} {
+		var have unix.Rlimit
+		if err := unix.Getrlimit(r.which, &have); err != nil {
+			return fmt.Errorf("read the limit %s: %w", r.name, err)
+		}
+		v := min(r.value, have.Max) // an ordinary user cannot raise what the host was given
+		if err := unix.Prlimit(0, r.which, &unix.Rlimit{Cur: v, Max: v}, nil); err != nil {
+			return fmt.Errorf("set the limit %s: %w", r.name, err)
+		}
+	}
+	return nil
+}
+
+// closeOthers lets the plugin inherit nothing but the standard descriptors and its binary, which a script's
+// interpreter opens again.
+func closeOthers(binary int) error {
+	err := unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
+	if err != nil && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("close descriptors: %w", err)
+	}
+	if err != nil { // before Linux 5.11; everything Go opened is close-on-exec already
+		for _, fd := range []uintptr{planFD, binaryFD, reportFD} {
+			unix.CloseOnExec(int(fd))
+		}
+	}
+	if _, err := unix.FcntlInt(uintptr(binary), unix.F_SETFD, 0); err != nil {
+		return fmt.Errorf("keep the binary: %w", err)
+	}
+	return nil
+}
+
+// execute replaces this process by the plugin. It goes by descriptor, so that what runs is what was hashed.
+func execute(binary int, p plan) error {
+	argv, err := syscall.SlicePtrFromStrings([]string{p.Name})
+	if err != nil {
+		return err
+	}
+	envv, err := syscall.SlicePtrFromStrings(p.Env)
+	if err != nil {
+		return err
+	}
+	var empty byte
+	_, _, errno := syscall.RawSyscall6(unix.SYS_EXECVEAT, uintptr(binary), uintptr(unsafe.Pointer(&empty)),
+		uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&envv[0])), unix.AT_EMPTY_PATH, 0)
+	return errno
+}

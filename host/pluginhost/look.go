@@ -1,0 +1,170 @@
+package pluginhost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// hashed is the checksum of a file as long as nothing about it changes. A look goes by it; a start hashes again.
+type hashed struct {
+	identity identity
+	sha      string
+}
+
+// identity is what changes of a file whenever its content does.
+type identity struct {
+	dev, ino          uint64
+	size              int64
+	modified, changed unix.Timespec
+}
+
+func identityOf(st *unix.Stat_t) identity {
+	return identity{dev: st.Dev, ino: st.Ino, size: st.Size, modified: st.Mtim, changed: st.Ctim}
+}
+
+// Look looks at the plugin directory now. It waits for no process. A directory that is not safe counts as empty, and is
+// the error.
+func (h *Host) Look(ctx context.Context) error {
+	select {
+	case h.looking <- struct{}{}:
+		defer func() { <-h.looking }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	seen, err := h.scan(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	for name := range seen {
+		if _, merr := h.module(ctx, name); merr != nil {
+			return merr
+		}
+	}
+	var present []tunnel.Owner
+	for _, m := range h.all() {
+		f := seen[m.name]
+		if f.sha != "" {
+			present = append(present, m.name)
+		}
+		m.see(f)
+	}
+	h.cfg.Catalog.SetPresent(present)
+	return err
+}
+
+// lookRegularly looks now and then.
+func (h *Host) lookRegularly(ctx context.Context) {
+	t := time.NewTicker(h.lookEvery)
+	defer t.Stop()
+	var last error
+	for {
+		select {
+		case <-t.C:
+			last = h.lookAndLog(ctx, last)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// lookAndLog looks and logs what is wrong with the directory itself, unless it is the same as last time.
+func (h *Host) lookAndLog(ctx context.Context, last error) error {
+	err := h.Look(ctx)
+	if err != nil && ctx.Err() == nil && fmt.Sprint(err) != fmt.Sprint(last) {
+		h.cfg.Log.Error("plugin directory cannot be used", "error", err)
+	}
+	return err
+}
+
+// scan reads the directory: what lies under each name that a module can have.
+func (h *Host) scan(ctx context.Context) (map[tunnel.Owner]found, error) {
+	d, err := openDirectory(h.cfg.Dir, h.cfg.AllowOwn)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	names, err := d.names()
+	if err != nil {
+		return nil, err
+	}
+	seen := make(map[tunnel.Owner]found)
+	for _, name := range names {
+		if fs := tunnel.CheckName(name, tunnel.MaxName); len(fs) > 0 {
+			continue // hello.new, README: not meant for us
+		}
+		f, err := h.inspect(ctx, d, name)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // gone since the listing
+		}
+		if err != nil && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		seen[tunnel.Owner(name)] = f
+	}
+	return seen, nil
+}
+
+// inspect judges one file and finds its checksum.
+func (h *Host) inspect(ctx context.Context, d *directory, name string) (found, error) {
+	if tunnel.Owner(name) == tunnel.Operator {
+		return found{there: true, problem: &unusable{tunnel.NameMismatch, "operator is the built-in owner of tunnels without a module: no module can have that name", "give the file its module's name"}}, nil
+	}
+	f, st, err := d.open(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return found{}, err
+	}
+	if err == nil {
+		defer f.Close()
+		var sha string
+		if sha, err = h.hashOnce(ctx, f, name, identityOf(&st)); err == nil {
+			return found{there: true, sha: sha}, nil
+		}
+	}
+	var u *unusable
+	if !errors.As(asUnusable(err), &u) {
+		return found{}, err
+	}
+	return found{there: true, problem: u}, nil
+}
+
+// hashOnce hashes a file unless it is as it was at the last look.
+func (h *Host) hashOnce(ctx context.Context, f *os.File, name string, id identity) (string, error) {
+	h.mu.Lock()
+	old := h.hashes[name]
+	h.mu.Unlock()
+	if old.identity == id {
+		return old.sha, nil
+	}
+	sha, err := hash(ctx, f)
+	if err != nil {
+		return "", err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.hashes[name] = hashed{id, sha}
+	return sha, nil
+}
+
+// see takes what a look found; nothing happens where it is what was there before.
+func (m *module) see(f found) {
+	m.mu.Lock()
+	same := m.found.there == f.there && m.found.sha == f.sha && (m.found.problem == nil) == (f.problem == nil) &&
+		(f.problem == nil || *m.found.problem == *f.problem)
+	m.mu.Unlock()
+	if same {
+		return
+	}
+	m.update(func() {
+		if m.found.sha != f.sha {
+			m.pending, m.mute = nil, nil
+		}
+		m.found = f
+	})
+}

@@ -1,0 +1,106 @@
+package pluginhost
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// Binary is one binary of a module: its checksum, in hex, and what it says of itself.
+type Binary struct {
+	SHA256      string
+	Description tunnel.Description
+}
+
+// found is what the last look saw under a module's name.
+type found struct {
+	there   bool      // something lies there
+	problem *unusable // why it cannot run
+	sha     string    // where it can
+}
+
+// module is one name in the plugin directory, or of a configuration. Two goroutines work for it: describe, which gets to
+// know binaries, and keep, which has the accepted one run. Both do what the fields below ask for, and look again when
+// changed is closed.
+type module struct {
+	host *Host
+	name tunnel.Owner
+	log  *moduleLog
+
+	mu      sync.Mutex
+	changed chan struct{} // closed and replaced at each update
+
+	found    found
+	pin      *Binary               // the accepted one, nil before the first was described
+	pending  *Binary               // another one that lies there now and has described itself
+	mute     *unusable             // why the one that lies there has not described itself
+	runs     map[string]tunnel.Run // by configuration
+	turn     int                   // raised by each Restart and Accept: what runs from an earlier turn ends
+	alive    life
+	process  *running  // while alive is running
+	problem  *unusable // why it is not alive though it should be
+	restarts int
+	active   map[string]*run // by configuration, in the present process
+	told     Module
+	toldRuns map[string]tunnel.ConfigurationStatus
+
+	refusals bucket // of the journal's entries
+	unsaid   int
+}
+
+// life is how far the process of a module is.
+type life int
+
+const (
+	dead life = iota
+	starting
+	alive
+	ending
+)
+
+func newModule(h *Host, name tunnel.Owner, pin *Binary) *module {
+	m := &module{
+		host: h, name: name, pin: pin, changed: make(chan struct{}), runs: make(map[string]tunnel.Run),
+		active: make(map[string]*run), toldRuns: make(map[string]tunnel.ConfigurationStatus),
+		refusals: bucket{rate: refusedRate, burst: refusedBurst},
+	}
+	m.log = newModuleLog(newRing(filepath.Join(h.cfg.StateDir, "modules", string(name)+".log")), func(err error) {
+		h.cfg.Log.Error("the module's log cannot be written", "module", name, "error", err)
+	})
+	return m
+}
+
+// update is the one way to change a module: it applies f, tells the outside what it means, and wakes who waits.
+func (m *module) update(f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f()
+	m.tellLocked()
+	close(m.changed)
+	m.changed = make(chan struct{})
+}
+
+// dirs makes the module's directories.
+func (m *module) dirs() error {
+	if err := os.MkdirAll(m.host.tempDir(m.name), 0o700); err != nil {
+		return err
+	}
+	return m.host.sockets.Prepare(m.name)
+}
+
+// enabledLocked reports whether some configuration shall run.
+func (m *module) enabledLocked() bool {
+	for _, r := range m.runs {
+		if r.Enabled {
+			return true
+		}
+	}
+	return false
+}
+
+// otherLocked reports whether a binary lies there that is not the accepted one.
+func (m *module) otherLocked() bool {
+	return m.pin != nil && m.found.sha != "" && m.found.sha != m.pin.SHA256
+}

@@ -1,0 +1,48 @@
+package pluginhost
+
+import (
+	"io"
+	"os"
+	"time"
+)
+
+// How fast a module's output is read, in bytes a second and at once: more than any log needs, and little enough that a
+// module that floods it is slowed down by the full pipe instead of keeping the host busy.
+const (
+	outputRate  = 256 << 10
+	outputBurst = 1 << 20
+)
+
+// pipe is the host's end of a module's standard output or error, for one reader at a time.
+type pipe struct {
+	*os.File
+	bucket bucket
+}
+
+func newPipe(f *os.File) *pipe {
+	return &pipe{File: f, bucket: bucket{rate: outputRate, burst: outputBurst}}
+}
+
+// Read reads no faster than the rate allows.
+func (p *pipe) Read(b []byte) (int, error) {
+	n, err := p.File.Read(b)
+	time.Sleep(p.bucket.take(n, time.Now())) // at most what one buffer is worth
+	return n, err
+}
+
+// slowly is a writer that takes no more than the rate allows, for one writer at a time.
+type slowly struct {
+	w      io.Writer
+	bucket bucket
+}
+
+func newSlowly(w io.Writer) *slowly {
+	return &slowly{w: w, bucket: bucket{rate: outputRate, burst: outputBurst}}
+}
+
+// Write writes p and waits for its worth.
+func (s *slowly) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
+	time.Sleep(s.bucket.take(len(p), time.Now()))
+	return n, err
+}

@@ -1,0 +1,225 @@
+package pluginhost
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-plugin/runner"
+	"golang.org/x/sys/unix"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// drainTime is how long the output of an ended process may still be read: a process that it left behind, in a session
+// of its own, may hold the pipe for ever.
+const drainTime = 500 * time.Millisecond
+
+// process is one plugin process from its fork to its end, as go-plugin's runner sees it. It leads a process group of
+// its own; when it ends, the rest of the group is killed with it.
+type process struct {
+	start   context.Context // its end kills the process, until started
+	plan    plan
+	binary  *os.File                  // closed by Start
+	sockets string                    // the directory its sockets must be in
+	seen    func(pid int, alive bool) // told of its fork and its end
+	cmd     *exec.Cmd
+	out     *pipe
+	err     *pipe
+
+	exited chan struct{} // closed when it is gone and reaped
+	exit   error         // how it ended, valid then
+
+	mu     sync.Mutex
+	group  int // its pid and process group; 0 before it was forked, and once it is reaped and the number free again
+	disarm func() bool
+}
+
+var _ runner.Runner = (*process)(nil)
+
+// newProcess prepares a process. Until started is called, the end of ctx kills it.
+func newProcess(ctx context.Context, p plan, binary *os.File, sockets string, seen func(pid int, alive bool)) *process {
+	return &process{
+		start: ctx, plan: p, binary: binary, sockets: sockets, seen: seen,
+		exited: make(chan struct{}), disarm: func() bool { return true },
+	}
+}
+
+// launchError says that the plugin's binary could not be executed.
+type launchError struct{ message string }
+
+func (e *launchError) Error() string { return "cannot be executed: " + e.message }
+
+// Start returns when the plugin runs: the launcher has done its work and become it. When Start fails nothing is left.
+func (p *process) Start(context.Context) error {
+	defer p.binary.Close()
+	report, err := p.fork()
+	if err != nil {
+		return err
+	}
+	defer report.Close()
+	go p.reap()
+	p.disarm = context.AfterFunc(p.start, func() { p.signal(unix.SIGKILL) })
+	said, err := io.ReadAll(io.LimitReader(report, 4096))
+	if err == nil && len(said) == 0 {
+		return nil
+	}
+	p.signal(unix.SIGKILL)
+	<-p.exited
+	if err != nil {
+		return fmt.Errorf("read the launcher's report: %w", err)
+	}
+	return &launchError{tunnel.Clean(string(said), 300)}
+}
+
+// started says that the start is over: the end of its context does not kill the process any more. It reports whether
+// that came in time.
+func (p *process) started() bool { return p.disarm() }
+
+// fork starts the launcher and hands it plan and binary. The report it returns ends when the launcher has become the
+// plugin or failed.
+func (p *process) fork() (report *os.File, err error) {
+	var parents, children []*os.File // our ends of the pipes, and the launcher's
+	defer func() {
+		closeAll(children)
+		if err != nil {
+			closeAll(parents)
+		}
+	}()
+	for range 4 {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return nil, err
+		}
+		parents, children = append(parents, r), append(children, w)
+	}
+	// The plan's pipe runs the other way.
+	parents[2], children[2] = children[2], parents[2]
+
+	p.cmd = &exec.Cmd{
+		Path: "/proc/self/exe", Args: []string{"culvertd", launchWord}, Env: []string{}, Dir: "/",
+		Stdout: children[0], Stderr: children[1], ExtraFiles: []*os.File{children[2], p.binary, children[3]},
+		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+	}
+	if err := spawn(p.cmd); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	p.group = p.cmd.Process.Pid
+	p.mu.Unlock()
+	p.seen(p.cmd.Process.Pid, true)
+	p.out, p.err = newPipe(parents[0]), newPipe(parents[1])
+	// The launcher reads it at once; should it be dead already, its end shows that.
+	_ = json.NewEncoder(parents[2]).Encode(p.plan)
+	parents[2].Close()
+	return parents[3], nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// reap waits for the end of the process, ends its group while the pid is still its own, and lets the readers of its
+// output go.
+func (p *process) reap() {
+	pid := p.cmd.Process.Pid
+	for errors.Is(unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil), unix.EINTR) {
+	}
+	p.seen(pid, false) // before the number can be another's
+	p.mu.Lock()
+	_ = unix.Kill(-pid, unix.SIGKILL)
+	p.exit = p.cmd.Wait()
+	p.group = 0
+	p.mu.Unlock()
+	close(p.exited)
+	time.Sleep(drainTime)
+	p.out.Close()
+	p.err.Close()
+}
+
+// signal sends sig to the process and all of its group, as long as the group is its.
+func (p *process) signal(sig unix.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.group != 0 {
+		_ = unix.Kill(-p.group, sig)
+	}
+}
+
+// stop ends the process: SIGTERM, then after the grace SIGKILL. It returns when the process is gone.
+func (p *process) stop(grace time.Duration) {
+	if p.ID() == "" {
+		return
+	}
+	p.signal(unix.SIGTERM)
+	p.signal(unix.SIGCONT) // a stopped process sees the SIGTERM only then
+	t := time.NewTimer(grace)
+	defer t.Stop()
+	select {
+	case <-p.exited:
+		return
+	case <-t.C:
+	}
+	p.signal(unix.SIGKILL)
+	<-p.exited
+}
+
+func (p *process) pid() int { return p.cmd.Process.Pid }
+
+// Wait returns how the process ended, once it has.
+func (p *process) Wait(context.Context) error {
+	<-p.exited
+	return p.exit
+}
+
+// Kill kills the process and its group.
+func (p *process) Kill(context.Context) error {
+	p.signal(unix.SIGKILL)
+	return nil
+}
+
+// Stdout is the process's standard output.
+func (p *process) Stdout() io.ReadCloser { return p.out }
+
+// Stderr is the process's standard error.
+func (p *process) Stderr() io.ReadCloser { return p.err }
+
+// Name is what the process calls itself.
+func (p *process) Name() string { return p.plan.Name }
+
+// ID is its pid, "" before it was started.
+func (p *process) ID() string {
+	if p.cmd == nil || p.cmd.Process == nil {
+		return ""
+	}
+	return strconv.Itoa(p.cmd.Process.Pid)
+}
+
+// Diagnose has nothing to add: the host finds out itself why a start failed.
+func (p *process) Diagnose(context.Context) string { return "" }
+
+// PluginToHost sees every address the plugin names, in its handshake and later: only a socket in its own directory is
+// ever dialled, so that it cannot make the host connect elsewhere.
+func (p *process) PluginToHost(network, addr string) (string, string, error) {
+	st, err := os.Lstat(addr)
+	if network != "unix" || filepath.Dir(addr) != p.sockets || err != nil || st.Mode()&os.ModeSocket == 0 {
+		return "", "", fmt.Errorf("the plugin names a foreign address, %s %s", tunnel.Clean(network, 20), tunnel.Clean(addr, 120))
+	}
+	return network, addr, nil
+}
+
+// HostToPlugin leaves the host's addresses as they are.
+func (p *process) HostToPlugin(network, addr string) (string, string, error) {
+	return network, addr, nil
+}

@@ -1,0 +1,224 @@
+package pluginhost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/go-plugin/runner"
+	"golang.org/x/sys/unix"
+	"google.golang.org/grpc"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+	"github.com/culvert-pbx/culvert/sdk/wire"
+)
+
+// How a process is ended: its runs are asked to stop and have stopGrace, then it gets SIGTERM and termGrace, then SIGKILL.
+const (
+	stopGrace = 5 * time.Second
+	termGrace = 2 * time.Second
+)
+
+// pluginLimits bound one process. A module that needs more files or memory than this has a leak.
+var pluginLimits = limits{Files: 1024, FileSize: 1 << 30, Data: 512 << 20}
+
+// running is a plugin process the host talks to.
+type running struct {
+	process *process
+	client  *plugin.Client
+	module  *wire.Module
+	sockets string // go-plugin's directory for this process
+}
+
+// launch starts the binary of m that has the checksum sha and makes it ready: one attempt, all of it within ctx. When
+// it fails nothing is left, and the error is ctx's or an *unusable.
+func (h *Host) launch(ctx context.Context, m *module, sha string, ready func(context.Context, *wire.Module) error) (*running, error) {
+	binary, err := h.openPinned(ctx, m.name, sha)
+	if err != nil {
+		return nil, err
+	}
+	r := &running{}
+	r.client = plugin.NewClient(h.clientConfig(ctx, m, binary, r))
+	err = r.connect(ctx, ready)
+	binary.Close() // where it did not come to a start
+	if err == nil && !r.process.started() {
+		err = ctx.Err()
+	}
+	if err == nil {
+		return r, nil
+	}
+	why := r.failure(ctx, err)
+	r.end(0)
+	return nil, why
+}
+
+// openPinned opens the binary of a module and sees that it is the one with that checksum.
+func (h *Host) openPinned(ctx context.Context, name tunnel.Owner, sha string) (*os.File, error) {
+	d, err := openDirectory(h.cfg.Dir, h.cfg.AllowOwn)
+	if err != nil {
+		return nil, &unusable{tunnel.BinaryUnsafe, err.Error(), ""}
+	}
+	defer d.Close()
+	f, _, err := d.open(string(name))
+	if err != nil {
+		return nil, asUnusable(err)
+	}
+	got, err := hash(ctx, f)
+	if err == nil && got != sha {
+		err = &unusable{tunnel.NeedsAcceptance, "the binary was replaced while it was to be started", "culvert module accept " + string(name)}
+	}
+	if err != nil {
+		f.Close()
+		return nil, asUnusable(err)
+	}
+	return f, nil
+}
+
+// clientConfig is go-plugin's configuration of one start; it serves for one only. Timeouts and the end of the process
+// are ours: go-plugin's Kill alone may block for ever.
+func (h *Host) clientConfig(ctx context.Context, m *module, binary *os.File, r *running) *plugin.ClientConfig {
+	output := newSlowly(m.log)
+	return &plugin.ClientConfig{
+		HandshakeConfig:  wire.Handshake,
+		VersionedPlugins: wire.HostPlugins(),
+		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
+		AutoMTLS:         true, // the process alone can use its connection: this is what binds the owner
+		SkipHostEnv:      true,
+		StartTimeout:     10 * h.startTimeout,
+		Logger:           m.log.logger(),
+		SyncStdout:       output,
+		SyncStderr:       output,
+		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: h.sockets.wire()},
+		GRPCDialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(
+			grpc.MaxCallRecvMsgSize(wire.MaxMessage), grpc.MaxCallSendMsgSize(wire.MaxMessage))},
+		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, dir string) (runner.Runner, error) {
+			r.sockets = dir
+			p := plan{Name: string(m.name), Env: slices.Concat(cmd.Env, h.environment(m)), Limit: pluginLimits}
+			r.process = newProcess(ctx, p, binary, dir, func(pid int, alive bool) { h.seen(m.name, pid, alive) })
+			return r.process, nil
+		},
+	}
+}
+
+// environment is all of the host's that a plugin gets beside go-plugin's own variables.
+func (h *Host) environment(m *module) []string {
+	env := []string{
+		"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8",
+		"HOME=" + h.stateDir(m.name), "TMPDIR=" + h.tempDir(m.name),
+	}
+	if h.cfg.TimeZone != "" {
+		env = append(env, "TZ="+h.cfg.TimeZone)
+	}
+	return env
+}
+
+func (r *running) connect(ctx context.Context, ready func(context.Context, *wire.Module) error) error {
+	c, err := r.client.Client()
+	if err != nil {
+		return err
+	}
+	if r.module, err = wire.Dispense(c); err != nil {
+		return err
+	}
+	return ready(ctx, r.module)
+}
+
+// end ends the process and everything the host has of it.
+func (r *running) end(grace time.Duration) {
+	if r.process != nil {
+		r.process.stop(grace)
+	}
+	r.client.Kill() // with the process gone and its pipes closed it does not wait
+	if r.sockets != "" {
+		_ = os.RemoveAll(r.sockets)
+	}
+}
+
+// failure says why a start failed.
+func (r *running) failure(ctx context.Context, err error) error {
+	var u *unusable
+	var launch *launchError
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return &unusable{tunnel.StartTimeout, "it did not start and describe itself in time", "see its log; it is tried again"}
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &u):
+		return u
+	case errors.As(err, &launch):
+		return launch.unusable()
+	}
+	return r.handshakeFailure(err)
+}
+
+// handshakeFailure reads go-plugin's sentences, for which it has no error values.
+func (r *running) handshakeFailure(err error) error {
+	text := err.Error()
+	says := func(parts ...string) bool {
+		return slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(text, p) })
+	}
+	const fromSDK = "put a module's binary there, built with this version's SDK"
+	switch {
+	case says("incompatible API version", "incompatible core API", "unsupported plugin protocol"):
+		return &unusable{tunnel.ContractUnsupported, "it speaks another version of the contract: " + tunnel.Clean(firstLine(text), 200), fromSDK}
+	case says("Failed to read any lines", "plugin exited before") || errors.Is(err, wire.ErrGone):
+		return r.endedEarly(fromSDK)
+	case says("Unrecognized remote plugin message"):
+		_, said, _ := strings.Cut(firstLine(text), ": ")
+		return &unusable{tunnel.BinaryBroken, fmt.Sprintf("it wrote %q instead of the handshake: nothing may be printed before Serve", tunnel.Clean(said, 100)), fromSDK}
+	}
+	return &unusable{tunnel.BinaryBroken, "it does not behave like a module: " + tunnel.Clean(firstLine(text), 200), fromSDK}
+}
+
+func (r *running) endedEarly(remedy string) error {
+	if r.process != nil {
+		<-r.process.exited // said to have ended; and if it only closed its output, ctx ends it
+		if r.process.exit != nil {
+			return &unusable{tunnel.Crashed, "it ended while it was started: " + r.process.exit.Error(), "see its log; it is tried again"}
+		}
+	}
+	return &unusable{tunnel.BinaryBroken, "it ended without a handshake", remedy}
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+// unusable tells a passing lack of the machine from a broken binary.
+func (e *launchError) unusable() *unusable {
+	for _, passing := range []unix.Errno{unix.ETXTBSY, unix.EAGAIN, unix.ENOMEM, unix.EMFILE, unix.ENFILE} {
+		if strings.HasSuffix(e.message, passing.Error()) {
+			return &unusable{tunnel.Crashed, e.Error(), "it is tried again"}
+		}
+	}
+	return &unusable{tunnel.BinaryBroken, e.Error(), "put a binary for this machine there"}
+}
+
+// asUnusable gives any error the form of one that concerns a binary; the context's errors stay as they are.
+func asUnusable(err error) error {
+	var u *unusable
+	switch {
+	case errors.As(err, &u), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, os.ErrNotExist):
+		return &unusable{tunnel.ModuleMissing, "its binary is gone", "install the module again"}
+	}
+	return &unusable{tunnel.BinaryBroken, "its binary cannot be read: " + tunnel.Clean(err.Error(), 200), ""}
+}
+
+// stateDir is where a module keeps what it wants to keep; each configuration has a directory of its name in it.
+func (h *Host) stateDir(name tunnel.Owner) string {
+	return filepath.Join(h.cfg.StateDir, "modules", string(name))
+}
+
+// tempDir is a module's TMPDIR. No configuration's name begins with a dot.
+func (h *Host) tempDir(name tunnel.Owner) string { return filepath.Join(h.stateDir(name), ".tmp") }

@@ -1,0 +1,213 @@
+package pluginhost
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// State is how a module is, as the outside sees it.
+type State string
+
+// The states of a module.
+//
+//	         a binary is there          a configuration is enabled
+//	(failed) ----------------> stopped --------------------> starting -> running
+//	                              ^                              |          |
+//	                              +------- none is any more -----+----------+
+//	                                                             v          v
+//	                                                          waiting <- it ended
+//
+// A binary that is not the accepted one waits in Accept, or in Running where the accepted one still runs.
+const (
+	Stopped  State = "stopped"  // no configuration is enabled: no process is needed
+	Starting State = "starting" // or describing itself for the first time
+	Running  State = "running"
+	Waiting  State = "waiting" // for the next start, after one that failed
+	Failed   State = "failed"  // cannot run, see the reason
+	Accept   State = "accept"  // nothing runs before the operator accepts the binary
+)
+
+// Module is how one module is right now.
+type Module struct {
+	Name     tunnel.Owner
+	Version  string // of the accepted binary, as the module says
+	SHA256   string // of the accepted binary, in hex
+	State    State
+	Reason   tunnel.Reason // "" where nothing is wrong
+	Message  string
+	Remedy   string
+	PID      int    // 0 where no process runs
+	RSS      uint64 // bytes of memory it has, 0 where unknown
+	Restarts int    // since the daemon's start, those the operator asked for left out
+	Sandbox  string // none
+	Pending  *Binary
+}
+
+// Modules returns every module: those in the plugin directory, and those that have configurations.
+func (h *Host) Modules() []Module {
+	var list []Module
+	for _, m := range h.all() {
+		if s, listed := m.status(); listed {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// Pid is the process of a module, 0 where none runs. One that is only starting counts.
+func (h *Host) Pid(name tunnel.Owner) int {
+	m := h.lookup(name)
+	if m == nil {
+		return 0
+	}
+	s, _ := m.status()
+	return s.PID
+}
+
+func (m *module) status() (s Module, listed bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s = m.statusLocked()
+	if s.PID != 0 {
+		s.RSS = residentMemory(s.PID)
+	}
+	return s, m.listedLocked()
+}
+
+// listedLocked reports whether there is anything to show: a name that once was in the directory is not.
+func (m *module) listedLocked() bool {
+	return m.found.there || len(m.runs) > 0 || m.alive != dead
+}
+
+// statusLocked says how the module is; memory is left out.
+func (m *module) statusLocked() Module {
+	s := Module{Name: m.name, Sandbox: "none", Restarts: m.restarts, Pending: m.pending}
+	if m.pin != nil {
+		s.SHA256, s.Version = m.pin.SHA256, m.pin.Description.Version
+	}
+	if m.process != nil {
+		s.PID = m.process.process.pid()
+	}
+	var why *unusable
+	s.State, why = m.stateLocked()
+	if why != nil {
+		s.Reason, s.Message, s.Remedy = why.reason, why.message, why.remedy
+	}
+	return s
+}
+
+func (m *module) stateLocked() (State, *unusable) {
+	state := map[life]State{starting: Starting, alive: Running, ending: Running}[m.alive]
+	switch {
+	case m.alive != dead && m.found.problem != nil:
+		return state, m.found.problem
+	case m.alive != dead && m.otherLocked():
+		return state, m.needsAcceptanceLocked()
+	case m.alive != dead:
+		return state, nil
+	case !m.found.there:
+		return Failed, &unusable{tunnel.ModuleMissing, fmt.Sprintf("%s is not in the plugin directory", m.name), "install the module, or culvert config remove its configurations"}
+	case m.found.problem != nil:
+		return Failed, m.found.problem
+	case m.pin == nil && m.mute != nil:
+		return Failed, m.mute
+	case m.pin == nil:
+		return Starting, nil
+	case m.otherLocked():
+		return Accept, m.needsAcceptanceLocked()
+	case !m.enabledLocked():
+		return Stopped, nil
+	case m.problem == nil:
+		return Starting, nil
+	case lasting(m.problem):
+		return Failed, m.problem
+	}
+	return Waiting, m.problem
+}
+
+func (m *module) needsAcceptanceLocked() *unusable {
+	u := &unusable{
+		reason:  tunnel.NeedsAcceptance,
+		message: fmt.Sprintf("another binary lies under this name, SHA-256 %.12s...; accepted is %.12s...", m.found.sha, m.pin.SHA256),
+		remedy:  "culvert module accept " + string(m.name),
+	}
+	if m.mute != nil {
+		u.message += "; the other one cannot be used: " + m.mute.message
+		u.remedy = m.mute.remedy
+	}
+	return u
+}
+
+// tellLocked tells the journal and the registry what changed for them.
+func (m *module) tellLocked() {
+	m.tellModuleLocked()
+	m.tellRunsLocked()
+}
+
+func (m *module) tellModuleLocked() {
+	s := m.statusLocked()
+	was := m.told
+	m.told = s
+	if s.State == was.State && s.Reason == was.Reason {
+		return
+	}
+	m.log.say("%s", strings.Join(slices.DeleteFunc([]string{string(s.State), string(s.Reason), s.Message}, func(t string) bool { return t == "" }), ": "))
+	m.host.cfg.Tell(tunnel.Event{
+		Time: time.Now().UTC(), Type: tunnel.ModuleState, Actor: "host", Subject: string(m.name), Reason: s.Reason, Message: s.Message,
+		Fields: map[string]string{"state": string(s.State), "was": string(was.State)},
+	})
+}
+
+// tellRunsLocked reports every configuration whose status changed.
+func (m *module) tellRunsLocked() {
+	maps.DeleteFunc(m.toldRuns, func(name string, _ tunnel.ConfigurationStatus) bool {
+		_, there := m.runs[name]
+		return !there
+	})
+	for name, r := range m.runs {
+		s := m.runStatusLocked(r)
+		if m.toldRuns[name] != s {
+			m.toldRuns[name] = s
+			m.host.cfg.Catalog.ReportConfiguration(r.Ref, s)
+		}
+	}
+}
+
+// runStatusLocked is how one configuration is: what its run says, or why it does not run.
+func (m *module) runStatusLocked(r tunnel.Run) tunnel.ConfigurationStatus {
+	if !r.Enabled {
+		return tunnel.ConfigurationStatus{State: tunnel.ConfigDisabled}
+	}
+	if a := m.active[r.Ref.Name]; a != nil && m.alive == alive {
+		return a.status
+	}
+	s := tunnel.ConfigurationStatus{State: tunnel.ConfigWaiting, Reason: m.told.Reason, Message: m.told.Message}
+	if s.Reason == "" {
+		s.Message = "its module is starting"
+	}
+	return s
+}
+
+// residentMemory is what the process has in memory, in bytes.
+func residentMemory(pid int) uint64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(b))
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseUint(fields[1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * uint64(os.Getpagesize())
+}
