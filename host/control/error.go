@@ -43,9 +43,9 @@ func problemOf(err error) *Error {
 	case errors.As(err, &e):
 		return e
 	case errors.As(err, &fs):
-		return ofFindings(fs)
+		return Refusal(fs)
 	case errors.As(err, &f):
-		return ofFindings(tunnel.Findings{f})
+		return Refusal(tunnel.Findings{f})
 	case errors.As(err, &st):
 		return &Error{Status: http.StatusConflict, Code: codeState, Message: st.Error(), Hint: st.Remedy}
 	case errors.Is(err, tunnel.ErrNotFound):
@@ -60,8 +60,9 @@ func problemOf(err error) *Error {
 	}
 }
 
-// ofFindings is the refusal for fs: its first finding speaks, its worst one gives the status.
-func ofFindings(fs tunnel.Findings) *Error {
+// Refusal is the Error for findings, of which there is at least one: the first one speaks, and the status is that of
+// the one that is most the input's own fault.
+func Refusal(fs tunnel.Findings) *Error {
 	e := &Error{Status: statusOf(fs[0].Code), Code: string(fs[0].Code), Message: fs[0].Message, Hint: fs[0].WayOut, Findings: fs}
 	for _, f := range fs[1:] {
 		e.Status = min(e.Status, statusOf(f.Code))

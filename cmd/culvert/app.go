@@ -1,0 +1,102 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+
+	"golang.org/x/term"
+
+	"github.com/culvert-pbx/culvert/host/control"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// app is what every command works with: where it reads and writes, and the daemon it asks.
+type app struct {
+	in     io.Reader
+	out    io.Writer
+	errOut io.Writer
+
+	socket string
+	format string // table or json
+	parsed bool   // the command line was understood: what goes wrong from here on is no usage error
+	daemon *control.Client
+}
+
+// json reports whether output is for machines.
+func (a *app) json() bool { return a.format == "json" }
+
+// show writes v as JSON, or what table writes for people.
+func (a *app) show(v any, table func()) error {
+	if a.json() {
+		return a.writeJSON(v, "  ")
+	}
+	table()
+	return nil
+}
+
+// line writes v as one line of JSON.
+func (a *app) line(v any) error { return a.writeJSON(v, "") }
+
+func (a *app) writeJSON(v any, indent string) error {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", indent)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := io.WriteString(a.out, escapeJSON(b.String()))
+	return err
+}
+
+// escapeJSON writes what could drive a terminal as \u escapes; it stays the same JSON.
+func escapeJSON(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r == '\n' || unicode.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
+	return b.String()
+}
+
+// say writes one line for people.
+func (a *app) say(format string, args ...any) { fmt.Fprintf(a.out, format+"\n", args...) }
+
+// note writes one line beside the output, so that it never mixes with what another program reads.
+func (a *app) note(format string, args ...any) { fmt.Fprintf(a.errOut, format+"\n", args...) }
+
+// warn shows warnings; they are no errors.
+func (a *app) warn(warnings []string) {
+	for _, w := range warnings {
+		a.note("culvert: warning: %s", clean(w))
+	}
+}
+
+// clean makes a text from outside fit for a terminal.
+func clean(s string) string { return tunnel.Clean(s, 2000) }
+
+// terminal reports whether v is a terminal.
+func terminal(v any) bool {
+	f, ok := v.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// width is how many columns output may have.
+func (a *app) width() int {
+	if f, ok := a.out.(*os.File); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w >= 60 {
+			return w
+		}
+	}
+	return 80
+}

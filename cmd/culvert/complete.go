@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/culvert-pbx/culvert/host/control"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// completionTimeout is how long a key press may wait for the daemon.
+const completionTimeout = 300 * time.Millisecond
+
+// complete offers what names returns from the daemon, or nothing when it is slow or away.
+func (a *app) complete(names func(context.Context, *control.Client) ([]cobra.Completion, error)) ([]cobra.Completion, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(context.Background(), completionTimeout)
+	defer cancel()
+	c := control.NewClient(a.socket)
+	defer c.Close()
+	found, err := names(ctx, c)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return found, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeTunnels offers OWNER/NAME with its state, for the first argument.
+func (a *app) completeTunnels(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return a.complete(func(ctx context.Context, c *control.Client) (out []cobra.Completion, err error) {
+		all, err := c.Tunnels(ctx, "")
+		for _, t := range all {
+			out = append(out, cobra.CompletionWithDesc(clean(t.Ref()), clean(t.State)))
+		}
+		return out, err
+	})
+}
+
+// completeConfigurations offers MODULE/NAME with its state, for the first argument.
+func (a *app) completeConfigurations(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return a.complete(func(ctx context.Context, c *control.Client) (out []cobra.Completion, err error) {
+		all, err := c.Configurations(ctx)
+		for _, x := range all {
+			out = append(out, cobra.CompletionWithDesc(clean(x.Ref()), clean(x.State)))
+		}
+		return out, err
+	})
+}
+
+// completeModules offers module names, for a flag or the first argument.
+func (a *app) completeModules(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return a.complete(func(ctx context.Context, c *control.Client) (out []cobra.Completion, err error) {
+		all, err := c.Modules(ctx)
+		for _, m := range all {
+			out = append(out, cobra.CompletionWithDesc(clean(m.Name), clean(m.State)))
+		}
+		return out, err
+	})
+}
+
+// completeOwners offers OWNER/ for a new name: operator and every module.
+func (a *app) completeOwners(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	found, _ := a.complete(func(ctx context.Context, c *control.Client) (out []cobra.Completion, err error) {
+		all, err := c.Modules(ctx)
+		for _, m := range all {
+			out = append(out, cobra.Completion(clean(m.Name)+"/"))
+		}
+		return out, err
+	})
+	return append(found, cobra.Completion(string(tunnel.Operator)+"/")), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}

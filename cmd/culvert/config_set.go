@@ -1,0 +1,100 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/culvert-pbx/culvert/host/control"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+const settingsHelp = `Settings are named by dotted keys, like site.server or site.slots.metrics.on, and typed by the module. A password or another
+secret goes in over standard input, so that it stands on no command line: --secret-stdin site.password.`
+
+func configAddCommand(a *app) *cobra.Command {
+	var f settingsFlags
+	var disabled bool
+	cmd := onConfiguration(a, &cobra.Command{
+		Use:   "add " + configArg + " [KEY=VALUE]...",
+		Short: "Add a configuration of a module and enable it",
+		Long:  "Add a configuration of a module and enable it, unless --disabled is given.\n\n" + settingsHelp,
+		Example: `  culvert config add monitoring/default
+  culvert config add adsync/berlin site.server=pbx@dc.example.org base=dc=example,dc=org --secret-stdin bind_password < secret`,
+		Args:              atLeast(configArg),
+		ValidArgsFunction: a.completeConfigOwners,
+	}, func(cmd *cobra.Command, ref tunnel.ConfigurationRef, more []string) error {
+		in, err := f.read(a, more)
+		if err != nil {
+			return err
+		}
+		c, err := a.daemon.AddConfiguration(cmd.Context(), control.NewConfiguration{
+			Module: string(ref.Module), Name: ref.Name, Disabled: disabled, SettingsInput: in})
+		if err != nil {
+			return err
+		}
+		return a.configChanged(c, "added")
+	})
+	cmd.Flags().BoolVar(&disabled, "disabled", false, "store it switched off")
+	f.register(cmd)
+	return cmd
+}
+
+func configSetCommand(a *app) *cobra.Command {
+	var f settingsFlags
+	var unset []string
+	var ifRevision uint64
+	var wait waitFlag
+	cmd := onConfiguration(a, &cobra.Command{
+		Use:   "set " + configArg + " [KEY=VALUE]...",
+		Short: "Change settings of a configuration; what is not named stays",
+		Long:  "Change settings of a configuration; what is not named stays.\n\n" + settingsHelp,
+		Example: `  culvert config set monitoring/default site.server=pbx@office.example.org
+  culvert config set monitoring/default site.slots.metrics.on=false --wait
+  culvert config set monitoring/default --file settings.json`,
+		Args: atLeast(configArg),
+	}, func(cmd *cobra.Command, ref tunnel.ConfigurationRef, more []string) error {
+		in, err := f.read(a, more)
+		if err != nil {
+			return err
+		}
+		in.Unset = unset
+		if in.Settings == nil && len(in.Set)+len(in.Unset) == 0 {
+			return usage("nothing to change is named", "give KEY=VALUE, --unset KEY, --secret-stdin KEY or --file F")
+		}
+		c, err := a.daemon.SetConfiguration(cmd.Context(), ref, control.ConfigurationEdit{SettingsInput: in, IfRevision: ifRevision})
+		if err != nil {
+			return err
+		}
+		return a.configSet(cmd, &wait, c)
+	})
+	cmd.Flags().StringArrayVar(&unset, "unset", nil, "forget the value of this KEY (again for more)")
+	cmd.Flags().Uint64Var(&ifRevision, "if-revision", 0, "only if the configuration still has this revision")
+	f.register(cmd)
+	wait.register(cmd)
+	return cmd
+}
+
+// configSet says what was done and, if asked to, follows the configuration's tunnels until they are up.
+func (a *app) configSet(cmd *cobra.Command, wait *waitFlag, c control.ConfigurationDetail) error {
+	if err := a.configChanged(c, "changed"); err != nil {
+		return err
+	}
+	d := wait.duration(a)
+	if d == 0 || !c.Enabled {
+		return nil
+	}
+	_, err := a.await(cmd.Context(), d, goal{
+		name:  c.Ref(),
+		empty: min(d, 3*time.Second),
+		match: func(t control.Tunnel) bool {
+			return t.Owner == c.Module && t.Configuration != nil && *t.Configuration == c.Name && t.Enabled
+		},
+	})
+	return err
+}
+
+func (a *app) configChanged(c control.ConfigurationDetail, what string) error {
+	a.warn(c.Warnings)
+	return a.show(c, func() { a.say("%s %s", clean(c.Ref()), what) })
+}

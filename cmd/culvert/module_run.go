@@ -1,0 +1,80 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/culvert-pbx/culvert/host/control"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+func moduleRestartCommand(a *app) *cobra.Command {
+	return onModule(a, &cobra.Command{
+		Use:     "restart NAME",
+		Short:   "End a module's process and start it again; its tunnels stay up",
+		Example: "  culvert module restart monitoring",
+	}, func(cmd *cobra.Command, name tunnel.Owner) error {
+		if err := a.daemon.RestartModule(cmd.Context(), name); err != nil {
+			return err
+		}
+		return a.done("module", string(name), "restarted")
+	})
+}
+
+func moduleAcceptCommand(a *app) *cobra.Command {
+	return onModule(a, &cobra.Command{
+		Use:   "accept NAME",
+		Short: "Accept the binary that is installed now under a module's name",
+		Long: `Accept the binary that is installed now under a module's name. The first binary that described itself is remembered by
+its checksum; another one of the same name waits for this command, while the old process runs on.`,
+		Example: "  culvert module show monitoring\n  culvert module accept monitoring",
+	}, func(cmd *cobra.Command, name tunnel.Owner) error {
+		acc, err := a.daemon.AcceptModule(cmd.Context(), name)
+		if err != nil {
+			return err
+		}
+		return a.show(acc, func() { a.acceptance(acc) })
+	})
+}
+
+// acceptance shows what changed, side by side.
+func (a *app) acceptance(acc control.Acceptance) {
+	a.say("%s accepted", clean(acc.Name))
+	before, after := faceRows(acc.Before), faceRows(acc.After)
+	var rows [][]string
+	for i := range before {
+		rows = append(rows, []string{before[i][0], before[i][1], after[i][1]})
+	}
+	a.table([]string{"", "BEFORE", "NOW"}, rows)
+}
+
+func moduleLogCommand(a *app) *cobra.Command {
+	var follow bool
+	cmd := onModule(a, &cobra.Command{
+		Use:     "log NAME",
+		Short:   "What a module wrote, oldest first",
+		Example: "  culvert module log monitoring -f",
+	}, func(cmd *cobra.Command, name tunnel.Owner) error {
+		for l, err := range a.daemon.ModuleLog(cmd.Context(), name, follow) {
+			if err != nil && cmd.Context().Err() != nil {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if err := a.logLine(l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until interrupted")
+	return cmd
+}
+
+func (a *app) logLine(l control.Line) error {
+	if a.json() {
+		return a.line(l)
+	}
+	a.say("%s", tunnel.Clean(l.Line, 8<<10))
+	return nil
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/culvert-pbx/culvert/host/control"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+func moduleListCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "list",
+		Short:   "List the modules that are installed",
+		Example: "  culvert module list\n  culvert module list -o json",
+		Args:    needs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			all, err := a.daemon.Modules(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.show(all, func() { a.moduleTable(all) })
+		},
+	}
+}
+
+func (a *app) moduleTable(all []control.Module) {
+	if len(all) == 0 {
+		a.say("No modules are installed.")
+		return
+	}
+	var rows [][]string
+	for _, m := range all {
+		rows = append(rows, []string{m.Name, orDash(m.Version), m.State, orDash(deref(m.Reason)),
+			orDash(strings.Join(m.Configurations, " ")), strconv.Itoa(len(m.Tunnels))})
+	}
+	a.table([]string{"MODULE", "VERSION", "STATE", "REASON", "CONFIGURATIONS", "TUNNELS"}, rows)
+}
+
+func moduleShowCommand(a *app) *cobra.Command {
+	return onModule(a, &cobra.Command{
+		Use:     "show NAME",
+		Short:   "Show one module",
+		Example: "  culvert module show monitoring",
+	}, func(cmd *cobra.Command, name tunnel.Owner) error {
+		m, err := a.daemon.Module(cmd.Context(), name)
+		if err != nil {
+			return err
+		}
+		return a.show(m, func() { a.modulePage(m) })
+	})
+}
+
+func (a *app) modulePage(m control.Module) {
+	rows := [][]string{{"module", m.Name}, {"version", orDash(m.Version)}, {"state", m.State}}
+	add := func(name, value string) {
+		if value != "" {
+			rows = append(rows, []string{name, value})
+		}
+	}
+	add("reason", deref(m.Reason))
+	add("message", m.Message)
+	add("what to do", m.Remedy)
+	if m.PID != 0 {
+		add("process", fmt.Sprintf("%d, %d MiB", m.PID, m.RSSBytes>>20))
+	}
+	add("restarts", strconv.Itoa(m.Restarts))
+	add("sandbox", m.Sandbox)
+	add("sha256", m.SHA256)
+	add("configurations", orDash(strings.Join(m.Configurations, " ")))
+	add("tunnels", orDash(strings.Join(m.Tunnels, " ")))
+	a.table(nil, rows)
+	if m.Pending != nil {
+		a.say("\nAnother binary waits for culvert module accept %s:", clean(m.Name))
+		a.table(nil, faceRows(*m.Pending))
+	}
+}
+
+// faceRows is what shows of a binary.
+func faceRows(f control.Face) [][]string {
+	var slots, grants []string
+	for _, s := range f.Slots {
+		slots = append(slots, s.Name+" "+s.Spec)
+	}
+	for _, g := range f.Grants {
+		grants = append(grants, string(g))
+	}
+	return [][]string{{"version", orDash(f.Version)}, {"sha256", orDash(f.SHA256)}, {"slots", orDash(strings.Join(slots, ", "))},
+		{"policy", policyText(f.Policy)}, {"grants", orDash(strings.Join(grants, ", "))}}
+}
+
+func policyText(p tunnel.Policy) string {
+	if p.Any {
+		return "any mapping"
+	}
+	if len(p.Kinds) == 0 {
+		return "its slots only"
+	}
+	kinds := make([]string, len(p.Kinds))
+	for i, k := range p.Kinds {
+		kinds[i] = string(k)
+	}
+	return "its slots, and " + strings.Join(kinds, ", ")
+}

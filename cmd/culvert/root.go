@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/culvert-pbx/culvert/host/control"
+)
+
+const defaultSocket = "/run/culvert/culvert.sock"
+
+// newRoot is the whole command line.
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "culvert",
+		Short: "Tunnels of a telephone system: see, add and change them",
+		Long: `culvert asks the daemon culvertd for everything: the tunnels of all modules and the operator, the modules and
+their configurations, what happened and what to do about it.
+
+Exit codes: 0 fine; 1 failed, or what is named is not there; 2 wrong in itself; 3 not up, or a check failed;
+4 right, but refused by the present state; 5 no daemon answers.`,
+		Example: `  culvert status
+  culvert tunnel add operator/office --server pbx@office.example.org --key host --expose 443:8443
+  culvert tunnel list --watch`,
+		Version:           version(),
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		PersistentPreRunE: func(*cobra.Command, []string) error { return a.connect() },
+	}
+	group(root)
+	socket := os.Getenv("CULVERT_SOCKET")
+	if socket == "" {
+		socket = defaultSocket
+	}
+	root.PersistentFlags().StringVar(&a.socket, "socket", socket, "control socket of the daemon (or CULVERT_SOCKET)")
+	root.PersistentFlags().StringVarP(&a.format, "output", "o", "table", "table or json")
+	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	root.AddCommand(statusCommand(a), tunnelCommand(a), checkCommand(a), moduleCommand(a), configCommand(a), keyCommand(a), eventsCommand(a))
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usage(err.Error(), cmd.CommandPath()+" --help shows the flags")
+	})
+	return root
+}
+
+// connect is done before every command, once its line is understood.
+func (a *app) connect() error {
+	if a.format != "table" && a.format != "json" {
+		return usage(fmt.Sprintf("--output: %q is not a format", clean(a.format)), "use table or json")
+	}
+	a.parsed = true
+	a.daemon = control.NewClient(a.socket)
+	return nil
+}
+
+// group makes cmd a command that only holds others: bare it shows its help, and a name it does not know is wrong.
+func group(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		hint := cmd.CommandPath() + " --help shows what there is"
+		if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+			hint = "did you mean " + cmd.CommandPath() + " " + like[0] + "?"
+		}
+		return usage(fmt.Sprintf("%s has no command %q", cmd.CommandPath(), clean(args[0])), hint)
+	}
+	return cmd
+}
+
+// needs makes names the arguments that cmd takes, each exactly once.
+func needs(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		hint := "usage: " + cmd.UseLine()
+		if len(args) < len(names) {
+			return usage(names[len(args)]+" is missing", hint)
+		}
+		if len(args) > len(names) {
+			return usage(fmt.Sprintf("%q is one argument too many", clean(args[len(names)])), hint)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/culvert-pbx/culvert/host/control"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// maxDocument bounds a file of settings.
+const maxDocument = 512 << 10
+
+// settingsFlags are the ways to give settings.
+type settingsFlags struct {
+	set         []string
+	file        string
+	secretStdin string
+}
+
+func (f *settingsFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&f.set, "set", nil, "KEY=VALUE, like an argument (again for more)")
+	cmd.Flags().StringVar(&f.file, "file", "", "all settings as a JSON document in this file (- is standard input); *** keeps a secret")
+	cmd.Flags().StringVar(&f.secretStdin, "secret-stdin", "", "the value of this KEY is on standard input")
+	_ = cmd.RegisterFlagCompletionFunc("set", cobra.NoFileCompletions)
+	_ = cmd.RegisterFlagCompletionFunc("secret-stdin", cobra.NoFileCompletions)
+}
+
+// read collects the settings; args are KEY=VALUE too.
+func (f *settingsFlags) read(a *app, args []string) (control.SettingsInput, error) {
+	var in control.SettingsInput
+	var fs tunnel.Findings
+	for _, s := range append(args, f.set...) {
+		key, value, ok := strings.Cut(s, "=")
+		if !ok || key == "" {
+			fs = append(fs, tunnel.Finding{Code: tunnel.Malformed, Field: "KEY=VALUE", Value: tunnel.Clean(s, 80),
+				Message: fmt.Sprintf("%q is not KEY=VALUE", tunnel.Clean(s, 80)), WayOut: "write it like site.server=pbx@office.example.org"})
+			continue
+		}
+		in.Set = append(in.Set, control.Setting{Key: key, Value: value})
+	}
+	if f.file == "-" && f.secretStdin != "" {
+		fs = append(fs, tunnel.Finding{Code: tunnel.Malformed, Field: "--secret-stdin", Message: "standard input cannot be both settings and a secret",
+			WayOut: "give the settings as a file"})
+	}
+	if len(fs) > 0 {
+		return in, fs
+	}
+	if err := f.readDocument(a, &in); err != nil {
+		return in, err
+	}
+	if f.secretStdin != "" {
+		secret, err := a.stdinSecret("--secret-stdin", f.secretStdin)
+		if err != nil {
+			return in, err
+		}
+		in.Set = append(in.Set, control.Setting{Key: f.secretStdin, Value: secret})
+	}
+	return in, nil
+}
+
+func (f *settingsFlags) readDocument(a *app, in *control.SettingsInput) error {
+	if f.file == "" {
+		return nil
+	}
+	src := a.in
+	if f.file != "-" {
+		file, err := os.Open(f.file)
+		if err != nil {
+			return unreadable("--file", f.file, err)
+		}
+		defer file.Close()
+		src = file
+	}
+	b, err := io.ReadAll(io.LimitReader(src, maxDocument+1))
+	if err != nil {
+		return unreadable("--file", f.file, err)
+	}
+	return f.takeDocument(b, in)
+}
+
+// takeDocument checks that b is JSON, so that a mistake is named with its place in the file.
+func (f *settingsFlags) takeDocument(b []byte, in *control.SettingsInput) error {
+	finding := func(code tunnel.Code, message, wayOut string) error {
+		return tunnel.Findings{{Code: code, Field: "--file", Value: tunnel.Clean(f.file, 200), Message: message, WayOut: wayOut}}
+	}
+	if len(b) > maxDocument {
+		return finding(tunnel.TooLong, "the settings have more than 512 KiB", "settings are far shorter")
+	}
+	var doc map[string]json.RawMessage
+	if err := json.Unmarshal(b, &doc); err != nil {
+		return finding(tunnel.Malformed, fmt.Sprintf("%s is not a JSON object: %v", tunnel.Clean(f.file, 200), err), `write {"KEY": VALUE, ...}`)
+	}
+	in.Settings = b
+	return nil
+}
+
+// atLeast makes names the arguments that cmd takes at least.
+func atLeast(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		return needs(names...)(cmd, args[:min(len(args), len(names))])
+	}
+}
+
+// completeConfigOwners offers MODULE/ for a new configuration's name.
+func (a *app) completeConfigOwners(cmd *cobra.Command, args []string, text string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	found, directive := a.completeModules(cmd, args, text)
+	for i, c := range found {
+		name, _, _ := strings.Cut(string(c), "\t")
+		found[i] = cobra.Completion(name + "/")
+	}
+	return found, directive | cobra.ShellCompDirectiveNoSpace
+}

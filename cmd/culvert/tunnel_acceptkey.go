@@ -1,0 +1,58 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/culvert-pbx/culvert/host/control"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+func tunnelAcceptKeyCommand(a *app) *cobra.Command {
+	var wait waitFlag
+	cmd := onTunnel(a, &cobra.Command{
+		Use:   "accept-key " + tunnelArg,
+		Short: "Confirm a learned host key, or accept a changed one",
+		Long: `Confirm the host key that was learned at the first connection, or accept the one the server shows now in the place of the
+one it should show. Compare the fingerprint first with what ssh-keygen -lf says on the server: whoever shows another
+key may be in between.`,
+		Example: "  culvert tunnel accept-key operator/office",
+	}, func(cmd *cobra.Command, ref tunnel.Ref) error { return a.acceptKey(cmd, &wait, ref) })
+	wait.register(cmd)
+	return cmd
+}
+
+func (a *app) acceptKey(cmd *cobra.Command, wait *waitFlag, ref tunnel.Ref) error {
+	before, err := a.daemon.Tunnel(cmd.Context(), ref)
+	if err != nil {
+		return err
+	}
+	keys, err := a.daemon.AcceptKey(cmd.Context(), ref)
+	if err != nil {
+		return err
+	}
+	if err := a.show(keys, func() {
+		a.table(nil, [][]string{{"before", keyText(keys.Before)}, {"now", keyText(keys.After)}})
+	}); err != nil {
+		return err
+	}
+	d := wait.duration(a)
+	if d == 0 {
+		return nil
+	}
+	var old *control.Tunnel
+	if before.State == string(tunnel.Blocked) {
+		old = &before
+	}
+	_, err = a.await(cmd.Context(), d, oneTunnel(ref.String(), old))
+	return err
+}
+
+// keyText is a host key for a person.
+func keyText(p control.Pin) string {
+	if p.Fingerprint == "" {
+		return "none"
+	}
+	return strings.TrimSpace(p.KeyType+" "+p.Fingerprint) + " (" + p.State + ")"
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/culvert-pbx/culvert/host/control"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+type addFlags struct {
+	server, fingerprint, comment string
+	disabled                     bool
+	login                        loginFlags
+	mappings                     mappingFlags
+	wait                         waitFlag
+}
+
+func tunnelAddCommand(a *app) *cobra.Command {
+	var f addFlags
+	cmd := &cobra.Command{
+		Use:   "add " + tunnelArg,
+		Short: "Add a tunnel of your own making",
+		Long: `Add a tunnel of your own making: for the owner operator, or for a module that uses tunnels of this kind.
+
+` + mappingHelp + `
+
+It returns when the tunnel is stored; on a terminal, or with --wait, it then shows how the tunnel comes up.`,
+		Example: `  culvert tunnel add operator/office --server pbx@office.example.org --key host --expose 443:8443
+  culvert tunnel add operator/crm --server 192.0.2.7:2222 --password-stdin --reach 1433:sql.corp.local:1433 < password
+  culvert tunnel add hello/lab --server admin@[2001:db8::1] --key ~/.ssh/id_ed25519 --reach web=8080:80`,
+		Args:              needs(tunnelArg),
+		ValidArgsFunction: a.completeOwners,
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.addTunnel(cmd, args[0], &f) }
+	cmd.Flags().StringVar(&f.server, "server", "", "SSH server, [USER@]HOST[:PORT]")
+	cmd.Flags().StringVar(&f.fingerprint, "fingerprint", "", "the server's host key: SHA256:..., MD5:... or 16 hex bytes")
+	cmd.Flags().StringVar(&f.comment, "comment", "", "what the tunnel is for")
+	cmd.Flags().BoolVar(&f.disabled, "disabled", false, "store it switched off")
+	f.login.register(cmd)
+	f.mappings.register(cmd)
+	f.wait.register(cmd)
+	return cmd
+}
+
+func (a *app) addTunnel(cmd *cobra.Command, name string, f *addFlags) error {
+	ref, fs := tunnel.ParseRef(name)
+	fs = fs.At(tunnelArg)
+	server, more := parseServer(f.server)
+	fs = append(fs, more...)
+	fs = append(fs, checkFingerprint(f.fingerprint)...)
+	fs = append(fs, f.mappings.check()...)
+	login, err := f.login.read(a, loginFor(server), fs)
+	if err != nil {
+		return err
+	}
+	t, err := a.daemon.AddTunnel(cmd.Context(), control.NewTunnel{
+		Owner: string(ref.Owner), Name: string(ref.Name), Server: f.server, LoginInput: login,
+		Fingerprint: f.fingerprint, Comment: f.comment, Disabled: f.disabled, Mappings: f.mappings.list,
+	})
+	if err != nil {
+		return err
+	}
+	a.warn(t.Warnings)
+	if f.disabled {
+		return a.changed(t, "added, switched off")
+	}
+	return a.changedAndWait(cmd, &f.wait, t, "added", nil)
+}
+
+// changed says what was done to t, or shows it as JSON.
+func (a *app) changed(t control.Tunnel, what string) error {
+	return a.show(t, func() { a.say("%s %s", clean(t.Ref()), what) })
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/culvert-pbx/culvert/host/control"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+func tunnelShowCommand(a *app) *cobra.Command {
+	return onTunnel(a, &cobra.Command{
+		Use:     "show " + tunnelArg,
+		Short:   "Show one tunnel with its mappings",
+		Example: "  culvert tunnel show operator/office\n  culvert tunnel show adsync/berlin.site -o json",
+	}, func(cmd *cobra.Command, ref tunnel.Ref) error {
+		t, err := a.daemon.Tunnel(cmd.Context(), ref)
+		if err != nil {
+			return err
+		}
+		return a.show(t, func() { a.tunnelPage(t) })
+	})
+}
+
+// tunnelPage is everything about t for a person.
+func (a *app) tunnelPage(t control.Tunnel) {
+	rows := [][]string{
+		{"tunnel", t.Ref()},
+		{"state", t.State + " since " + when(t.Since)},
+	}
+	add := func(name, value string) {
+		if value != "" {
+			rows = append(rows, []string{name, value})
+		}
+	}
+	add("reason", deref(t.Reason))
+	add("message", t.Message)
+	add("what to do", t.Remedy)
+	if t.NextAttempt != nil {
+		add("next attempt", when(t.NextAttempt))
+	}
+	if !t.Enabled {
+		add("enabled", "no")
+	}
+	add("server", serverText(t.Server))
+	add("runs", t.ServerVersion)
+	add("login", t.Auth)
+	add("host key", strings.TrimSpace(t.Fingerprint+" ("+t.Pin+")"))
+	add("managed by", managedBy(t))
+	add("comment", t.Comment)
+	if t.Revision != 0 {
+		add("revision", strconv.FormatUint(t.Revision, 10))
+	}
+	a.table(nil, rows)
+	a.mappingTable(t)
+	a.warn(t.Warnings)
+}
+
+func managedBy(t control.Tunnel) string {
+	if t.Configuration == nil {
+		return t.ManagedBy
+	}
+	return fmt.Sprintf("module %s, configuration %s", t.Owner, *t.Configuration)
+}
+
+// mappingTable lists the mappings of t, then what is wrong with them and who else gets access.
+func (a *app) mappingTable(t control.Tunnel) {
+	if len(t.Mappings) == 0 {
+		a.say("\nIt has no mappings.")
+		return
+	}
+	a.say("")
+	var rows [][]string
+	for _, m := range t.Mappings {
+		rows = append(rows, []string{m.Name, kindText(m), localText(m), remoteText(m), m.State, orDash(deref(m.Reason)), when(m.ProvedAt)})
+	}
+	a.table([]string{"MAPPING", "KIND", "LOCAL", "REMOTE", "STATE", "REASON", "PROVED"}, rows)
+	for _, m := range t.Mappings {
+		if m.Message != "" && m.State != string(tunnel.Up) {
+			a.say("\n%s: %s", clean(m.Name), clean(m.Message))
+			if m.Remedy != "" {
+				a.say("  what to do: %s", clean(m.Remedy))
+			}
+		}
+	}
+	for _, m := range t.Mappings {
+		if m.Gateway {
+			a.say("\n! %s", thirdParties(m))
+		}
+	}
+}
+
+// kindText marks the kinds that give third parties access (R35).
+func kindText(m control.Mapping) string {
+	if m.Gateway {
+		return m.Kind + " !"
+	}
+	return m.Kind
+}
+
+func thirdParties(m control.Mapping) string {
+	if tunnel.Kind(m.Kind).Reaches() {
+		return fmt.Sprintf("%s: hosts connected to the telephone system get access to %s", clean(m.Name), clean(remoteText(m)))
+	}
+	return fmt.Sprintf("%s: hosts connected to the SSH server get access to %s", clean(m.Name), clean(localText(m)))
+}
+
+func localText(m control.Mapping) string {
+	if m.Local == nil {
+		return "private"
+	}
+	return endpointText(*m.Local)
+}
+
+func remoteText(m control.Mapping) string { return endpointText(m.Remote) }
+
+func endpointText(e control.Endpoint) string {
+	if strings.Contains(e.Host, ":") {
+		return fmt.Sprintf("[%s]:%d", e.Host, e.Port)
+	}
+	return fmt.Sprintf("%s:%d", e.Host, e.Port)
+}

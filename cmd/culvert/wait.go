@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/culvert-pbx/culvert/host/control"
+)
+
+// defaultWait is how long --wait waits, and every such command on a terminal.
+const defaultWait = 20 * time.Second
+
+// waitFlag is --wait[=D].
+type waitFlag struct {
+	d       time.Duration
+	changed func() bool
+}
+
+func (f *waitFlag) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.DurationVar(&f.d, "wait", 0, "show how it comes up and wait that long at most; exit code 3 when it is not up then\n(on a terminal 20s unless --wait=0)")
+	flags.Lookup("wait").NoOptDefVal = defaultWait.String()
+	flags.Lookup("wait").DefValue = "0"
+	f.changed = func() bool { return flags.Changed("wait") }
+}
+
+// duration is how long to wait, 0 for not at all.
+func (f *waitFlag) duration(a *app) time.Duration {
+	if !f.changed() && terminal(a.out) && !a.json() {
+		return defaultWait
+	}
+	return max(f.d, 0)
+}
+
+// goal is what a wait is for.
+type goal struct {
+	name  string
+	match func(control.Tunnel) bool
+	// old is a status from before the change that started the wait: the same status is not yet an outcome.
+	old *control.Tunnel
+	// empty is how long no tunnel at all may match before the wait ends well; 0 for as long as the wait.
+	empty time.Duration
+}
+
+func oneTunnel(ref string, old *control.Tunnel) goal {
+	return goal{name: ref, old: old, match: func(t control.Tunnel) bool { return t.Ref() == ref }}
+}
+
+// changedAndWait says what was done to t and, if asked to, follows it until it is up. Where JSON is wanted, the tunnel
+// is shown once, as it is at the end.
+func (a *app) changedAndWait(cmd *cobra.Command, f *waitFlag, t control.Tunnel, what string, old *control.Tunnel) error {
+	d := f.duration(a)
+	if d == 0 {
+		return a.changed(t, what)
+	}
+	if !a.json() {
+		a.say("%s %s", clean(t.Ref()), what)
+	}
+	last, err := a.await(cmd.Context(), d, oneTunnel(t.Ref(), old))
+	if a.json() {
+		if len(last) == 1 {
+			t = last[0]
+		}
+		if jerr := a.writeJSON(t, "  "); jerr != nil {
+			return jerr
+		}
+	}
+	return err
+}
+
+// await follows the tunnels of g, showing each stage beside the output, until all are up, one needs a person, or d is
+// over. It returns them as they were last; the error is exit code 3 where they are not up.
+func (a *app) await(ctx context.Context, d time.Duration, g goal) ([]control.Tunnel, error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	w := &waiting{app: a, goal: g, shown: map[string]string{}, mirror: newMirror()}
+	if g.empty > 0 {
+		w.patience = time.AfterFunc(g.empty, cancel)
+		defer w.patience.Stop()
+	}
+	for c, err := range a.daemon.Watch(ctx) {
+		if ctx.Err() != nil {
+			break
+		}
+		if err != nil {
+			return w.mine(), err
+		}
+		if over, err := w.take(c); over {
+			return w.mine(), err
+		}
+	}
+	return w.mine(), w.ended(ctx.Err(), d)
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/culvert-pbx/culvert/host/control"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// waiting is a wait on its way.
+type waiting struct {
+	app      *app
+	goal     goal
+	mirror   *mirror
+	shown    map[string]string // the state shown last, by tunnel and stage
+	patience *time.Timer       // ends the wait while no tunnel matches; nil where there is no such end
+}
+
+// mine are the tunnels the wait is for, as they are known now.
+func (w *waiting) mine() []control.Tunnel {
+	var out []control.Tunnel
+	for _, ref := range slices.Sorted(maps.Keys(w.mirror.known)) {
+		if t := w.mirror.known[ref]; w.goal.match(t) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// take takes a change in and shows it. over means that there is an outcome, err that it is a bad one.
+func (w *waiting) take(c control.Change) (over bool, err error) {
+	for _, s := range w.mirror.take(c) {
+		if !w.goal.match(s.Tunnel) {
+			continue
+		}
+		if w.patience != nil {
+			w.patience.Stop()
+		}
+		if s.removed {
+			return true, &failure{exitFailed, s.Ref() + " was removed meanwhile", ""}
+		}
+		w.show(s.Tunnel)
+	}
+	if !w.mirror.synced {
+		return false, nil
+	}
+	return w.judge()
+}
+
+// judge looks whether all are up, or one will not be without a person.
+func (w *waiting) judge() (over bool, err error) {
+	mine := w.mine()
+	up := 0
+	for _, t := range mine {
+		switch {
+		case w.stale(t):
+		case t.State == string(tunnel.Up):
+			up++
+		case t.State == string(tunnel.Blocked), t.State == string(tunnel.Inactive):
+			return true, notUpYet(t, "")
+		}
+	}
+	return up > 0 && up == len(mine), nil
+}
+
+// stale reports whether t is still as it was before the change that started the wait.
+func (w *waiting) stale(t control.Tunnel) bool {
+	old := w.goal.old
+	return old != nil && t.State == old.State && sameTime(t.Since, old.Since)
+}
+
+func sameTime(a, b *time.Time) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Equal(*b)
+}
+
+// show writes a line for each stage whose state is another than the one shown last.
+func (w *waiting) show(t control.Tunnel) {
+	if w.stale(t) {
+		return
+	}
+	for _, s := range stages(t) {
+		key := t.Ref() + " " + s.Name
+		if s.State == control.StepRunning || w.shown[key] == s.State {
+			continue
+		}
+		w.shown[key] = s.State
+		w.app.note("%s", stepLine(w.prefix(t), s))
+	}
+}
+
+// prefix names the tunnel where the wait is for more than one.
+func (w *waiting) prefix(t control.Tunnel) string {
+	if t.Ref() == w.goal.name {
+		return "  "
+	}
+	return "  " + t.Ref() + gap
+}
+
+// stepLine is one stage for a person.
+func stepLine(prefix string, s control.Step) string {
+	line := fmt.Sprintf("%s%-12s  %s", prefix, s.Name, s.State)
+	if s.State == control.StepFailed {
+		line += gap + strings.TrimSpace(deref(s.Reason)+gap+s.Message)
+	}
+	return strings.TrimRight(clean(line), " ")
+}
+
+// ended is the outcome when nothing more comes.
+func (w *waiting) ended(err error, d time.Duration) error {
+	if errors.Is(err, context.Canceled) && len(w.mine()) == 0 && w.patience != nil {
+		w.app.note("%s declares no tunnel.", clean(w.goal.name))
+		return nil
+	}
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	for _, t := range w.mine() {
+		if t.State != string(tunnel.Up) || w.stale(t) {
+			return notUpYet(t, fmt.Sprintf(" after %s", d))
+		}
+	}
+	return notUp(fmt.Sprintf("%s did not show within %s", w.goal.name, d), "culvert status shows what is wrong")
+}
+
+// notUpYet says what t is instead of up, and why.
+func notUpYet(t control.Tunnel, after string) error {
+	message := fmt.Sprintf("%s is %s%s", t.Ref(), t.State, after)
+	if r := why(t); r != "" {
+		message += " (" + r + ")"
+	}
+	if t.Message != "" {
+		message += ": " + t.Message
+	}
+	hint := t.Remedy
+	for _, m := range t.Mappings {
+		if hint == "" && m.State != string(tunnel.Up) {
+			hint = m.Remedy
+		}
+	}
+	if hint == "" {
+		hint = "culvert tunnel show " + t.Ref() + " shows how it goes on"
+	}
+	return notUp(message, hint)
+}
