@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/culvert-pbx/culvert/store"
+	"github.com/culvert-pbx/culvert/store/internal/engine"
 )
 
 // Options tune a DB; the zero value is what the daemon uses.
@@ -38,12 +40,11 @@ type DB struct {
 	path   string
 	bolt   *bolt.DB
 	file   *lockedFile
-	recent *ring
-	closed chan struct{}
+	gate   *engine.Gate
+	recent *engine.Recent
 
-	writing chan struct{} // holds one token while a change is being made
-	broken  atomic.Pointer[store.DamagedError]
-	once    sync.Once
+	broken atomic.Pointer[store.DamagedError] // set once bbolt can be used no more
+	close  sync.Once
 }
 
 var _ store.Store = (*DB)(nil)
@@ -68,14 +69,14 @@ func (d *DB) View(ctx context.Context, f func(store.Reader) error) (store.Rev, e
 // drafts the change, and bbolt's write transaction lasts from the end of f to the
 // end of the commit.
 func (d *DB) Update(ctx context.Context, f func(store.Tx) error) (store.Rev, error) {
-	if err := d.startWriting(ctx); err != nil {
+	if err := d.gate.Enter(ctx); err != nil {
 		return store.Rev{}, err
 	}
-	defer d.stopWriting()
+	defer d.gate.Leave()
 
 	var c store.Change
 	rev, err := d.View(ctx, func(r store.Reader) (err error) {
-		c, err = outcome(r, f)
+		c, err = engine.Outcome(r, f)
 		return err
 	})
 	if err != nil || len(c.Puts)+len(c.Deletes) == 0 {
@@ -87,13 +88,17 @@ func (d *DB) Update(ctx context.Context, f func(store.Tx) error) (store.Rev, err
 	return d.commit(c)
 }
 
+// Watch is store.Store's. Only changes made since the store was opened are known.
+func (d *DB) Watch(ctx context.Context, prefix string, after store.Rev) iter.Seq2[store.Change, error] {
+	return d.recent.Watch(ctx, prefix, after)
+}
+
 // Close ends every Watch, waits for the running View and Update and lets go of
 // the file. Calling it again does nothing.
 func (d *DB) Close() (err error) {
-	d.once.Do(func() {
-		close(d.closed)
-		d.writing <- struct{}{}
-		defer d.stopWriting()
+	d.close.Do(func() {
+		d.recent.Close()
+		d.gate.Close()
 		err = d.closeFile()
 	})
 	return err
@@ -126,28 +131,14 @@ func (d *DB) Verify(ctx context.Context) error {
 	return errors.Join(append(found, err)...)
 }
 
-// startWriting waits for its turn to change something.
-func (d *DB) startWriting(ctx context.Context) error {
-	select {
-	case d.writing <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-d.closed:
-		return errClosed
-	}
-}
-
-func (d *DB) stopWriting() { <-d.writing }
-
-// commit makes c durable, then tells those who watch. The caller is writing.
+// commit makes c durable, then tells those who watch. The caller is inside the gate.
 func (d *DB) commit(c store.Change) (store.Rev, error) {
 	err := guard("", func() (err error) {
 		c.Rev, err = write(d.bolt, c)
 		return err
 	})
 	if err == nil {
-		d.recent.add(c)
+		d.recent.Add(c)
 		return c.Rev, nil
 	}
 	if d.noteBroken(err) {
@@ -180,7 +171,7 @@ func write(db *bolt.DB, c store.Change) (store.Rev, error) {
 // last sync failed), those who watch must read again, since nobody told them.
 func (d *DB) resync() {
 	if r, err := d.begin(); err == nil {
-		d.recent.jump(r.rev)
+		d.recent.Jump(r.rev)
 		d.end(r)
 	}
 }
@@ -196,7 +187,7 @@ func (d *DB) begin() (r *reader, err error) {
 	})
 	switch {
 	case errors.Is(err, berrors.ErrDatabaseNotOpen):
-		return nil, errClosed
+		return nil, engine.ErrClosed
 	case d.noteBroken(err):
 		return nil, err
 	case err != nil:
@@ -222,5 +213,3 @@ func (d *DB) noteBroken(err error) bool {
 // number. It is in the file's checked head, changes in the transaction itself,
 // and only ever rises.
 func revOf(tx *bolt.Tx) store.Rev { return store.RevAt(uint64(tx.ID())) }
-
-var errClosed = fmt.Errorf("%w: it is closed", store.ErrUnreachable)

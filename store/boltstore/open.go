@@ -9,6 +9,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/culvert-pbx/culvert/store"
+	"github.com/culvert-pbx/culvert/store/internal/engine"
 )
 
 // Open opens the store in the file at path and makes it where there is none:
@@ -34,7 +35,7 @@ func open(path string, opts Options, want schema) (*DB, error) {
 	if err := checkDir(path); err != nil {
 		return nil, err
 	}
-	d := &DB{path: path, file: &lockedFile{}, closed: make(chan struct{}), writing: make(chan struct{}, 1)}
+	d := &DB{path: path, file: &lockedFile{}, gate: engine.NewGate()}
 	if err := d.openFile(opts.Timeout); err != nil {
 		return nil, err
 	}

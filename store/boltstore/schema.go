@@ -10,6 +10,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/culvert-pbx/culvert/store"
+	"github.com/culvert-pbx/culvert/store/internal/engine"
 )
 
 // A file has two buckets: the records, and what is to be known before they can be read.
@@ -48,7 +49,7 @@ func (d *DB) prepare(want schema, backlog int) error {
 	if err != nil {
 		return err
 	}
-	d.recent = newRing(r.rev, backlog)
+	d.recent = engine.NewRecent(r.rev, backlog)
 	d.end(r)
 	return nil
 }

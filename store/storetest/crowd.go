@@ -123,7 +123,10 @@ func follow(t *testing.T, s Store) world {
 	for {
 		known := world{}
 		rev, err := s.View(t.Context(), func(r store.Reader) error {
-			for rec := range r.Scan("") {
+			for rec, err := range r.Scan("") {
+				if err != nil {
+					return err
+				}
 				known[rec.Key] = string(rec.Value)
 			}
 			return nil

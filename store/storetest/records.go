@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -60,8 +61,9 @@ func testCopies(t *testing.T, s Store) {
 		copy(value, "evil")
 		own, _ := tx.Get("a")
 		copy(own, "evil")
-		for rec := range tx.Scan("") {
+		for rec, scanErr := range tx.Scan("") {
 			copy(rec.Value, "evil")
+			err = errors.Join(err, scanErr)
 		}
 		return err
 	})
@@ -103,9 +105,9 @@ func testScanLeft(t *testing.T, s Store) {
 		if err := tx.Put("b", []byte("9")); err != nil {
 			return err
 		}
-		for rec := range tx.Scan("") {
-			if seen = append(seen, rec.Key); rec.Key == "b" {
-				break
+		for rec, err := range tx.Scan("") {
+			if seen = append(seen, rec.Key); err != nil || rec.Key == "b" {
+				return err
 			}
 		}
 		return nil
@@ -128,24 +130,26 @@ func testReaderEnds(t *testing.T, s Store) {
 	}
 }
 
+var errMine = errors.New("the function's own")
+
 func testPanic(t *testing.T, s Store) {
 	update(t, s, "a=1")
 	panics := func(run func()) {
 		defer func() {
-			if p := recover(); p != "mine" {
-				t.Errorf("recovered %v, want the function's own panic", p)
+			if err, ok := recover().(error); !ok || !errors.Is(err, errMine) {
+				t.Errorf("recovered %v, want the function's own panic", err)
 			}
 		}()
 		run()
 	}
-	panics(func() { _, _ = s.View(t.Context(), func(store.Reader) error { panic("mine") }) })
+	panics(func() { _, _ = s.View(t.Context(), func(store.Reader) error { panic(errMine) }) })
 	panics(func() {
-		_, _ = s.Update(t.Context(), func(tx store.Tx) error { _ = tx.Put("a", nil); panic("mine") })
+		_, _ = s.Update(t.Context(), func(tx store.Tx) error { _ = tx.Put("a", nil); panic(errMine) })
 	})
 	panics(func() {
 		_, _ = s.View(t.Context(), func(r store.Reader) error {
-			for range r.Scan("") {
-				panic("mine")
+			for _, err := range r.Scan("") {
+				panic(errors.Join(err, errMine))
 			}
 			return nil
 		})

@@ -1,4 +1,4 @@
-package boltstore
+package engine
 
 import (
 	"slices"
@@ -7,13 +7,15 @@ import (
 	"github.com/culvert-pbx/culvert/store"
 )
 
-// ringBytes bounds the memory of a ring whatever the number of changes in it.
-const ringBytes = 8 << 20
+// maxBytes bounds the memory of a Recent whatever the number of changes in it.
+const maxBytes = 8 << 20
 
-// ring holds the most recent changes for those who watch. Adding to it never
+// Recent holds the most recent changes for those who watch. Adding to it never
 // waits: each who watches comes and takes what is after the revision it has seen.
-type ring struct {
-	max int // changes
+// It is safe for concurrent use.
+type Recent struct {
+	limit  int // changes
+	closed chan struct{}
 
 	mu      sync.Mutex
 	floor   store.Rev // every change after floor, up to head, is in changes
@@ -23,18 +25,22 @@ type ring struct {
 	news    chan struct{} // closed by the next change
 }
 
-func newRing(head store.Rev, limit int) *ring {
-	return &ring{max: limit, floor: head, head: head, news: make(chan struct{})}
+// NewRecent makes a Recent for a store at revision head, which keeps limit changes.
+func NewRecent(head store.Rev, limit int) *Recent {
+	return &Recent{limit: limit, closed: make(chan struct{}), floor: head, head: head, news: make(chan struct{})}
 }
 
-// add appends c, the newest change, and drops the oldest where there are too many.
-func (r *ring) add(c store.Change) {
+// Close ends every Watch with ErrUnreachable. It is called once.
+func (r *Recent) Close() { close(r.closed) }
+
+// Add appends c, the newest change, and drops the oldest where there are too many.
+func (r *Recent) Add(c store.Change) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.changes = append(r.changes, c)
 	r.bytes += sizeOf(c)
 	r.head = c.Rev
-	for len(r.changes) > r.max || r.bytes > ringBytes {
+	for len(r.changes) > r.limit || r.bytes > maxBytes {
 		r.floor = r.changes[0].Rev
 		r.bytes -= sizeOf(r.changes[0])
 		r.changes = slices.Delete(r.changes, 0, 1)
@@ -42,9 +48,9 @@ func (r *ring) add(c store.Change) {
 	r.tellLocked()
 }
 
-// jump says that the store is at head now and that it is not known how it got
+// Jump says that the store is at head now and that it is not known how it got
 // there; it does nothing where that is no news.
-func (r *ring) jump(head store.Rev) {
+func (r *Recent) Jump(head store.Rev) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if head == r.head {
@@ -54,14 +60,14 @@ func (r *ring) jump(head store.Rev) {
 	r.tellLocked()
 }
 
-func (r *ring) tellLocked() {
+func (r *Recent) tellLocked() {
 	close(r.news)
 	r.news = make(chan struct{})
 }
 
 // after returns the changes after rev, oldest first, and a channel that closes
 // when there are more. ErrGone: they are not known.
-func (r *ring) after(rev store.Rev) ([]store.Change, <-chan struct{}, error) {
+func (r *Recent) after(rev store.Rev) ([]store.Change, <-chan struct{}, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if rev.Less(r.floor) || rev.After(r.head) {

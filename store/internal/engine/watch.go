@@ -1,20 +1,24 @@
-package boltstore
+package engine
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"strings"
 
 	"github.com/culvert-pbx/culvert/store"
 )
 
-// Watch is store.Store's. Only changes made since the store was opened are known.
-func (d *DB) Watch(ctx context.Context, prefix string, after store.Rev) iter.Seq2[store.Change, error] {
+// ErrClosed is what a closed store answers.
+var ErrClosed = fmt.Errorf("%w: it is closed", store.ErrUnreachable)
+
+// Watch is store.Store's. Only changes that were added are known.
+func (r *Recent) Watch(ctx context.Context, prefix string, after store.Rev) iter.Seq2[store.Change, error] {
 	return func(yield func(store.Change, error) bool) {
 		for at := after; ; {
-			changes, news, err := d.recent.after(at)
+			changes, news, err := r.after(at)
 			if err == nil && len(changes) == 0 {
-				err = d.wait(ctx, news)
+				err = r.wait(ctx, news)
 			}
 			if err != nil {
 				yield(store.Change{}, err)
@@ -22,7 +26,7 @@ func (d *DB) Watch(ctx context.Context, prefix string, after store.Rev) iter.Seq
 			}
 			for _, c := range changes {
 				at = c.Rev
-				if !d.pass(ctx, c, prefix, yield) {
+				if !r.pass(ctx, c, prefix, yield) {
 					return
 				}
 			}
@@ -31,8 +35,8 @@ func (d *DB) Watch(ctx context.Context, prefix string, after store.Rev) iter.Seq
 }
 
 // pass yields what of c is under prefix and reports whether the watch goes on.
-func (d *DB) pass(ctx context.Context, c store.Change, prefix string, yield func(store.Change, error) bool) bool {
-	if err := d.ended(ctx); err != nil {
+func (r *Recent) pass(ctx context.Context, c store.Change, prefix string, yield func(store.Change, error) bool) bool {
+	if err := r.ended(ctx); err != nil {
 		yield(store.Change{}, err)
 		return false
 	}
@@ -41,22 +45,22 @@ func (d *DB) pass(ctx context.Context, c store.Change, prefix string, yield func
 }
 
 // wait returns nil at news, or why the watch ends.
-func (d *DB) wait(ctx context.Context, news <-chan struct{}) error {
+func (r *Recent) wait(ctx context.Context, news <-chan struct{}) error {
 	select {
 	case <-news:
 	case <-ctx.Done():
-	case <-d.closed:
+	case <-r.closed:
 	}
-	return d.ended(ctx)
+	return r.ended(ctx)
 }
 
 // ended tells why a watch must end, nil where it need not.
-func (d *DB) ended(ctx context.Context) error {
+func (r *Recent) ended(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-d.closed:
-		return errClosed
+	case <-r.closed:
+		return ErrClosed
 	default:
 		return nil
 	}

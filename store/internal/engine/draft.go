@@ -1,4 +1,4 @@
-package boltstore
+package engine
 
 import (
 	"bytes"
@@ -20,8 +20,10 @@ type draft struct {
 	failed  error             // the first refused write, which fails the change
 }
 
-// outcome runs f on a draft over r and returns what it changes.
-func outcome(r store.Reader, f func(store.Tx) error) (store.Change, error) {
+// Outcome runs f on a Tx over r and returns what it changes, without a revision:
+// nothing where all that f wrote is stored already. The errors are f's, and those
+// that store.Store promises for a change that breaks a limit.
+func Outcome(r store.Reader, f func(store.Tx) error) (store.Change, error) {
 	d := &draft{under: r, written: map[string][]byte{}}
 	if err := f(d); err != nil {
 		return store.Change{}, err
