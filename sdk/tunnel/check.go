@@ -21,7 +21,7 @@ func Check(t Tunnel) Findings {
 		_, ffs := ParseFingerprint(t.Fingerprint)
 		fs = append(fs, ffs.In("fingerprint")...)
 	}
-	fs = append(fs, checkComment(t.Comment)...)
+	fs = append(fs, checkLine(t.Comment, "comment", MaxComment)...)
 	return append(fs, t.checkMappings()...)
 }
 
@@ -66,14 +66,14 @@ func checkLogin(l Login) Findings {
 	return one(Malformed, "login", string(l), quoted(string(l))+" is not a way to log in", "give key or password")
 }
 
-// checkComment keeps a comment to one line that reads the way it is written.
-func checkComment(s string) Findings {
-	if n := utf8.RuneCountInString(s); n > MaxComment {
-		return one(TooLong, "comment", s, fmt.Sprintf("the comment has %d characters", n), fmt.Sprintf("use at most %d", MaxComment))
+// checkLine keeps free text to one line that reads the way it is written.
+func checkLine(s, field string, limit int) Findings {
+	if n := utf8.RuneCountInString(s); n > limit {
+		return one(TooLong, field, s, fmt.Sprintf("the text has %d characters", n), fmt.Sprintf("use at most %d", limit))
 	}
 	for _, r := range s {
 		if unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp) || !utf8.ValidString(s) {
-			return one(Malformed, "comment", s, "the comment holds characters that cannot be shown", "use one line of plain text")
+			return one(Malformed, field, s, "the text holds characters that cannot be shown", "use one line of plain text")
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -94,4 +95,9 @@ func siteKey(path []string) string {
 		return path[1]
 	}
 	return path[len(path)-1]
+}
+
+// Compare orders Refs the way lists show them: by owner, then by name.
+func (r Ref) Compare(o Ref) int {
+	return cmp.Or(cmp.Compare(r.Owner, o.Owner), cmp.Compare(r.Name, o.Name))
 }

@@ -22,5 +22,6 @@ type Run struct {
 	Ref      ConfigurationRef
 	Enabled  bool
 	Gone     bool // the configuration is no more
+	Purge    bool // what the module kept for it, or for a former one of its name, shall go; said once
 	Revision uint64
 }

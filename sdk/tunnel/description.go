@@ -1,0 +1,73 @@
+package tunnel
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// Bounds of what a module says of itself.
+const (
+	maxVersion = 64
+	maxTitle   = 100
+	maxGrants  = 32
+	maxGrant   = 100
+)
+
+// CheckDescription is every rule that a module's description obeys by itself, its schema excepted: it comes from a
+// plugin, so the host trusts none of it. Fields are paths, like "slots[dc1].spec".
+func CheckDescription(d Description) Findings {
+	fs := CheckName(d.Name, MaxName).In("name")
+	if Owner(d.Name) == Operator {
+		fs = append(fs, find(PolicyRefused, "name", d.Name, "operator is not a name for a module", "choose another name"))
+	}
+	fs = append(fs, checkLine(d.Version, "version", maxVersion)...)
+	fs = append(fs, d.checkSlots()...)
+	for _, k := range d.Policy.Kinds {
+		fs = append(fs, checkKind(k).At("policy.kinds")...)
+	}
+	if n := len(d.Grants); n > maxGrants {
+		return append(fs, find(TooMany, "grants", strconv.Itoa(n), fmt.Sprintf("the module asks for %d grants", n), fmt.Sprintf("use at most %d", maxGrants)))
+	}
+	for _, g := range d.Grants {
+		fs = append(fs, checkLine(string(g), "grants", maxGrant)...)
+	}
+	return fs
+}
+
+func (d Description) checkSlots() Findings {
+	if n := len(d.Slots); n > MaxMappings {
+		return one(TooMany, "slots", strconv.Itoa(n), fmt.Sprintf("the module has %d slots", n), fmt.Sprintf("use at most %d", MaxMappings))
+	}
+	var fs Findings
+	seen := map[string]bool{}
+	for _, s := range d.Slots {
+		sfs := CheckName(s.Name, MaxName).In("name")
+		if seen[s.Name] {
+			sfs = append(sfs, find(Exists, "name", s.Name, "there are two slots "+quoted(s.Name), "give each its own name"))
+		}
+		seen[s.Name] = true
+		sfs = append(sfs, checkLine(s.Title, "title", maxTitle)...)
+		sfs = append(sfs, s.checkDefaults()...)
+		fs = append(fs, sfs.In("slots["+Clean(s.Name, MaxName)+"]")...)
+	}
+	return fs
+}
+
+// checkDefaults: the default spec fits the default kind; to another kind the operator may have to add a port.
+func (s Slot) checkDefaults() Findings {
+	if len(s.Kinds) == 0 {
+		return one(Required, "kinds", "", "the slot says no kind", "give one of "+list(Kinds))
+	}
+	var fs Findings
+	for _, k := range s.Kinds {
+		fs = append(fs, checkKind(k).At("kinds")...)
+	}
+	if len(fs) > 0 {
+		return fs
+	}
+	m, fs := ParseMapping(s.Kinds[0], s.Spec)
+	if len(fs) == 0 && m.Name != "" {
+		fs = one(Malformed, "", s.Spec, "the mapping of a slot is called like the slot", "leave out the name and =")
+	}
+	return fs.At("spec")
+}

@@ -1,0 +1,233 @@
+package tunneltest
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/culvert-pbx/culvert/sdk/settings"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// state is what shall be: everything the real registry keeps on disk.
+type state struct {
+	revision       uint64 // of the change in the making
+	modules        map[tunnel.Owner]tunnel.Description
+	missing        map[tunnel.Owner]bool
+	configurations map[tunnel.ConfigurationRef]configuration
+	made           map[tunnel.Ref]tunnel.Tunnel
+	suspended      map[tunnel.Ref]bool
+}
+
+// configuration is one set of settings with what the module declared from it.
+type configuration struct {
+	settings json.RawMessage
+	enabled  bool
+	declared []tunnel.Declaration
+}
+
+func newState() state {
+	return state{
+		modules:        map[tunnel.Owner]tunnel.Description{},
+		missing:        map[tunnel.Owner]bool{},
+		configurations: map[tunnel.ConfigurationRef]configuration{},
+		made:           map[tunnel.Ref]tunnel.Tunnel{},
+		suspended:      map[tunnel.Ref]bool{},
+	}
+}
+
+// clone is a copy to change; what the maps hold is replaced, never written into.
+func (s state) clone() state {
+	return state{
+		modules: maps.Clone(s.modules), missing: maps.Clone(s.missing), configurations: maps.Clone(s.configurations),
+		made: maps.Clone(s.made), suspended: maps.Clone(s.suspended),
+	}
+}
+
+func (s *state) configure(ref tunnel.ConfigurationRef, doc json.RawMessage) error {
+	m, ok := s.modules[ref.Module]
+	if !ok {
+		return fmt.Errorf("configure %s: module %s: %w", ref, ref.Module, tunnel.ErrNotFound)
+	}
+	c, known := s.configurations[ref]
+	if !known {
+		c.enabled = true
+	}
+	shown, secrets := settings.Part(m.Schema, doc)
+	if len(doc) == 0 {
+		doc = shown
+	}
+	if err := settings.Check(m.Schema, doc).Err(); err != nil {
+		return err
+	}
+	_, before := settings.Part(m.Schema, c.settings)
+	maps.Copy(before, secrets)
+	c.settings = settings.Join(m.Schema, shown, before)
+	s.configurations[ref] = c
+	return checkSites(ref, m, c.settings).Err()
+}
+
+// checkSites finds what is wrong with a site when it is set, not only when it is declared.
+func checkSites(ref tunnel.ConfigurationRef, m tunnel.Description, doc json.RawMessage) tunnel.Findings {
+	var fs tunnel.Findings
+	sites := settings.Sites(m.Schema, doc)
+	for _, path := range slices.Sorted(maps.Keys(sites)) {
+		_, tfs := tunnel.Compute(tunnel.Declaration{Settings: path}, ref.Name, m, sites[path])
+		fs = append(fs, tfs...)
+	}
+	return fs
+}
+
+func (s *state) unconfigure(ref tunnel.ConfigurationRef) error {
+	if _, ok := s.configurations[ref]; !ok {
+		return tunnel.Findings{tunnel.ConfigurationNotFound(ref)}
+	}
+	for t := range s.suspended {
+		if t.Owner == ref.Module && s.of(t) == ref {
+			delete(s.suspended, t)
+		}
+	}
+	delete(s.configurations, ref)
+	return nil
+}
+
+// of is the configuration that declared a tunnel of that name; none for an operator-made one.
+func (s *state) of(t tunnel.Ref) tunnel.ConfigurationRef {
+	for ref, c := range s.configurations {
+		for _, d := range c.declared {
+			if d.Ref == t {
+				return ref
+			}
+		}
+	}
+	return tunnel.ConfigurationRef{}
+}
+
+func (s *state) declare(ref tunnel.ConfigurationRef, set []tunnel.Declaration) error {
+	c, ok := s.configurations[ref]
+	if !ok {
+		return tunnel.Findings{tunnel.ConfigurationNotFound(ref)}
+	}
+	c.declared = make([]tunnel.Declaration, len(set))
+	for i, d := range set {
+		d.Slots = slices.Clone(d.Slots)
+		c.declared[i] = d
+	}
+	s.configurations[ref] = c
+	return nil
+}
+
+func (s *state) add(t tunnel.Tunnel) error {
+	if _, ok := s.modules[t.Ref.Owner]; !ok && t.Ref.Owner != tunnel.Operator {
+		return fmt.Errorf("add %s: module %s is not installed: %w", t.Ref, t.Ref.Owner, tunnel.ErrNotFound)
+	}
+	if _, ok := s.made[t.Ref]; ok {
+		return tunnel.Findings{{Code: tunnel.Exists, Field: "name", Value: t.Ref.String(), Message: "there is a tunnel " + t.Ref.String() + " already"}}
+	}
+	t.Mappings = slices.Clone(t.Mappings)
+	tunnel.NameMappings(t.Mappings)
+	if t.Login == "" {
+		t.Login = tunnel.LoginKey
+	}
+	t.Node, t.Configuration, t.Settings, t.Revision = tunnel.Node, "", "", s.revision
+	t.Pin = tunnel.Pin{State: tunnel.PinNone}
+	s.suspended[t.Ref] = t.Suspended
+	s.made[t.Ref] = t
+	return nil
+}
+
+func (s *state) remove(ref tunnel.Ref) error {
+	if _, ok := s.made[ref]; ok {
+		delete(s.made, ref)
+		delete(s.suspended, ref)
+		return nil
+	}
+	by := s.of(ref)
+	c, ok := s.configurations[by]
+	switch {
+	case !ok:
+		return tunnel.Findings{tunnel.NotFoundFinding(ref)}
+	case !s.missing[ref.Owner]:
+		return tunnel.Findings{{
+			Code: tunnel.ManagedByModule, Field: "tunnel", Value: ref.String(), Message: ref.String() + " follows the settings of " + by.String(),
+			WayOut: "culvert config set " + by.String(),
+		}}
+	}
+	c.declared = slices.DeleteFunc(slices.Clone(c.declared), func(d tunnel.Declaration) bool { return d.Ref == ref })
+	s.configurations[by] = c
+	return nil
+}
+
+// tunnels are all the tunnels that come of s, in the order of their names, and what hindered any.
+func (s *state) tunnels() ([]tunnel.Tunnel, tunnel.Findings) {
+	ts := slices.Collect(maps.Values(s.made))
+	var fs tunnel.Findings
+	for ref, c := range s.configurations {
+		m := s.modules[ref.Module]
+		sites := settings.Sites(m.Schema, c.settings)
+		for _, d := range c.declared {
+			site, ok := sites[d.Settings]
+			if !ok {
+				fs = append(fs, noSite(d))
+				continue
+			}
+			t, tfs := tunnel.Compute(d, ref.Name, m, site)
+			fs = append(fs, tfs...)
+			if t.Server != (tunnel.Server{}) {
+				t.Pin = tunnel.Pin{State: tunnel.PinNone}
+				ts = append(ts, t)
+			}
+		}
+	}
+	for i := range ts {
+		ts[i].Suspended = s.suspended[ts[i].Ref]
+	}
+	slices.SortFunc(ts, func(a, b tunnel.Tunnel) int { return a.Ref.Compare(b.Ref) })
+	return ts, fs
+}
+
+func noSite(d tunnel.Declaration) tunnel.Finding {
+	path := tunnel.Clean(d.Settings, 80)
+	return tunnel.Finding{
+		Code: tunnel.NotFound, Field: "settings", Value: path,
+		Message: fmt.Sprintf("the settings have no site %q", path), WayOut: "declare a site that the settings hold",
+	}
+}
+
+// check applies to a draft every rule that a change from former could break.
+func (s *state) check(former state) error {
+	now, fs := s.tunnels()
+	was, _ := former.tunnels()
+	for _, t := range now {
+		unchanged := func(o tunnel.Tunnel) bool {
+			return o.Ref == t.Ref && reflect.DeepEqual(o.Mappings, t.Mappings) && o.Server == t.Server
+		}
+		if slices.ContainsFunc(was, unchanged) {
+			continue
+		}
+		m := s.modules[t.Ref.Owner]
+		tfs := append(tunnel.Check(t), tunnel.CheckPolicy(t, m.Policy, m.Slots)...)
+		tfs = append(tfs, tunnel.Collisions(t, slices.Values(now))...)
+		fs = append(fs, t.InSettings(tfs)...)
+	}
+	return fs.Err()
+}
+
+// stand is the lifecycle rule with this state's circumstances.
+func (s *state) stand(t tunnel.Tunnel) tunnel.Wanted {
+	c := tunnel.Circumstances{Installed: true, Enabled: true}
+	if t.Ref.Owner != tunnel.Operator {
+		_, known := s.modules[t.Ref.Owner]
+		c.Installed, c.Enabled = known && !s.missing[t.Ref.Owner], false
+		for ref, conf := range s.configurations {
+			if ref.Module != t.Ref.Owner || t.Configuration != "" && ref.Name != t.Configuration {
+				continue
+			}
+			c.Enabled = c.Enabled || conf.enabled
+			c.Idle = max(c.Idle, ref.Name)
+		}
+	}
+	return tunnel.Stand(t, c)
+}
