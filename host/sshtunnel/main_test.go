@@ -264,3 +264,37 @@ func reach(name string, lport int, target string, rport int) tunnel.Mapping {
 func expose(name string, lport, rport int) tunnel.Mapping {
 	return tunnel.Mapping{Name: name, Kind: tunnel.Expose, Local: tunnel.Endpoint{Port: lport}, Remote: tunnel.Endpoint{Port: rport}}
 }
+
+// digest reads until its client has ended its direction, and only then answers: the SHA-256 of what came, then all of it.
+func digest(c *net.TCPConn) {
+	data, err := io.ReadAll(c)
+	if err != nil {
+		return
+	}
+	_, _ = c.Write(digestOf(data))
+	_ = c.CloseWrite()
+	_, _ = io.Copy(io.Discard, c)
+}
+
+// digestOf is what digest answers to data.
+func digestOf(data []byte) []byte {
+	sum := sha256.Sum256(data)
+	return append(sum[:], data...)
+}
+
+// exchangeAll sends data, ends that direction and returns all that comes back.
+func exchangeAll(t *testing.T, c interface {
+	io.ReadWriter
+	CloseWrite() error
+}, data []byte) []byte {
+	t.Helper()
+	sent := make(chan error, 1)
+	go func() {
+		_, err := c.Write(data)
+		sent <- errors.Join(err, c.CloseWrite())
+	}()
+	got, err := io.ReadAll(c)
+	must(t, err)
+	must(t, <-sent)
+	return got
+}

@@ -1,0 +1,225 @@
+// Package sshdtest starts OpenSSH's own sshd for a test, with a configuration of its own, on a loopback port. It needs
+// root and /usr/sbin/sshd; without them the test is skipped and says so. Everything it starts ends with the test.
+package sshdtest
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const sshd = "/usr/sbin/sshd"
+
+// Options say how the sshd is; the zero Options takes no key.
+type Options struct {
+	Addr           string   // address to listen on, default 127.0.0.1
+	Port           int      // default: a free one
+	AuthorizedKeys []string // lines for every user
+	KeyType        string   // of the host key, as ssh-keygen -t takes it; default ed25519
+	Config         []string // further lines of sshd_config; the first that sets a keyword counts
+}
+
+// Server is a running sshd.
+type Server struct {
+	Host string
+	Port int
+
+	dir  string
+	log  *log
+	mu   sync.Mutex
+	proc *exec.Cmd
+}
+
+// log collects what sshd writes.
+type log struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// Need skips the test where no sshd can be started.
+func Need(t testing.TB) {
+	t.Helper()
+	if _, err := os.Stat(sshd); err != nil {
+		t.Skip("skipped: needs " + sshd + " (package openssh-server)")
+	}
+	if os.Getuid() != 0 {
+		t.Skip("skipped: sshd must be started by root to let users in")
+	}
+}
+
+// Start starts an sshd and waits until it listens.
+func Start(t testing.TB, o Options) *Server {
+	t.Helper()
+	Need(t)
+	if o.Addr == "" {
+		o.Addr = "127.0.0.1"
+	}
+	if o.Port == 0 {
+		o.Port = freePort(t, o.Addr)
+	}
+	dir, err := os.MkdirTemp("", "sshd")
+	check(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	check(t, os.Chmod(dir, 0o755)) // authorized_keys is read as the user who logs in
+	s := &Server{Host: o.Addr, Port: o.Port, dir: dir, log: &log{}}
+	s.NewHostKey(t, o.KeyType)
+	s.write(t, o)
+	s.Start(t)
+	t.Cleanup(s.Stop)
+	return s
+}
+
+func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }
+
+func (s *Server) write(t testing.TB, o Options) {
+	t.Helper()
+	check(t, os.WriteFile(s.path("authorized_keys"), []byte(strings.Join(o.AuthorizedKeys, "\n")+"\n"), 0o644))
+	lines := slices.Concat(o.Config, []string{
+		"ListenAddress " + net.JoinHostPort(o.Addr, strconv.Itoa(o.Port)),
+		"HostKey " + s.path("host_key"),
+		"AuthorizedKeysFile " + s.path("authorized_keys"),
+		"PidFile none", "StrictModes no", "UsePAM no", "LogLevel VERBOSE", "PermitRootLogin yes", "MaxStartups 100:30:200",
+	})
+	check(t, os.WriteFile(s.path("sshd_config"), []byte(strings.Join(lines, "\n")+"\n"), 0o644))
+}
+
+// NewHostKey makes a new host key; a running sshd shows it after Stop and Start.
+func (s *Server) NewHostKey(t testing.TB, kind string) {
+	t.Helper()
+	if kind == "" {
+		kind = "ed25519"
+	}
+	os.Remove(s.path("host_key"))
+	run(t, "ssh-keygen", "-q", "-t", kind, "-N", "", "-f", s.path("host_key"))
+}
+
+// Fingerprint is the host key's, by "sha256" or "md5", as ssh-keygen prints it.
+func (s *Server) Fingerprint(t testing.TB, hash string) string {
+	t.Helper()
+	return strings.Fields(run(t, "ssh-keygen", "-E", hash, "-lf", s.path("host_key.pub")))[1]
+}
+
+// Start starts the sshd again after Stop.
+func (s *Server) Start(t testing.TB) {
+	t.Helper()
+	check(t, os.MkdirAll("/run/sshd", 0o755)) // sshd insists on it
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.proc = exec.Command(sshd, "-D", "-e", "-f", s.path("sshd_config"))
+	s.proc.Stderr = s.log
+	s.proc.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	s.proc.WaitDelay = time.Second // sessions hold its standard error
+	check(t, s.proc.Start())
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if strings.Contains(s.Log(), "Server listening on") {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("sshd does not listen: %s", s.Log())
+		}
+	}
+}
+
+// Stop ends the sshd and all its sessions.
+func (s *Server) Stop() {
+	s.Cut()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proc == nil {
+		return
+	}
+	_ = s.proc.Process.Kill()
+	_ = s.proc.Wait()
+	s.proc = nil
+	s.log.mu.Lock()
+	s.log.b.Reset()
+	s.log.mu.Unlock()
+}
+
+// Cut kills the sessions, as a crash of sshd's child does; the sshd goes on.
+func (s *Server) Cut() {
+	for _, pid := range s.Sessions() {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// Sessions are the pids of the sshd's children: one per connection.
+func (s *Server) Sessions() []int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proc == nil {
+		return nil
+	}
+	pid := s.proc.Process.Pid
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return nil
+	}
+	var all []int
+	for _, f := range strings.Fields(string(text)) {
+		if n, err := strconv.Atoi(f); err == nil {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// Log is all that the sshd has written since it started.
+func (s *Server) Log() string {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return s.log.b.String()
+}
+
+// Bound returns the addresses on which somebody on this machine listens at port, sorted, as ss shows them.
+func Bound(t testing.TB, port int) []string {
+	t.Helper()
+	var all []string
+	for _, line := range strings.Split(run(t, "ss", "-Hltn", fmt.Sprintf("sport = :%d", port)), "\n") {
+		if f := strings.Fields(line); len(f) > 3 {
+			all = append(all, strings.TrimSuffix(f[3], ":"+strconv.Itoa(port)))
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func freePort(t testing.TB, addr string) int {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(addr, "0"))
+	check(t, err)
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func run(t testing.TB, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v: %s", name, err, out)
+	}
+	return string(out)
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
