@@ -13,10 +13,11 @@ import (
 // classify says from the evidence why no connection came about. Before the key exchange is over the evidence is what
 // the peer sent; after it, its answer to the login.
 func (a *attempt) classify(err error) *Failure {
+	pin, refusal := a.shown()
 	switch {
-	case a.refusal != nil:
-		return a.refusal
-	case a.keyed():
+	case refusal != nil:
+		return refusal
+	case pin.Fingerprint != "":
 		return a.classifyLogin(err)
 	}
 	var n *ssh.AlgorithmNegotiationError

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/crypto/ssh"
-
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -39,7 +37,7 @@ func (l *Link) Open(ctx context.Context, m tunnel.Mapping) (Conn, error) {
 // channelConn is an SSH channel as a net.Conn. x/crypto/ssh has no deadlines and its reads and writes cannot be
 // interrupted, so each runs in a goroutine when it is not done at once, and the caller waits for it or for the time.
 type channelConn struct {
-	channel ssh.Channel
+	channel *channel
 	traffic *traffic
 	over    context.Context // ended by close, and with the mapping
 	close   context.CancelFunc
@@ -52,7 +50,7 @@ type channelConn struct {
 	broken      error      // a write that was given up half done: no more can follow
 }
 
-func newChannelConn(m *mapping, ch ssh.Channel, release func()) *channelConn {
+func newChannelConn(m *mapping, ch *channel, release func()) *channelConn {
 	c := &channelConn{channel: ch, traffic: m.traffic, read: newTimer(), write: newTimer()}
 	c.over, c.close = context.WithCancel(m.ctx)
 	context.AfterFunc(c.over, func() {

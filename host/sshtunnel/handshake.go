@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -25,9 +26,10 @@ type attempt struct {
 	config Config
 	want   expected
 	login  *login
-	stages stages
+	stages *stages
 	sock   *socket
 
+	mu      sync.Mutex
 	pin     tunnel.Pin // the key shown; set once the key exchange is over
 	refusal *Failure   // why that key is not taken
 }
@@ -42,23 +44,19 @@ func connect(ctx context.Context, c Config) (*wire, error) {
 	a := &attempt{
 		config: c,
 		want:   expected{pin: c.Pin, fingerprint: c.Fingerprint},
-		stages: stages{tell: c.Stage},
+		stages: &stages{tell: c.Stage},
 	}
 	if a.login, err = newLogin(c); err != nil {
 		return nil, err
 	}
 	w, err := a.run(ctx)
-	if err == nil {
-		return w, nil
-	}
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err()
 	}
 	var f *Failure
-	if errors.As(err, &f) {
-		a.stages.failed(f)
-	}
-	return nil, err
+	errors.As(err, &f)
+	a.stages.end(f)
+	return w, err
 }
 
 func (a *attempt) run(ctx context.Context) (*wire, error) {
@@ -121,12 +119,15 @@ func (a *attempt) enter(ctx context.Context, deadline time.Time) (*wire, error) 
 		return nil, err
 	}
 	_ = a.sock.SetDeadline(time.Time{})
-	return &wire{sock: a.sock, conn: conn, channels: channels, requests: requests, pin: a.pin}, nil
+	pin, _ := a.shown()
+	return &wire{sock: a.sock, conn: conn, channels: channels, requests: requests, pin: pin}, nil
 }
 
 // checkHostKey runs at the end of the first key exchange and again at each rekeying, where it must neither touch the
 // deadline nor take another key than before.
 func (a *attempt) checkHostKey(_ string, _ net.Addr, key ssh.PublicKey) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if a.pin.Fingerprint != "" {
 		if pinOf(key).Fingerprint != a.pin.Fingerprint {
 			return errors.New("the server showed another host key than at the beginning of the connection")
@@ -141,8 +142,12 @@ func (a *attempt) checkHostKey(_ string, _ net.Addr, key ssh.PublicKey) error {
 	return a.sock.SetDeadline(time.Now().Add(loginTimeout))
 }
 
-// keyed reports whether the key exchange was over and the host key taken.
-func (a *attempt) keyed() bool { return a.pin.Fingerprint != "" && a.refusal == nil }
+// shown returns the host key shown, once the key exchange is over, and why it is not taken.
+func (a *attempt) shown() (tunnel.Pin, *Failure) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.pin, a.refusal
+}
 
 // lacksPinnedType reports whether the server has no key of the pinned type at all.
 func (a *attempt) lacksPinnedType(err error) bool {
@@ -153,14 +158,15 @@ func (a *attempt) lacksPinnedType(err error) bool {
 // shownInstead finds out, by a second key exchange that ends before any login, which key the server has now that it has
 // none of the pinned type. Only then is a second connection made.
 func (a *attempt) shownInstead(ctx context.Context) *Failure {
-	look := &attempt{config: a.config, login: a.login, stages: stages{tell: func(Step) {}}}
+	look := &attempt{config: a.config, login: a.login, stages: &stages{tell: func(Step) {}}}
 	look.want.fingerprint = "none" // matches no key: the exchange ends as soon as the key is known
 	deadline, err := look.reach(ctx)
 	if err == nil {
 		_, err = look.enter(ctx, deadline)
 	}
-	f := a.want.mismatch(look.pin)
-	if look.pin.Fingerprint == "" {
+	pin, _ := look.shown()
+	f := a.want.mismatch(pin)
+	if pin.Fingerprint == "" {
 		f.Message = "the server no longer has a host key of the pinned type " + a.want.pin.KeyType + "; no login was sent"
 		f.Err = err
 	}

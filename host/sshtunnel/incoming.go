@@ -93,12 +93,11 @@ func (m *mapping) deliver(nc ssh.NewChannel, watch bool) {
 		_ = local.Close()
 		return
 	}
-	go ssh.DiscardRequests(requests)
 	if watch {
-		m.relay(local, m.sniff(ch))
+		m.relay(local, m.sniff(newChannel(ch, requests)))
 		return
 	}
-	m.relay(local, ch)
+	m.relay(local, newChannel(ch, requests))
 }
 
 // service connects to the PBX service behind an expose mapping.

@@ -164,6 +164,15 @@ func (l *Link) Traffic(name string) (open int, in, out uint64, lastTarget time.T
 	return m.traffic.read()
 }
 
+// Refused returns how many connections of a mapping were refused because too many were open.
+func (l *Link) Refused(name string) uint64 {
+	m, err := l.mapping(name)
+	if err != nil {
+		return 0
+	}
+	return m.traffic.refused.Load()
+}
+
 // refuseRequests answers the server's own requests, its keepalives among them: an answer is all it wants.
 func refuseRequests(requests <-chan *ssh.Request) {
 	for r := range requests {

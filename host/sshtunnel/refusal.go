@@ -61,7 +61,7 @@ func (l *Link) portForbidden(port int) *Failure {
 		return &Failure{
 			Reason:  tunnel.RemotePortForbidden,
 			Message: fmt.Sprintf("the SSH server does not let this login listen on its port %d", port),
-			Remedy: fmt.Sprintf(`allow it at the server: PermitListen localhost:%d in sshd_config, or permitlisten="localhost:%d" in the key's line (authorized_keys)`,
+			Remedy: fmt.Sprintf(`allow it at the server: AllowTcpForwarding yes and PermitListen localhost:%d in sshd_config, or permitlisten="localhost:%d" in the key's line (authorized_keys)`,
 				port, port),
 		}
 	}

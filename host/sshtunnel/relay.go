@@ -1,6 +1,7 @@
 package sshtunnel
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -37,23 +38,41 @@ func buffers(size int) *sync.Pool {
 // A site that Link.Open returned is relayed past its deadlines, and its bytes are counted for its mapping.
 func Relay(local, site Conn) {
 	if c, ok := site.(*channelConn); ok {
+		stop := context.AfterFunc(c.over, func() { _ = local.Close() })
+		defer stop()
+		defer c.Close()
 		relay(local, c.channel, c.traffic)
-		c.Close()
 		return
 	}
 	relay(local, site, &traffic{})
 }
 
 func relay(local, site end, t *traffic) {
-	inward := make(chan struct{})
+	inward, outward := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(inward)
 		carry(local, site, inBuffers, t.in, local, site)
+		closeAfter(site, outward, local)
 	}()
 	carry(site, local, outBuffers, t.out, local, site)
+	close(outward)
 	<-inward
 	_ = local.Close()
 	_ = site.Close()
+}
+
+// closeAfter closes local once site can take nothing more, so that a client that waits with both directions open does not
+// stay for ever.
+func closeAfter(site end, outward <-chan struct{}, local end) {
+	c, ok := site.(interface{ hasGone() <-chan struct{} })
+	if !ok {
+		return
+	}
+	select {
+	case <-c.hasGone():
+		_ = local.Close()
+	case <-outward:
+	}
 }
 
 // carry passes one direction on, and its end. What it cannot pass on ends both sides.

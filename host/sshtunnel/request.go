@@ -38,8 +38,13 @@ func (l *Link) ask(name string, payload []byte) <-chan answer {
 // keepalive shares one request among all who ask: never are two in flight.
 type keepalive struct {
 	mu      sync.Mutex
-	pending chan struct{} // closed when the server has answered; nil when none is in flight
-	failed  error         // of the pending one, set before it is closed
+	pending *sign // nil when none is in flight
+}
+
+// sign is the server's sign of life: any answer is one, "no" included.
+type sign struct {
+	done chan struct{} // closed when it has come, or cannot come any more
+	err  error         // why it cannot
 }
 
 // Keepalive asks the server for a sign of life. ServerBusy means that it has not answered by the end of ctx, at most
@@ -49,11 +54,8 @@ func (l *Link) Keepalive(ctx context.Context) error {
 	defer cancel()
 	pending := l.alive.ask(l)
 	select {
-	case <-pending:
-		if l.ctx.Err() != nil {
-			return l.gone()
-		}
-		return nil
+	case <-pending.done:
+		return pending.err
 	case <-l.ctx.Done():
 		return l.gone()
 	case <-ctx.Done():
@@ -61,31 +63,34 @@ func (l *Link) Keepalive(ctx context.Context) error {
 	}
 }
 
-// ask returns the request in flight, sending one if there is none. Any answer is a sign of life, "no" included.
-func (k *keepalive) ask(l *Link) <-chan struct{} {
+// ask returns the request in flight, sending one if there is none.
+func (k *keepalive) ask(l *Link) *sign {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.pending != nil {
 		return k.pending
 	}
-	pending := make(chan struct{})
-	k.pending = pending
-	finish := func() {
+	s := &sign{done: make(chan struct{})}
+	reply := l.ask("keepalive@openssh.com", nil)
+	started := l.spawn(func() {
+		s.err = (<-reply).err
 		k.mu.Lock()
 		k.pending = nil
 		k.mu.Unlock()
-		close(pending)
+		close(s.done)
+	})
+	if !started {
+		s.err = l.gone()
+		close(s.done)
+		return s
 	}
-	reply := l.ask("keepalive@openssh.com", nil)
-	if !l.spawn(func() { <-reply; finish() }) {
-		go finish() // the link is closing: whoever waits sees that
-	}
-	return pending
+	k.pending = s
+	return s
 }
 
 // opened is the server's answer to a channel.
 type opened struct {
-	ch  ssh.Channel
+	ch  *channel
 	err error
 }
 
@@ -95,7 +100,7 @@ const maxOpens = 1024
 // open asks the server to connect to host and port. The error is an *ssh.OpenChannelError when the server refused, a
 // *Failure when the link is gone or too much is unanswered, else the context's. The call of x/crypto/ssh cannot be
 // cancelled, so it has a goroutine of its own; a channel that comes too late is closed.
-func (l *Link) open(ctx context.Context, host string, port int) (ssh.Channel, error) {
+func (l *Link) open(ctx context.Context, host string, port int) (*channel, error) {
 	if l.opening.Add(1) > maxOpens {
 		l.opening.Add(-1)
 		return nil, serverBusy("to open connections: too many wait for its answer")
@@ -132,8 +137,7 @@ func (l *Link) open(ctx context.Context, host string, port int) (ssh.Channel, er
 func (l *Link) openNow(host string, port int) opened {
 	ch, requests, err := l.conn.OpenChannel("direct-tcpip", ssh.Marshal(&endpoints{host, uint32(port), "127.0.0.1", 0}))
 	if err == nil {
-		go ssh.DiscardRequests(requests) // ends with the channel
-		return opened{ch: ch}
+		return opened{ch: newChannel(ch, requests)}
 	}
 	var refused *ssh.OpenChannelError
 	if !errors.As(err, &refused) {

@@ -15,7 +15,7 @@ const answered = 5 * time.Second
 // sniffed is a channel whose first bytes are looked at before anybody gets them. A nonce of ours never gets through:
 // it is answered, and the reader finds an empty connection.
 type sniffed struct {
-	ssh.Channel
+	*channel
 	decided chan struct{} // closed when the first bytes are known
 	first   []byte        // what was read and is not a nonce
 	err     error         // what ended the reading
@@ -27,8 +27,8 @@ type sniffed struct {
 var errOwn = errors.New("a nonce of ours")
 
 // sniff begins to look at ch.
-func (m *mapping) sniff(ch ssh.Channel) *sniffed {
-	s := &sniffed{Channel: ch, decided: make(chan struct{}), replied: make(chan struct{})}
+func (m *mapping) sniff(ch *channel) *sniffed {
+	s := &sniffed{channel: ch, decided: make(chan struct{}), replied: make(chan struct{})}
 	if !m.link.spawn(func() { s.look(m.remote) }) {
 		s.err = io.EOF
 		close(s.decided)
@@ -90,11 +90,11 @@ func (s *sniffed) Read(p []byte) (int, error) {
 // hold takes the connection, which says nothing to anybody yet, and waits until it is known whether it is the proof's:
 // by its first bytes, by the nonces having come elsewhere, or by the end of the time. Only then the service is asked.
 func (m *mapping) hold(nc ssh.NewChannel, atMost time.Duration) {
-	ch, requests, err := nc.Accept()
+	accepted, requests, err := nc.Accept()
 	if err != nil {
 		return
 	}
-	go ssh.DiscardRequests(requests)
+	ch := newChannel(accepted, requests)
 	stop := context.AfterFunc(m.ctx, func() { _ = ch.Close() })
 	defer stop()
 	s := m.sniff(ch)

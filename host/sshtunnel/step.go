@@ -1,6 +1,9 @@
 package sshtunnel
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // The stages of a connection, in their order.
 const (
@@ -19,23 +22,48 @@ type Step struct {
 	Took    time.Duration
 }
 
-// stages tells the steps of one attempt.
+// stages tells the steps of one attempt, until it is over: x/crypto/ssh may still be at work then.
 type stages struct {
-	tell  func(Step)
+	tell func(Step)
+
+	mu    sync.Mutex
 	stage string
 	began time.Time
+	over  bool
 }
 
 // begin starts a stage.
 func (s *stages) begin(stage string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.stage, s.began = stage, time.Now()
-	s.tell(Step{Stage: stage})
+	s.send(Step{})
 }
 
+// done ends the present stage; detail is what came of it.
 func (s *stages) done(detail string) {
-	s.tell(Step{Stage: s.stage, Done: true, Detail: detail, Took: time.Since(s.began)})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.send(Step{Done: true, Detail: detail})
 }
 
-func (s *stages) failed(f *Failure) {
-	s.tell(Step{Stage: s.stage, Done: true, Failure: f, Took: time.Since(s.began)})
+// end is the last step, if the attempt failed.
+func (s *stages) end(f *Failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f != nil && s.stage != "" {
+		s.send(Step{Done: true, Failure: f})
+	}
+	s.over = true
+}
+
+func (s *stages) send(step Step) {
+	if s.over {
+		return
+	}
+	step.Stage = s.stage
+	if step.Done {
+		step.Took = time.Since(s.began)
+	}
+	s.tell(step)
 }

@@ -54,6 +54,7 @@ func (t *traffic) out(n int) {
 // found notes that the service behind the mapping is there now.
 func (t *traffic) found() { t.target.Store(time.Now().UnixNano()) }
 
+// read returns what was counted so far.
 func (t *traffic) read() (open int, in, out uint64, lastTarget time.Time) {
 	if at := t.target.Load(); at != 0 {
 		lastTarget = time.Unix(0, at)
