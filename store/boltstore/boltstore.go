@@ -43,8 +43,12 @@ type DB struct {
 	gate   *engine.Gate
 	recent *engine.Recent
 
-	broken atomic.Pointer[store.DamagedError] // set once bbolt can be used no more
-	close  sync.Once
+	// Set once bbolt has panicked where it may have kept its locks: to ask it again
+	// could hang. Reading goes on where only writing has failed.
+	unreadable atomic.Pointer[store.DamagedError]
+	unwritable atomic.Pointer[store.DamagedError]
+
+	close sync.Once
 }
 
 var _ store.Store = (*DB)(nil)
@@ -54,15 +58,15 @@ func (d *DB) View(ctx context.Context, f func(store.Reader) error) (store.Rev, e
 	if err := ctx.Err(); err != nil {
 		return store.Rev{}, err
 	}
-	tx, err := d.begin()
+	r, err := d.begin()
 	if err != nil {
 		return store.Rev{}, err
 	}
-	defer d.end(tx)
-	if err := f(tx); err != nil {
+	defer d.end(r)
+	if err := f(r); err != nil {
 		return store.Rev{}, err
 	}
-	return tx.rev, nil
+	return r.rev, nil
 }
 
 // Update is store.Store's. Here f runs once, on the records as they are; it only
@@ -105,8 +109,8 @@ func (d *DB) Close() (err error) {
 }
 
 func (d *DB) closeFile() error {
-	if d.broken.Load() != nil {
-		d.file.release() // bbolt may have kept its locks in a panic: to close it could hang
+	if d.unreadable.Load() != nil || d.unwritable.Load() != nil {
+		d.file.release()
 		return nil
 	}
 	return guard("", d.bolt.Close)
@@ -133,6 +137,9 @@ func (d *DB) Verify(ctx context.Context) error {
 
 // commit makes c durable, then tells those who watch. The caller is inside the gate.
 func (d *DB) commit(c store.Change) (store.Rev, error) {
+	if damaged := d.unwritable.Load(); damaged != nil {
+		return store.Rev{}, d.damaged(damaged)
+	}
 	err := guard("", func() (err error) {
 		c.Rev, err = write(d.bolt, c)
 		return err
@@ -141,8 +148,8 @@ func (d *DB) commit(c store.Change) (store.Rev, error) {
 		d.recent.Add(c)
 		return c.Rev, nil
 	}
-	if d.noteBroken(err) {
-		return store.Rev{}, err
+	if note(&d.unwritable, err) {
+		return store.Rev{}, d.damaged(err)
 	}
 	d.resync()
 	return store.Rev{}, fmt.Errorf("%w: %s could not be written: %w", store.ErrUnreachable, d.path, err)
@@ -177,36 +184,45 @@ func (d *DB) resync() {
 }
 
 // begin starts reading; end must follow.
-func (d *DB) begin() (r *reader, err error) {
-	if damaged := d.broken.Load(); damaged != nil {
-		return nil, damaged
+func (d *DB) begin() (*reader, error) {
+	if damaged := d.unreadable.Load(); damaged != nil {
+		return nil, d.damaged(damaged)
 	}
-	err = guard("", func() (err error) {
-		r, err = newReader(d.bolt)
+	r := &reader{}
+	err := guard("", func() (err error) {
+		r.tx, err = d.bolt.Begin(false)
 		return err
 	})
 	switch {
 	case errors.Is(err, berrors.ErrDatabaseNotOpen):
 		return nil, engine.ErrClosed
-	case d.noteBroken(err):
-		return nil, err
+	case note(&d.unreadable, err):
+		return nil, d.damaged(err)
 	case err != nil:
 		return nil, fmt.Errorf("%w: %s could not be read: %w", store.ErrUnreachable, d.path, err)
+	}
+	if err := guard("", r.open); err != nil {
+		d.end(r)
+		return nil, d.damaged(err)
 	}
 	return r, nil
 }
 
-func (d *DB) end(r *reader) { d.noteBroken(guard("", r.end)) }
+func (d *DB) end(r *reader) { note(&d.unreadable, guard("", r.end)) }
 
-// noteBroken reports whether err is damage, met where bbolt may have kept its
-// locks in a panic: from then on every call answers with it, instead of hanging.
-func (d *DB) noteBroken(err error) bool {
+// note reports whether err is damage, and keeps the first in mark.
+func note(mark *atomic.Pointer[store.DamagedError], err error) bool {
 	var damaged *store.DamagedError
 	if !errors.As(err, &damaged) {
 		return false
 	}
-	d.broken.CompareAndSwap(nil, damaged)
+	mark.CompareAndSwap(nil, damaged)
 	return true
+}
+
+// damaged adds to err, which is damage of the whole file, what to do.
+func (d *DB) damaged(err error) error {
+	return fmt.Errorf("%w; with the daemon stopped, move %s aside and put back a copy from before the damage, or start anew without it", err, d.path)
 }
 
 // revOf is the revision that tx reads, or will have written: bbolt's transaction

@@ -188,34 +188,111 @@ func TestScribbledFiles(t *testing.T) {
 }
 
 // A file that is cut short under a running daemon faults in the mapped pages; that
-// is an error, the store answers on, and another one can be opened in its place.
+// is an error and no end of the process. Reading works again with the file, writing
+// after the next start, and nothing hangs meanwhile.
 func TestFileCutShortWhileOpen(t *testing.T) {
 	path := filled(t, 90)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
 	d := mustOpen(t, path)
+	get := func() error {
+		_, err := d.View(t.Context(), func(r store.Reader) error {
+			_, err := r.Get("k/050")
+			return err
+		})
+		return err
+	}
+	put := func() error {
+		_, err := d.Update(t.Context(), func(tx store.Tx) error { return tx.Put("new", nil) })
+		return err
+	}
+	wantDamage := func(what string, err error) {
+		t.Helper()
+		if !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), "put back a copy") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+
 	if err := os.Truncate(path, 2*page); err != nil {
 		t.Fatal(err)
 	}
-	_, err := d.View(t.Context(), func(r store.Reader) error {
-		_, err := r.Get("k/050")
-		return err
-	})
-	if !errors.Is(err, store.ErrDamaged) {
-		t.Errorf("Get: %v", err)
+	wantDamage("reading a file cut short", get())
+	wantDamage("writing it", put())
+	if err := os.WriteFile(path, whole, 0o600); err != nil {
+		t.Fatal(err)
 	}
-	for range 2 { // the second would hang where bbolt's lock was kept
-		_, err = d.Update(t.Context(), func(tx store.Tx) error { return tx.Put("k/050", nil) })
-		if !errors.Is(err, store.ErrDamaged) {
+	if err := get(); err != nil {
+		t.Errorf("reading it whole again: %v", err)
+	}
+	if err := put(); err != nil {
+		t.Errorf("writing it whole again: %v", err)
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A change that meets damage in the structure is refused, and so is each later
+// one, which would else wait for ever for bbolt's lock. Reading goes on.
+func TestWritingStopsAtDamageAndReadingGoesOn(t *testing.T) {
+	path := filled(t, 90)
+	d := mustOpen(t, path)
+	wipeLeavesBut(t, path, "k/000")
+	for range 2 {
+		_, err := d.Update(t.Context(), func(tx store.Tx) error {
+			var errs []error
+			for i := range 25 { // so many that bbolt merges the page with the next
+				errs = append(errs, tx.Delete(fmt.Sprintf("k/%03d", i)))
+			}
+			return errors.Join(errs...)
+		})
+		if !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), "put back a copy") {
 			t.Errorf("Update: %v", err)
 		}
 	}
-	if err := d.Close(); err != nil && !errors.Is(err, store.ErrDamaged) {
+	for range 2 { // also after the next start
+		_, err := d.View(t.Context(), func(r store.Reader) error {
+			if sound, damaged := scan(t, r); sound < 25 || len(damaged) != 1 {
+				t.Errorf("%d records are sound, damage is at %q", sound, damaged)
+			}
+			_, err := r.Get("k/024")
+			return err
+		})
+		if err != nil {
+			t.Errorf("View: %v", err)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		d = mustOpen(t, path)
+	}
+	if err := d.Close(); err != nil {
 		t.Error(err)
 	}
-	if err := os.Remove(path); err != nil {
+}
+
+// wipeLeavesBut zeroes the pages of records that do not hold the given one, in the
+// file as it is open.
+func wipeLeavesBut(t *testing.T, path, key string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := mustOpen(t, path).Close(); err != nil {
-		t.Error(err)
+	defer f.Close()
+	b := make([]byte, page)
+	for at := int64(0); ; at += page {
+		if _, err := f.ReadAt(b, at); err != nil {
+			return
+		}
+		if !bytes.Contains(b, []byte("value of k/")) || bytes.Contains(b, []byte("value of "+key)) {
+			continue
+		}
+		if _, err := f.WriteAt(make([]byte, page), at); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -245,7 +322,7 @@ func TestUnusableFiles(t *testing.T) {
 					t.Fatal(err)
 				}
 				_, err := Open(path, Options{})
-				if !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), "move it aside") {
+				if !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), "aside and put back a copy") {
 					t.Errorf("Open: %v", err)
 				}
 			}

@@ -61,7 +61,7 @@ func (d *DB) openFile(timeout time.Duration) error {
 	}
 	if errors.Is(err, store.ErrDamaged) {
 		d.file.release()
-		return fmt.Errorf("%w: %s; move it aside and put back a copy from before the damage", err, d.path)
+		return d.damaged(err)
 	}
 	return err
 }

@@ -19,13 +19,13 @@ type reader struct {
 	records *bolt.Bucket // nil once the transaction has ended
 }
 
-// newReader begins a transaction; end must follow.
-func newReader(db *bolt.DB) (*reader, error) {
-	tx, err := db.Begin(false)
-	if err != nil {
-		return nil, err
+// open makes r ready, once its transaction has begun.
+func (r *reader) open() error {
+	r.rev, r.records = revOf(r.tx), r.tx.Bucket(recordsBucket)
+	if r.records == nil {
+		return &store.DamagedError{Reason: "its records are gone"}
 	}
-	return &reader{rev: revOf(tx), tx: tx, records: tx.Bucket(recordsBucket)}, nil
+	return nil
 }
 
 func (r *reader) end() error {

@@ -39,8 +39,8 @@ func (s schema) version() int { return s.first + len(s.steps) }
 // prepare brings the opened file to the wanted schema and gets ready to serve it.
 func (d *DB) prepare(want schema, backlog int) error {
 	err := guard("", func() error { return d.adopt(want) })
-	if d.noteBroken(err) {
-		return fmt.Errorf("%w: %s; move it aside and put back a copy from before the damage", err, d.path)
+	if note(&d.unreadable, err) {
+		return d.damaged(err)
 	}
 	if err != nil {
 		return err
