@@ -1,7 +1,7 @@
 package wire
 
 import (
-	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -19,15 +19,17 @@ func declarationsTo(set []tunnel.Declaration) []*hostv1.Declaration {
 	})
 }
 
-func declarationsOf(in []*hostv1.Declaration) ([]tunnel.Declaration, tunnel.Findings) {
-	var set []tunnel.Declaration
-	var fs tunnel.Findings
-	for i, d := range in {
-		ref, bad := tunnel.ParseRef(d.GetRef())
-		fs = append(fs, bad.In(fmt.Sprintf("declarations[%d].ref", i))...)
-		set = append(set, tunnel.Declaration{Ref: ref, Settings: d.GetSettings(), Slots: d.GetSlots()})
-	}
-	return set, fs
+func declarationsOf(in []*hostv1.Declaration) []tunnel.Declaration {
+	return each(in, func(d *hostv1.Declaration) tunnel.Declaration {
+		return tunnel.Declaration{Ref: claimOf(d.GetRef()), Settings: d.GetSettings(), Slots: d.GetSlots()}
+	})
+}
+
+// claimOf takes the ref of a declaration as it is, well formed or not: whatever is not the module's own is then refused
+// as not the owner's.
+func claimOf(s string) tunnel.Ref {
+	i := strings.LastIndexByte(s, '/')
+	return tunnel.Ref{Owner: tunnel.Owner(s[:max(i, 0)]), Name: tunnel.Name(s[i+1:])}
 }
 
 func changeTo(c tunnel.Change) *hostv1.WatchResponse {

@@ -82,6 +82,7 @@ func (g gate) foreign(ctx context.Context, method string, m proto.Message) tunne
 		text:    func(field, s string, _ int) { look(field, s) },
 	})
 	md, _ := metadata.FromIncomingContext(ctx)
+	delete(md, "content-type") // application/grpc, which reads like a ref
 	for key, values := range md {
 		for _, s := range values {
 			look("metadata."+key, s)

@@ -17,11 +17,8 @@ type hostServer struct {
 }
 
 func (s *hostServer) Declare(ctx context.Context, req *hostv1.DeclareRequest) (*hostv1.DeclareResponse, error) {
-	set, fs := declarationsOf(req.GetDeclarations())
-	if len(fs) > 0 {
-		return nil, fs
-	}
-	return &hostv1.DeclareResponse{}, s.h.Service.Declare(ctx, req.GetConfiguration(), set)
+	err := s.h.Service.Declare(ctx, req.GetConfiguration(), declarationsOf(req.GetDeclarations()))
+	return &hostv1.DeclareResponse{}, err
 }
 
 func (s *hostServer) Get(ctx context.Context, req *hostv1.GetRequest) (*hostv1.GetResponse, error) {
