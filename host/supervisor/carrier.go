@@ -19,6 +19,7 @@ type carrier struct {
 	k      *keeper
 	link   Link
 	m      *mapping
+	due    time.Time // when the target may be opened again
 	cancel context.CancelFunc
 	ended  chan struct{}
 }
@@ -73,11 +74,10 @@ func (c *carrier) carry(ctx context.Context) {
 	}
 }
 
-// prove asks for proof in each cycle, at a quicker pace while there is none, and opens the target when it is due. It
-// returns when ctx ends, or when the port turned out to be another's: then the mapping is withdrawn, to be asked for
-// anew. held says whether a proof ever held.
+// prove asks for proof in each cycle, at a quicker pace while there is none. It returns when ctx ends, or when the
+// port turned out to be another's: then the mapping is withdrawn, to be asked for anew. held says whether a proof ever
+// held.
 func (c *carrier) prove(ctx context.Context) (held bool, err error) {
-	var target time.Time // when it is due
 	for {
 		asked := time.Now()
 		err := c.k.ask(ctx, patience, c.proof)
@@ -90,27 +90,15 @@ func (c *carrier) prove(ctx context.Context) (held bool, err error) {
 			return held, err
 		}
 		held = held || v.good()
-		pause := urgency
+		next := asked.Add(urgency)
 		if v.good() || v.forbidden() {
-			pause = cycle
-			target = c.target(ctx, target)
+			next = asked.Add(cycle)
+			c.watch(ctx, next)
 		}
-		if !c.rest(ctx, asked.Add(pause)) {
+		if !sleepUntil(ctx, next) {
 			return held, ctx.Err()
 		}
 	}
-}
-
-// rest waits until t and reports whether ctx still runs. While the target is down it looks whether a connection of
-// others reached it meanwhile.
-func (c *carrier) rest(ctx context.Context, t time.Time) bool {
-	for !c.answered() && time.Until(t) > urgency {
-		if !sleepUntil(ctx, time.Now().Add(urgency)) {
-			return false
-		}
-		c.k.standing.note(func() {})
-	}
-	return sleepUntil(ctx, t)
 }
 
 // proof asks once whether the mapping's listeners lead to us: the private socket, and the port where there is one.
@@ -136,24 +124,47 @@ func (c *carrier) listener(err error) verdict {
 	return v
 }
 
-// target opens the service behind the mapping if that is due, and returns when it is due again: the zero time is now.
-// One that answered is left alone from then on and judged by the connections of others.
-func (c *carrier) target(ctx context.Context, due time.Time) time.Time {
-	now := time.Now()
-	if now.Before(due) || c.answered() {
-		return due
+// watch looks after the target until the time given: one that answered is left alone until a connection of others
+// fails, one that did not is opened when that is due, and in between watched for connections of others that reach it.
+func (c *carrier) watch(ctx context.Context, until time.Time) {
+	for ctx.Err() == nil && time.Now().Before(until) {
+		pause := time.Until(until)
+		if !c.answered() {
+			c.target(ctx)
+		}
+		if !c.answered() {
+			pause = min(urgency, time.Until(until), time.Until(c.due))
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-c.m.doubted:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if !c.answered() {
+			c.k.standing.note(func() {})
+		}
 	}
-	v := c.verdict(tunnel.TargetUnreachable, c.k.ask(ctx, patience, func(ctx context.Context) error { return c.link.Target(ctx, c.m.Name) }))
+}
+
+// target opens the service behind the mapping, unless it was opened lately.
+func (c *carrier) target(ctx context.Context) {
+	if time.Now().Before(c.due) {
+		return
+	}
+	c.due = time.Now().Add(targetAgain)
+	err := c.k.ask(ctx, patience, func(ctx context.Context) error { return c.link.Target(ctx, c.m.Name) })
 	if ctx.Err() != nil {
-		return due
+		return
 	}
+	v := c.verdict(tunnel.TargetUnreachable, err)
 	c.k.standing.note(func() {
 		c.m.target = v
 		if v.good() {
 			c.m.targetProvedAt = time.Now()
 		}
 	})
-	return now.Add(targetAgain)
 }
 
 // answered reports whether the service behind the mapping is known to answer.
@@ -171,5 +182,5 @@ func (c *carrier) verdict(reason tunnel.Reason, err error) verdict {
 	case errLate:
 		return verdict{given: true, why: late(reason, patience)}
 	}
-	return verdict{given: true, why: failure(c.k.s.config.Engine, err)}
+	return verdict{given: true, why: failure(c.k.config.Engine, err)}
 }

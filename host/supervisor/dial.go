@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -15,6 +14,8 @@ type glance struct {
 	link   Link
 	m      *mapping // nil where the tunnel has no such mapping
 	turned <-chan struct{}
+
+	listener Failure // why the mapping does not listen, where that is known
 }
 
 // glance looks at the mapping of that name. turned is closed as soon as anything is different.
@@ -24,6 +25,7 @@ func (s *standing) glance(name string) glance {
 	g := glance{state: s.state, why: s.why, link: s.link, turned: s.turned}
 	if i := slices.IndexFunc(s.mappings, func(m *mapping) bool { return m.Name == name }); i >= 0 {
 		g.m = s.mappings[i]
+		g.listener = g.m.listener.why
 	}
 	return g
 }
@@ -38,12 +40,15 @@ func (p *private) open(ctx context.Context, name string) (Conn, error) {
 		case g.m == nil:
 			return nil, p.refusal(name, tunnel.Inactive, Failure{Message: "the tunnel has no such mapping any more"})
 		case g.link != nil:
-			conn, why := p.openOn(ctx, g.link, g.m)
+			conn, f := p.openOn(ctx, g.link, g.m)
 			if conn != nil {
 				return conn, nil
 			}
-			if ctx.Err() == nil && why.Reason != tunnel.LinkLost {
-				return nil, p.refusal(name, tunnel.Down, why)
+			if f.Reason == tunnel.LinkLost { // or the mapping does not stand on it, and it is known why
+				f = g.listener
+			}
+			if ctx.Err() == nil && f != (Failure{}) {
+				return nil, p.refusal(name, tunnel.Down, f)
 			}
 		case g.state == tunnel.Blocked, g.state == tunnel.Disabled, g.state == tunnel.Inactive:
 			return nil, p.refusal(name, g.state, g.why)
@@ -62,17 +67,17 @@ func (p *private) openOn(ctx context.Context, l Link, m *mapping) (Conn, Failure
 	defer cancel()
 	conn, err := l.Open(asking, m.Mapping)
 	if err == nil {
-		p.standing.note(func() { m.target, m.targetProvedAt = verdict{given: true}, time.Now() })
+		p.standing.reached(m)
 		return conn, Failure{}
 	}
-	why := failure(p.engine, err)
+	f := failure(p.engine, err)
 	if context.Cause(asking) == errLate {
-		why = late(tunnel.TargetUnreachable, openPatience)
+		f = late(tunnel.TargetUnreachable, openPatience)
 	}
-	if ctx.Err() == nil && (why.Reason == tunnel.TargetRefused || why.Reason == tunnel.TargetUnreachable) {
-		p.standing.note(func() { m.target = verdict{given: true, why: why} })
+	if ctx.Err() == nil && (f.Reason == tunnel.TargetRefused || f.Reason == tunnel.TargetUnreachable) {
+		p.standing.missed(m.Mapping, f)
 	}
-	return nil, why
+	return nil, f
 }
 
 // refusal is why a mapping of this tunnel cannot be used.

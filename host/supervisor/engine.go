@@ -99,3 +99,24 @@ type Failure struct {
 	Remedy  string     // what to do
 	Shown   tunnel.Pin // for HostKeyMismatch: the key that the server really showed
 }
+
+// failed is a Failure as an error.
+type failed struct{ Failure }
+
+// Error is the sentence.
+func (f *failed) Error() string { return f.Message }
+
+// failure is what err means, to us or to the engine, and never the zero Failure.
+func failure(e Engine, err error) Failure {
+	f := why(err)
+	if f == (Failure{}) {
+		f = e.Explain(err)
+	}
+	if f.Message == "" {
+		f.Message = "it ended"
+		if err != nil {
+			f.Message = err.Error()
+		}
+	}
+	return f
+}

@@ -29,9 +29,9 @@ type fakeEngine struct {
 }
 
 // fakeError is a failure as an engine returns it.
-type fakeError struct{ Failure }
+type fakeError struct{ f Failure }
 
-func (e *fakeError) Error() string { return string(e.Reason) + ": " + e.Message }
+func (e *fakeError) Error() string { return string(e.f.Reason) + ": " + e.f.Message }
 
 func fail(r tunnel.Reason) error {
 	return &fakeError{Failure{Reason: r, Message: "because of " + string(r)}}
@@ -40,7 +40,7 @@ func fail(r tunnel.Reason) error {
 func (e *fakeEngine) Explain(err error) Failure {
 	var f *fakeError
 	if errors.As(err, &f) {
-		return f.Failure
+		return f.f
 	}
 	return Failure{}
 }
@@ -86,7 +86,6 @@ func (e *fakeEngine) handshake(ctx context.Context, a Attempt) error {
 	e.attempts, e.plans = append(e.attempts, time.Now()), append(e.plans, a)
 	connect := e.connect
 	e.mu.Unlock()
-	a.Stage(Step{Stage: StageTCP})
 	if connect != nil {
 		return connect(ctx, a)
 	}
@@ -377,7 +376,7 @@ func play(t *testing.T, story func(s *stage)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stage{t: t, source: newFakeSource(), engine: &fakeEngine{}}
 		s.sup = New(Config{
-			Source: s.source, Engine: s.engine, Log: hclog.NewNullLogger(),
+			Source: s.source, Engine: s.engine, Log: quiet,
 			DialLocal: func(context.Context, tunnel.Ref, tunnel.Mapping) (net.Conn, error) {
 				return nil, errors.New("nothing there")
 			},
@@ -407,6 +406,18 @@ func (s *stage) expect(ref tunnel.Ref, state tunnel.State, reason tunnel.Reason)
 		s.t.Fatalf("%s is %s (%s: %s), want %s (%s)", ref, now.State, now.Reason, now.Message, state, reason)
 	}
 	return now
+}
+
+var quiet = hclog.NewNullLogger()
+
+// brokenSource ends with an error.
+type brokenSource struct {
+	*fakeSource
+	err error
+}
+
+func (s brokenSource) Wanted(context.Context) iter.Seq2[tunnel.Wanted, error] {
+	return func(yield func(tunnel.Wanted, error) bool) { yield(tunnel.Wanted{}, s.err) }
 }
 
 var office = tunnel.Ref{Owner: tunnel.Operator, Name: "office"}

@@ -10,6 +10,7 @@ import (
 type mapping struct {
 	tunnel.Mapping
 	verdicts
+	doubted chan struct{} // poked when a connection of others did not reach the service behind
 
 	provedAt       time.Time
 	targetProvedAt time.Time
@@ -17,6 +18,10 @@ type mapping struct {
 	in, out        uint64 // on the present link
 	pastIn         uint64 // on the links before it
 	pastOut        uint64
+}
+
+func newMapping(m tunnel.Mapping) *mapping {
+	return &mapping{Mapping: m, doubted: make(chan struct{}, 1)}
 }
 
 // verdicts are what was found out about a mapping on the present link.

@@ -1,62 +1,67 @@
 package supervisor
 
 import (
-	"math/rand/v2"
+	"errors"
 	"time"
 
+	"github.com/culvert-pbx/culvert/host/retry"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-// The waits between attempts.
+// steadyAfter is how long a link must have lived to be made again at once when it breaks; one that breaks earlier
+// counts as a failure.
+const steadyAfter = 10 * time.Second
+
+// The classes of failed attempts; every other one was connected but failed, or broke early.
 const (
-	steadyAfter   = 10 * time.Second // a link that lived this long reconnects at once
-	unreachedPace = 3 * time.Second  // from one attempt without TCP connection to the next
-	leastPause    = 500 * time.Millisecond
-	backoffFirst  = 500 * time.Millisecond
-	backoffMost   = 10 * time.Second
-	refusedFirst  = time.Minute // so that a wrong password is no burst for the server's guards
-	refusedMost   = time.Hour
+	unreached = "unreached" // there was no TCP connection
+	refused   = "refused"   // the login was refused: each try may count against us at the server
+	person    = "person"    // nothing helps but somebody doing something
 )
 
-// outcome is how an attempt ended.
-type outcome struct {
-	why    Failure
-	served bool          // the link stood
-	lived  time.Duration // how long it stood
-	took   time.Duration // the attempt as a whole
-}
-
-// pace decides how a tunnel goes on after an attempt. It counts what went wrong since something last went right.
-type pace struct {
-	failures int // in a row
-	refusals int // of the login, since one succeeded
-}
-
-// after returns the state in which the next attempt is awaited and the pause until then; a negative pause waits for a
-// change. Connecting means that there is nothing to wait for.
-func (p *pace) after(o outcome) (tunnel.State, time.Duration) {
-	if o.served {
-		p.refusals = 0
+// pace is how the attempts of one tunnel follow each other.
+func pace() *retry.Policy {
+	return &retry.Policy{
+		AtOnceAfter: steadyAfter,
+		Class:       class,
+		Backoffs: map[string]retry.Backoff{
+			"":        {First: 500 * time.Millisecond, Max: 10 * time.Second, Jitter: true, ResetAfter: steadyAfter},
+			unreached: {First: 3 * time.Second, Factor: 1, FromStart: true},
+			refused:   {First: time.Minute, Max: time.Hour, ResetAfter: 1}, // any link shows that the login is right
+			person:    {First: retry.Never},
+		},
 	}
-	switch {
-	case o.served && o.lived >= steadyAfter:
-		p.failures = 0
-		return tunnel.Connecting, 0
-	case o.why.Reason == tunnel.HostKeyMismatch, o.why.Reason == tunnel.SecretMissing, o.why.Reason == tunnel.SecretUnreadable:
-		return tunnel.Blocked, -1
-	case o.why.Reason == tunnel.LoginRefused:
-		p.refusals++
-		return tunnel.Blocked, doubled(refusedFirst, refusedMost, p.refusals-1)
-	case unreached(o.why.Reason):
-		return tunnel.Waiting, max(unreachedPace-o.took, leastPause)
-	}
-	p.failures++
-	return tunnel.Waiting, rand.N(doubled(backoffFirst, backoffMost, p.failures-1)) + 1
 }
 
-// unreached reports whether an attempt that failed for reason r never had a connection.
-func unreached(r tunnel.Reason) bool {
-	return r == tunnel.Unreachable || r == tunnel.UnknownHost || r == tunnel.NameLookupFailed
+// class sorts the end of an attempt.
+func class(err error) string {
+	switch why(err).Reason {
+	case tunnel.Unreachable, tunnel.UnknownHost, tunnel.NameLookupFailed:
+		return unreached
+	case tunnel.LoginRefused:
+		return refused
+	case tunnel.HostKeyMismatch, tunnel.SecretMissing, tunnel.SecretUnreadable:
+		return person
+	}
+	return ""
+}
+
+// awaits is the state in which a tunnel awaits its next attempt after one that ended with err.
+func awaits(err error) tunnel.State {
+	switch class(err) {
+	case refused, person:
+		return tunnel.Blocked
+	}
+	return tunnel.Waiting
+}
+
+// why is the failure in err, zero where there is none.
+func why(err error) Failure {
+	var f *failed
+	if errors.As(err, &f) {
+		return f.Failure
+	}
+	return Failure{}
 }
 
 // doubled is first, doubled times times, at most most.

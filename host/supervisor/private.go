@@ -107,13 +107,24 @@ func (p *private) prove(ctx context.Context, m tunnel.Mapping) error {
 	p.mu.Lock()
 	err := p.openLocked(m.Name)
 	p.mu.Unlock()
+	if err == nil {
+		err = p.meet(ctx, p.sockets.Path(p.ref, m.Name))
+	}
+	if err != nil {
+		return &failed{Failure{
+			Reason: tunnel.LocalPortInUse, Message: "its private socket does not work: " + err.Error(),
+			Remedy: "look at the socket's directory: only the host writes there",
+		}}
+	}
+	return nil
+}
+
+// meet connects to the socket at path and hears the host there.
+func (p *private) meet(ctx context.Context, path string) error {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", path)
 	if err != nil {
 		return err
-	}
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unix", p.sockets.Path(p.ref, m.Name))
-	if err != nil {
-		return fmt.Errorf("connect to the own private socket: %w", err)
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
@@ -123,7 +134,7 @@ func (p *private) prove(ctx context.Context, m tunnel.Mapping) error {
 		return err
 	}
 	if pid != os.Getpid() {
-		return fmt.Errorf("process %d has put its own socket in place of the private one", pid)
+		return fmt.Errorf("process %d has put one of its own in its place", pid)
 	}
 	var answer greeting
 	return json.NewDecoder(conn).Decode(&answer)

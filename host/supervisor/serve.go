@@ -138,7 +138,7 @@ func (k *keeper) ask(ctx context.Context, limit time.Duration, question func(con
 	if err == nil {
 		return nil
 	}
-	switch k.s.config.Engine.Explain(err).Reason {
+	switch failure(k.config.Engine, err).Reason {
 	case "":
 		if context.Cause(asking) == errLate {
 			return errLate

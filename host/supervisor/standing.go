@@ -13,7 +13,6 @@ import (
 // standing is how one tunnel stands: its state, what is known of each mapping, and the link while there is one. All
 // goroutines of the tunnel tell it what they saw; it alone decides what that makes of the tunnel, and reports it.
 type standing struct {
-	ref    tunnel.Ref
 	log    hclog.Logger
 	report func(tunnel.Status)
 
@@ -34,6 +33,10 @@ type standing struct {
 	turned chan struct{} // closed when anything above changed
 }
 
+func newStanding(log hclog.Logger, report func(tunnel.Status)) *standing {
+	return &standing{log: log, report: report, turned: make(chan struct{})}
+}
+
 // arrange makes ms the mappings of the tunnel. Those that stay as they were keep what is known of them.
 func (s *standing) arrange(ms []tunnel.Mapping) {
 	s.mu.Lock()
@@ -43,7 +46,7 @@ func (s *standing) arrange(ms []tunnel.Mapping) {
 	for i, m := range ms {
 		next[i] = s.find(m)
 		if next[i] == nil {
-			next[i] = &mapping{Mapping: m}
+			next[i] = newMapping(m)
 		}
 		changed = changed || next[i] != s.mappings[i]
 	}

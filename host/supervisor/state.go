@@ -54,13 +54,14 @@ func (s *standing) begin() {
 	s.transition(tunnel.Connecting, Failure{}, time.Time{})
 }
 
-// retry says that an attempt starts after a failure, which stays in sight.
+// retry says that the attempt a tunnel waited for starts. The failure before it stays in sight.
 func (s *standing) retry() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fresh = false
-	s.next = time.Now()
-	s.report(s.status())
+	if s.state != tunnel.Connecting {
+		s.next = time.Now()
+		s.report(s.status())
+	}
 }
 
 // trying says that a running attempt is worth reporting.
@@ -107,6 +108,7 @@ func stageText(at Stage) string {
 func (s *standing) failed(to tunnel.State, why Failure, next time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.fresh = false
 	s.transition(to, why, next)
 }
 

@@ -80,22 +80,22 @@ func (s *Supervisor) follow(ctx context.Context) error {
 
 // want starts, changes or ends the keeper of one tunnel.
 func (s *Supervisor) want(ctx context.Context, w tunnel.Wanted) {
-	ref := w.Tunnel.Ref
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := s.keepers[ref]
-	if !w.Gone && (k == nil || k.order().wanted.Gone) {
-		k = s.keep(ctx, ref, k)
-	}
-	if k != nil {
+	k := s.keepers[w.Tunnel.Ref]
+	switch {
+	case k != nil && !k.order().wanted.Gone:
 		k.want(w)
+	case !w.Gone:
+		s.keep(ctx, w, k)
 	}
 }
 
-// keep starts a keeper for ref, which waits for the one before to have gone. Callers hold s.mu.
-func (s *Supervisor) keep(ctx context.Context, ref tunnel.Ref, before *keeper) *keeper {
-	k := newKeeper(s, ref)
-	s.keepers[ref] = k
+// keep starts a keeper for w, which waits for the one before to have gone. Callers hold s.mu.
+func (s *Supervisor) keep(ctx context.Context, w tunnel.Wanted, before *keeper) {
+	k := newKeeper(s.config, s.gate, w.Tunnel.Ref)
+	s.keepers[k.ref] = k
+	k.want(w)
 	s.crew.Go(func() {
 		defer s.forget(k)
 		if before != nil {
@@ -103,7 +103,6 @@ func (s *Supervisor) keep(ctx context.Context, ref tunnel.Ref, before *keeper) *
 		}
 		k.run(ctx)
 	})
-	return k
 }
 
 // forget drops a keeper that ended, unless another has taken its place.
@@ -117,8 +116,8 @@ func (s *Supervisor) forget(k *keeper) {
 }
 
 // Restart gives up the link of ref, if there is one, and tries at once to make a new one, whatever the tunnel waits
-// for; the services behind its mappings are asked again. It returns at once, and ErrNotFound where there is no such
-// tunnel. Of a tunnel that is not active nothing happens.
+// for; the services behind its mappings are asked again. When it returns the tunnel no longer counts as up. A tunnel
+// that is not active stays as it is; one that does not exist is ErrNotFound.
 func (s *Supervisor) Restart(ref tunnel.Ref) error {
 	s.mu.Lock()
 	k := s.keepers[ref]

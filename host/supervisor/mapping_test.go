@@ -1,0 +1,478 @@
+package supervisor
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// seconds are times as seconds since began.
+func seconds(began time.Time, at []time.Time) []float64 {
+	var s []float64
+	for _, t := range at {
+		s = append(s, t.Sub(began).Seconds())
+	}
+	return s
+}
+
+// shaped makes every link of the stage answer as shape says.
+func (s *stage) shaped(shape func(l *fakeLink)) { s.engine.set(func() { s.engine.shape = shape }) }
+
+// expectMapping fails the test unless the mapping is in that state for that reason.
+func (s *stage) expectMapping(name string, state tunnel.State, reason tunnel.Reason) tunnel.MappingStatus {
+	s.t.Helper()
+	m := s.source.now(office).Mapping(name)
+	if m.State != state || m.Reason != reason {
+		s.t.Fatalf("mapping %s is %s (%s: %s), want %s (%s)", name, m.State, m.Reason, m.Message, state, reason)
+	}
+	return m
+}
+
+func TestIdleMappingsAreProvedEveryTenSecondsAndTheirServicesLeftAlone(t *testing.T) {
+	play(t, func(s *stage) {
+		began := time.Now()
+		s.source.want(active(office, 1, ldap, http))
+		s.pass(65 * time.Second)
+		l, want := s.engine.link(0), []float64{0, 10, 20, 30, 40, 50, 60}
+		for _, name := range []string{"ldap", "http"} {
+			if got := seconds(began, l.times("prove", name)); !slices.Equal(got, want) {
+				t.Errorf("%s proved at %v", name, got)
+			}
+			if got := seconds(began, l.times("target", name)); !slices.Equal(got, []float64{0}) {
+				t.Errorf("service behind %s opened at %v", name, got)
+			}
+			m := s.expectMapping(name, tunnel.Up, "")
+			if got := m.ProvedAt.Sub(began); got != time.Minute {
+				t.Errorf("%s proved at %s", name, got)
+			}
+		}
+		if got := seconds(began, l.times("keepalive", "")); !slices.Equal(got, want) {
+			t.Errorf("keepalives at %v", got)
+		}
+	})
+}
+
+func TestAFailedProofIsAskedForEveryTwoSecondsUntilItHolds(t *testing.T) {
+	play(t, func(s *stage) {
+		began := time.Now()
+		s.shaped(func(l *fakeLink) {
+			l.proof = func(_ context.Context, name string) error {
+				if d := time.Since(began); name == "http" && d >= 10*time.Second && d < 17*time.Second {
+					return fail(tunnel.TargetUnreachable)
+				}
+				return nil
+			}
+		})
+		s.source.want(active(office, 1, ldap, http))
+		s.pass(10 * time.Second)
+		s.expect(office, tunnel.Degraded, tunnel.TargetUnreachable)
+		s.expectMapping("http", tunnel.Down, tunnel.TargetUnreachable)
+		s.expectMapping("ldap", tunnel.Up, "")
+		s.pass(8 * time.Second)
+		s.expect(office, tunnel.Up, "")
+		s.pass(12 * time.Second)
+		want := []float64{0, 10, 12, 14, 16, 18, 28}
+		if got := seconds(began, s.engine.link(0).times("prove", "http")); !slices.Equal(got, want) {
+			t.Errorf("proved at %v, want %v", got, want)
+		}
+	})
+}
+
+func TestASilentProofIsAFailureAfterEightSecondsAndALateAnswerCountsAtOnce(t *testing.T) {
+	play(t, func(s *stage) {
+		began := time.Now()
+		s.shaped(func(l *fakeLink) {
+			l.proof = func(ctx context.Context, _ string) error {
+				if time.Since(began) < 10*time.Second {
+					return nil
+				}
+				select {
+				case <-time.After(time.Until(began.Add(19 * time.Second))):
+					return nil
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+		})
+		s.source.want(active(office, 1, http))
+		s.pass(18*time.Second - 1)
+		s.expect(office, tunnel.Up, "")
+		s.pass(1)
+		s.expect(office, tunnel.Degraded, tunnel.ServerBusy)
+		s.pass(time.Second)
+		s.expect(office, tunnel.Up, "")
+	})
+}
+
+func TestATargetThatRefusedIsOpenedAgainEveryThirtySeconds(t *testing.T) {
+	play(t, func(s *stage) {
+		began := time.Now()
+		s.shaped(func(l *fakeLink) {
+			l.target = func(context.Context, string) error {
+				if time.Since(began) < 45*time.Second {
+					return fail(tunnel.TargetRefused)
+				}
+				return nil
+			}
+		})
+		s.source.want(active(office, 1, ldap))
+		s.pass(59 * time.Second)
+		s.expect(office, tunnel.Degraded, tunnel.TargetRefused)
+		m := s.expectMapping("ldap", tunnel.Down, tunnel.TargetRefused)
+		if m.ProvedAt.Sub(began) != 50*time.Second {
+			t.Errorf("proofs stopped at %s", m.ProvedAt.Sub(began))
+		}
+		s.pass(2 * time.Minute)
+		s.expect(office, tunnel.Up, "")
+		l := s.engine.link(0)
+		if got := seconds(began, l.times("target", "ldap")); !slices.Equal(got, []float64{0, 30, 60}) {
+			t.Errorf("opened at %v", got)
+		}
+		if n := len(l.times("withdraw", "ldap")); n != 0 {
+			t.Error("the listener did not stay")
+		}
+	})
+}
+
+func TestASilentTargetIsUnreachable(t *testing.T) {
+	play(t, func(s *stage) {
+		s.shaped(func(l *fakeLink) {
+			l.target = func(ctx context.Context, _ string) error { return silence(ctx) }
+		})
+		s.source.want(active(office, 1, ldap))
+		s.pass(8*time.Second - 1)
+		s.expect(office, tunnel.Connecting, "")
+		s.pass(1)
+		s.expect(office, tunnel.Degraded, tunnel.TargetUnreachable)
+	})
+}
+
+func TestConnectionsOfOthersProveATarget(t *testing.T) {
+	play(t, func(s *stage) {
+		s.shaped(func(l *fakeLink) {
+			l.target = func(context.Context, string) error { return fail(tunnel.TargetRefused) }
+		})
+		s.source.want(active(office, 1, ldap))
+		s.pass(5 * time.Second)
+		s.expectMapping("ldap", tunnel.Down, tunnel.TargetRefused)
+		l, at := s.engine.link(0), time.Now()
+		l.script(func() { l.mappings["ldap"].target, l.mappings["ldap"].in = at, 7 })
+		s.pass(2 * time.Second)
+		m := s.expectMapping("ldap", tunnel.Up, "")
+		if !m.TargetProvedAt.Equal(at) || m.BytesIn != 7 {
+			t.Errorf("mapping %+v", m)
+		}
+	})
+}
+
+func TestAServiceThatDoesNotTakeAConnectionIsDownAndOpenedAtOnce(t *testing.T) {
+	play(t, func(s *stage) {
+		began := time.Now()
+		s.source.want(active(office, 1, http))
+		s.pass(35 * time.Second)
+		l := s.engine.link(0)
+		l.script(func() { l.target = func(context.Context, string) error { return fail(tunnel.TargetRefused) } })
+		if _, err := s.engine.plans[0].DialLocal(t.Context(), http); err == nil {
+			t.Fatal("the stage has no service to dial")
+		}
+		s.pass(0)
+		s.expectMapping("http", tunnel.Down, tunnel.TargetRefused)
+		if got := seconds(began, l.times("target", "http")); !slices.Equal(got, []float64{0, 35}) {
+			t.Errorf("opened at %v", got)
+		}
+		l.script(func() { l.target = nil })
+		s.pass(30 * time.Second)
+		s.expectMapping("http", tunnel.Up, "")
+	})
+}
+
+func TestAForbiddenProofLeavesTheMappingUnproved(t *testing.T) {
+	play(t, func(s *stage) {
+		s.shaped(func(l *fakeLink) {
+			l.proof = func(_ context.Context, name string) error {
+				if name == "http" {
+					return fail(tunnel.ProofForbidden)
+				}
+				return nil
+			}
+		})
+		s.source.want(active(office, 1, ldap, http))
+		s.pass(25 * time.Second)
+		s.expect(office, tunnel.Degraded, tunnel.ProofForbidden)
+		s.expectMapping("http", tunnel.Unproved, tunnel.ProofForbidden)
+		s.expectMapping("ldap", tunnel.Up, "")
+		if n := len(s.engine.link(0).times("prove", "http")); n != 3 {
+			t.Errorf("asked %d times", n)
+		}
+	})
+}
+
+func TestAHeldPortIsAskedForAgainAndOthersNoticeNothing(t *testing.T) {
+	play(t, func(s *stage) {
+		began := time.Now()
+		s.shaped(func(l *fakeLink) {
+			l.apply = func(_ context.Context, m tunnel.Mapping) error {
+				if m.Name == "http" && time.Since(began) < 50*time.Second {
+					return fail(tunnel.RemotePortHeld)
+				}
+				return nil
+			}
+		})
+		s.source.want(active(office, 1, ldap, http))
+		s.pass(55 * time.Second)
+		s.expect(office, tunnel.Degraded, tunnel.RemotePortHeld)
+		s.expectMapping("http", tunnel.Down, tunnel.RemotePortHeld)
+		s.expectMapping("ldap", tunnel.Up, "")
+		s.pass(10 * time.Second)
+		s.expect(office, tunnel.Up, "")
+		l, want := s.engine.link(0), []float64{0, 2, 6, 14, 29, 44, 59}
+		if got := seconds(began, l.times("apply", "http")); !slices.Equal(got, want) {
+			t.Errorf("asked for at %v, want %v", got, want)
+		}
+		if n := len(l.times("apply", "ldap")); n != 1 || s.engine.count() != 1 {
+			t.Error("a neighbour was disturbed")
+		}
+	})
+}
+
+func TestAPortThatAStrangerSharesIsGivenBackAndAskedForAnew(t *testing.T) {
+	play(t, func(s *stage) {
+		began := time.Now()
+		s.shaped(func(l *fakeLink) {
+			l.proof = func(context.Context, string) error {
+				if time.Since(began) < 5*time.Second {
+					return fail(tunnel.RemotePortHeld)
+				}
+				return nil
+			}
+		})
+		s.source.want(active(office, 1, http))
+		s.pass(5 * time.Second)
+		s.expectMapping("http", tunnel.Down, tunnel.RemotePortHeld)
+		s.pass(time.Second)
+		s.expect(office, tunnel.Up, "")
+		if n := len(s.engine.link(0).times("withdraw", "http")); n != 2 {
+			t.Errorf("withdrawn %d times", n)
+		}
+	})
+}
+
+func TestALyingServerIsNeverUp(t *testing.T) {
+	liars := map[string]func(l *fakeLink){
+		"it never listens": func(l *fakeLink) {
+			l.proof = func(context.Context, string) error { return fail(tunnel.TargetUnreachable) }
+		},
+		"it joins the port to another service": func(l *fakeLink) {
+			l.proof = func(context.Context, string) error { return fail(tunnel.RemotePortHeld) }
+		},
+		"it answers keepalives and nothing else": func(l *fakeLink) {
+			l.apply = func(ctx context.Context, _ tunnel.Mapping) error { return silence(ctx) }
+		},
+		"its proofs are never answered": func(l *fakeLink) {
+			l.proof = func(ctx context.Context, _ string) error { return silence(ctx) }
+		},
+	}
+	for name, lie := range liars {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(s *stage) {
+				s.shaped(lie)
+				s.source.want(active(office, 1, http))
+				s.pass(5 * time.Minute)
+				for _, r := range s.source.history(office) {
+					if r.State == tunnel.Up || r.Mapping("http").State != tunnel.Down || !r.Mapping("http").ProvedAt.IsZero() {
+						t.Fatalf("it was called %s, %+v", r.State, r.Mapping("http"))
+					}
+				}
+				s.expect(office, tunnel.Degraded, s.source.now(office).Reason)
+			})
+		})
+	}
+}
+
+func TestATunnelWithoutMappingsIsUpWhenItsLinkAnswers(t *testing.T) {
+	play(t, func(s *stage) {
+		s.shaped(func(l *fakeLink) {
+			l.keepalive = func(context.Context) error { time.Sleep(time.Second); return nil }
+		})
+		s.source.want(active(office, 1))
+		s.pass(time.Second - 1)
+		s.expect(office, tunnel.Connecting, "")
+		s.pass(1)
+		s.expect(office, tunnel.Up, "")
+	})
+}
+
+func TestASilentServerIsBusyAndRecovers(t *testing.T) {
+	play(t, func(s *stage) {
+		began := time.Now()
+		s.shaped(func(l *fakeLink) {
+			l.keepalive = func(ctx context.Context) error {
+				if d := time.Since(began); d >= 10*time.Second && d < 30*time.Second {
+					return silence(ctx)
+				}
+				return nil
+			}
+		})
+		s.source.want(active(office, 1, ldap))
+		s.pass(18*time.Second - 1)
+		s.expect(office, tunnel.Up, "")
+		s.pass(1)
+		s.expect(office, tunnel.Degraded, tunnel.ServerBusy)
+		s.expectMapping("ldap", tunnel.Up, "")
+		s.pass(16 * time.Second)
+		s.expect(office, tunnel.Up, "")
+		if s.engine.count() != 1 {
+			t.Error("the link did not stay")
+		}
+	})
+}
+
+func TestALinkIsReplacedAfterAMinuteWithoutAnswer(t *testing.T) {
+	play(t, func(s *stage) {
+		s.source.want(active(office, 1, ldap))
+		s.pass(5 * time.Second)
+		l, began := s.engine.link(0), s.engine.attempts[0]
+		l.script(func() { l.keepalive = silence })
+		s.pass(65*time.Second - 1)
+		s.expect(office, tunnel.Degraded, tunnel.ServerBusy)
+		s.pass(1)
+		s.expect(office, tunnel.Up, "")
+		if got := s.engine.attempts[1].Sub(began); got != 70*time.Second {
+			t.Errorf("replaced after %s", got)
+		}
+	})
+}
+
+func TestAChangedMappingLeavesItsNeighboursAlone(t *testing.T) {
+	play(t, func(s *stage) {
+		s.source.want(active(office, 1, ldap, http))
+		s.pass(5 * time.Second)
+		moved := http
+		moved.Remote.Port = 18081
+		sip := tunnel.Mapping{Name: "sip", Kind: tunnel.Reach, Local: tunnel.Endpoint{Port: 5060}, Remote: tunnel.Endpoint{Port: 5060}}
+		from := len(s.source.history(office))
+		s.source.want(active(office, 1, ldap, moved, sip))
+		s.pass(0)
+		s.expect(office, tunnel.Up, "")
+		l := s.engine.link(0)
+		if l.mappings["http"].Remote.Port != 18081 || len(l.times("withdraw", "http")) != 1 || l.mappings["sip"] == nil {
+			t.Errorf("the link carries %v", l.mappings)
+		}
+		s.source.want(active(office, 1, ldap))
+		s.pass(0)
+		if len(l.mappings) != 1 || len(l.times("apply", "ldap")) != 1 || len(l.times("withdraw", "ldap")) != 0 {
+			t.Errorf("the link carries %v after %v", l.mappings, l.calls)
+		}
+		for _, r := range s.source.history(office)[from:] {
+			if m := r.Mapping("ldap"); m.State != tunnel.Up || !r.State.Linked() {
+				t.Errorf("meanwhile %s, ldap %s", r.State, m.State)
+			}
+		}
+		if s.engine.count() != 1 {
+			t.Error("the link was made anew")
+		}
+	})
+}
+
+func TestANewMappingIsNotUpBeforeItIsProved(t *testing.T) {
+	play(t, func(s *stage) {
+		s.source.want(active(office, 1, ldap))
+		s.pass(5 * time.Second)
+		l := s.engine.link(0)
+		l.script(func() { l.proof = func(context.Context, string) error { time.Sleep(time.Second); return nil } })
+		s.source.want(active(office, 1, ldap, http))
+		s.pass(500 * time.Millisecond)
+		s.expect(office, tunnel.Degraded, "")
+		s.expectMapping("ldap", tunnel.Up, "")
+		s.expectMapping("http", tunnel.Down, "")
+		s.pass(500 * time.Millisecond)
+		s.expect(office, tunnel.Up, "")
+	})
+}
+
+func TestAPortPassesFromOneMappingToAnother(t *testing.T) {
+	play(t, func(s *stage) {
+		ports := map[int]string{}
+		s.shaped(func(l *fakeLink) {
+			l.apply = func(_ context.Context, m tunnel.Mapping) error {
+				if who := ports[m.Remote.Port]; who != "" && l.mappings[who] != nil {
+					return fail(tunnel.RemotePortHeld)
+				}
+				ports[m.Remote.Port] = m.Name
+				return nil
+			}
+		})
+		s.source.want(active(office, 1, http))
+		s.pass(time.Second)
+		other := http
+		other.Name = "web"
+		s.source.want(active(office, 1, other))
+		s.pass(0)
+		s.expect(office, tunnel.Up, "")
+		if n := len(s.engine.link(0).times("apply", "web")); n != 1 {
+			t.Errorf("asked for %d times", n)
+		}
+	})
+}
+
+func TestOneSlowMappingKeepsTheTunnelConnecting(t *testing.T) {
+	play(t, func(s *stage) {
+		s.shaped(func(l *fakeLink) {
+			l.target = func(_ context.Context, name string) error {
+				if name == "ldap" {
+					time.Sleep(3 * time.Second)
+				}
+				return nil
+			}
+		})
+		s.source.want(active(office, 1, ldap, http))
+		s.pass(2 * time.Second)
+		s.expect(office, tunnel.Connecting, "")
+		s.expectMapping("http", tunnel.Down, "")
+		s.pass(time.Second)
+		s.expect(office, tunnel.Up, "")
+	})
+}
+
+func TestWhatALinkCarriedStaysCounted(t *testing.T) {
+	play(t, func(s *stage) {
+		s.source.want(active(office, 1, ldap))
+		s.pass(15 * time.Second)
+		for i, want := range []uint64{100, 200} {
+			l := s.engine.link(i)
+			l.script(func() { l.mappings["ldap"].in, l.mappings["ldap"].out = 100, 10 })
+			l.breaks(fail(tunnel.LinkLost))
+			s.pass(15 * time.Second)
+			if m := s.expectMapping("ldap", tunnel.Up, ""); m.BytesIn != want || m.BytesOut != want/10 {
+				t.Errorf("link %d: %d in, %d out", i, m.BytesIn, m.BytesOut)
+			}
+		}
+	})
+}
+
+func TestWhereAMappingIsBound(t *testing.T) {
+	gateway := ldap
+	gateway.Name, gateway.Kind, gateway.Local.Port = "gateway", tunnel.ReachGateway, 2389
+	play(t, func(s *stage) {
+		s.source.want(active(office, 1, ldap, gateway, http))
+		s.pass(0)
+		now := s.expect(office, tunnel.Up, "")
+		want := map[string]tunnel.Bound{"ldap": tunnel.BoundLoopback, "gateway": tunnel.BoundAll, "http": tunnel.BoundUnknown}
+		for _, m := range now.Mappings {
+			if m.Bound != want[m.Name] {
+				t.Errorf("%s is bound %s", m.Name, m.Bound)
+			}
+		}
+		if len(now.Warnings) != 1 {
+			t.Errorf("warnings %q", now.Warnings)
+		}
+		s.source.want(active(office, 1, ldap))
+		s.pass(0)
+		if now := s.source.now(office); len(now.Warnings) != 0 {
+			t.Errorf("warnings %q without anything exposed", now.Warnings)
+		}
+	})
+}
