@@ -1,1 +1,165 @@
+// Package host is the daemon, assembled: what it is made of, in which order that starts and ends.
+//
+// cmd/culvertd calls Run. The parts do not know each other; each states what it needs, and this package joins them:
+// registry and store, sealer and journal, supervisor and SSH engine, module host and wire, control API.
 package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/culvert-pbx/culvert/host/control"
+	"github.com/culvert-pbx/culvert/host/journal"
+	"github.com/culvert-pbx/culvert/host/pluginhost"
+	"github.com/culvert-pbx/culvert/host/registry"
+	"github.com/culvert-pbx/culvert/host/seal"
+	"github.com/culvert-pbx/culvert/host/sshtunnel"
+	"github.com/culvert-pbx/culvert/host/supervisor"
+	"github.com/culvert-pbx/culvert/store/boltstore"
+)
+
+// daemon is what runs between the start and the end of Run.
+type daemon struct {
+	config     Config
+	log        hclog.Logger
+	keys       sshtunnel.KeyPair
+	journal    *journal.Journal
+	store      *boltstore.DB
+	registry   *registry.Registry
+	modules    *pluginhost.Host
+	supervisor *supervisor.Supervisor
+	control    *control.Server
+	listener   net.Listener
+}
+
+// Run starts the daemon, calls ready once it answers operators, and runs it until ctx ends. Then it frees the ports at
+// the sites, ends the modules, closes the registry and returns nil; that takes at most ten seconds or so. An error says
+// what to do. Starting needs neither network nor DNS.
+func Run(ctx context.Context, c Config, version string, log hclog.Logger, ready func()) error {
+	if fs := c.Check(); len(fs) > 0 {
+		return fs
+	}
+	debug.SetPanicOnFault(true) // a truncated registry file is an error, not the end of the process
+	d := &daemon{config: c, log: log}
+	defer d.close()
+	if err := d.open(ctx, version); err != nil {
+		return err
+	}
+	return d.run(ctx, ready)
+}
+
+// open makes the parts, none of which does anything yet.
+func (d *daemon) open(ctx context.Context, version string) (err error) {
+	if d.store, err = boltstore.Open(filepath.Join(d.config.StateDir, "registry.db"), boltstore.Options{}); err != nil {
+		return fmt.Errorf("open the registry: %w", err)
+	}
+	if d.journal, err = journal.Open(filepath.Join(d.config.StateDir, "events"), journal.Options{Trouble: d.journalTrouble}); err != nil {
+		return fmt.Errorf("open the events: %w", err)
+	}
+	secrets, err := seal.Open(seal.Options{
+		CredentialsDir: os.Getenv("CREDENTIALS_DIRECTORY"), KeyFile: d.config.KeyFile, StateDir: d.config.StateDir,
+	})
+	if err != nil {
+		return fmt.Errorf("open the key of the secrets: %w", err)
+	}
+	if d.keys, err = sshtunnel.LoadKeyPair(d.config.StateDir); err != nil {
+		return fmt.Errorf("load the key pair of this PBX: %w", err)
+	}
+	d.registry, err = registry.Open(ctx, registry.Config{
+		Store: d.store, Sealer: sealer{secrets}, Tell: d.journal.Append, Log: d.log.Named("registry"),
+	})
+	if err != nil {
+		return fmt.Errorf("read the registry: %w", err)
+	}
+	sockets := pluginhost.Sockets{Dir: filepath.Dir(d.config.Socket)}
+	d.modules = pluginhost.New(pluginhost.Config{
+		Dir: d.config.PluginDir, StateDir: d.config.StateDir, SocketDir: sockets.Dir,
+		AllowOwn: d.config.AllowOwnPlugins, TimeZone: d.config.Timezone,
+		Catalog: d.registry, Service: d.registry.As, Tell: d.journal.Append, Log: d.log.Named("modules"),
+	})
+	d.supervisor = supervisor.New(supervisor.Config{
+		Source: d.registry, Engine: engine{d.keys}, Log: d.log.Named("tunnels"),
+		Sockets: privateSockets(sockets, d.modules), DialLocal: localDialer(sockets, d.modules),
+	})
+	return d.openControl(version)
+}
+
+func (d *daemon) openControl(version string) error {
+	l, token, err := control.Listen(d.config.Socket)
+	if err != nil {
+		return fmt.Errorf("open the control socket: %w", err)
+	}
+	d.listener = l
+	d.control = control.New(control.Config{
+		Operator: d.registry, Modules: modules{d.modules}, Links: links{d.supervisor},
+		Journal: d.journal, Keys: keys{d.keys}, Settings: settingsEditor{},
+		Token: token, IsModule: d.modules.IsModuleProcess, Tell: d.journal.Append, Version: version, Log: d.log.Named("control"),
+	})
+	return nil
+}
+
+// run runs all parts until ctx ends or one of them cannot go on, and then ends the others.
+func (d *daemon) run(ctx context.Context, ready func()) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	var parts sync.WaitGroup
+	for name, part := range map[string]func(context.Context) error{
+		"tunnels": d.supervisor.Run,
+		"modules": d.modules.Run,
+		"control": func(ctx context.Context) error { return d.control.Serve(ctx, d.listener) },
+	} {
+		parts.Go(func() {
+			if err := part(ctx); err != nil {
+				d.log.Error("a part of the daemon ended", "part", name, "error", err)
+				fail(fmt.Errorf("%s: %w", name, err))
+			} else if ctx.Err() == nil {
+				fail(fmt.Errorf("%s: ended by itself", name))
+			}
+		})
+	}
+	ready()
+	d.log.Info("ready", "socket", d.config.Socket, "state", d.config.StateDir)
+	<-ctx.Done()
+	began := time.Now()
+	d.log.Info("stopping")
+	parts.Wait()
+	d.log.Info("stopped", "took", time.Since(began).Round(time.Millisecond))
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// close lets go of what open has opened, last first.
+func (d *daemon) close() {
+	if d.listener != nil {
+		d.listener.Close()
+	}
+	if d.journal != nil {
+		if err := d.journal.Close(); err != nil {
+			d.log.Error("close the events", "error", err)
+		}
+	}
+	if d.store != nil {
+		if err := d.store.Close(); err != nil {
+			d.log.Error("close the registry", "error", err)
+		}
+	}
+}
+
+func (d *daemon) journalTrouble(err error) {
+	if err != nil {
+		d.log.Error("events cannot be written; they are lost until this is mended", "error", err)
+		return
+	}
+	d.log.Info("events are written again")
+}

@@ -1,0 +1,283 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	cipher = "aes128-gcm@openssh.com"
+	sshd   = "/usr/sbin/sshd"
+)
+
+// rig is one sshd, an ssh with a forward each way, a culvertd with the same two, and the service they all lead to.
+type rig struct {
+	dir, version          string
+	sshdPort, servicePort int
+	culvertL, culvertR    int
+	sshL, sshR            int
+	service               net.Listener
+	daemon, client        *exec.Cmd
+	processes             []*exec.Cmd
+}
+
+func newRig(ctx context.Context) (r *rig, err error) {
+	dir, err := os.MkdirTemp("/tmp", "culvert-bench-")
+	if err != nil {
+		return nil, err
+	}
+	r = &rig{dir: dir}
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	if r.service, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return r, err
+	}
+	r.servicePort = r.service.Addr().(*net.TCPAddr).Port
+	go serve(r.service)
+	for _, p := range []*int{&r.sshdPort, &r.culvertL, &r.culvertR, &r.sshL, &r.sshR} {
+		if *p, err = freePort(); err != nil {
+			return r, err
+		}
+	}
+	for _, step := range []func(context.Context) error{r.startSSHD, r.startClient, r.startDaemon, r.addTunnel} {
+		if err := step(ctx); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+// close ends what was started, last first.
+func (r *rig) close() {
+	for i := len(r.processes) - 1; i >= 0; i-- {
+		p := r.processes[i]
+		_ = p.Process.Signal(syscall.SIGTERM)
+		t := time.AfterFunc(12*time.Second, func() { _ = p.Process.Kill() })
+		_ = p.Wait()
+		t.Stop()
+	}
+	if r.service != nil {
+		r.service.Close()
+	}
+	os.RemoveAll(r.dir)
+}
+
+// start runs a program until close.
+func (r *rig) start(name string, args ...string) (*exec.Cmd, error) {
+	log, err := os.Create(filepath.Join(r.dir, filepath.Base(name)+".log"))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	cmd := exec.Command(name, args...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	r.processes = append(r.processes, cmd)
+	return cmd, nil
+}
+
+func (r *rig) path(name string) string { return filepath.Join(r.dir, name) }
+
+func (r *rig) startSSHD(ctx context.Context) error {
+	if _, err := os.Stat(sshd); err != nil {
+		return fmt.Errorf("%w: install openssh-server", err)
+	}
+	for _, k := range []string{"host", "user"} {
+		if out, err := exec.CommandContext(ctx, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", r.path(k)).CombinedOutput(); err != nil {
+			return fmt.Errorf("ssh-keygen: %w: %s", err, out)
+		}
+	}
+	pub, err := os.ReadFile(r.path("user.pub"))
+	if err != nil {
+		return err
+	}
+	config := fmt.Sprintf("Port %d\nListenAddress 127.0.0.1\nHostKey %s\nPidFile none\nAuthorizedKeysFile %s\nStrictModes no\n"+
+		"PermitRootLogin yes\nUsePAM no\nGatewayPorts clientspecified\nMaxStartups 200\nMaxSessions 200\nCiphers %s\nLogLevel ERROR\n",
+		r.sshdPort, r.path("host"), r.path("authorized_keys"), cipher)
+	err = errors.Join(os.WriteFile(r.path("authorized_keys"), pub, 0o600), os.WriteFile(r.path("sshd_config"), []byte(config), 0o600),
+		os.MkdirAll("/run/sshd", 0o755))
+	if err != nil {
+		return err
+	}
+	out, _ := exec.CommandContext(ctx, "ssh", "-V").CombinedOutput()
+	r.version = strings.TrimSpace(strings.Split(string(out), ",")[0])
+	if _, err := r.start(sshd, "-D", "-f", r.path("sshd_config")); err != nil {
+		return err
+	}
+	return answers(ctx, r.sshdPort)
+}
+
+func (r *rig) startClient(ctx context.Context) error {
+	var err error
+	r.client, err = r.start("/usr/bin/ssh", "-F", "none", "-N", "-i", r.path("user"), "-p", strconv.Itoa(r.sshdPort), "-c", cipher,
+		"-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "ExitOnForwardFailure=yes",
+		"-L", fmt.Sprintf("127.0.0.1:%d:127.0.0.1:%d", r.sshL, r.servicePort),
+		"-R", fmt.Sprintf("localhost:%d:127.0.0.1:%d", r.sshR, r.servicePort), user()+"@127.0.0.1")
+	if err != nil {
+		return err
+	}
+	return answers(ctx, r.sshR)
+}
+
+func (r *rig) startDaemon(ctx context.Context) error {
+	for _, p := range []string{"./cmd/culvertd", "./cmd/culvert"} {
+		cmd := exec.CommandContext(ctx, "go", "build", "-o", r.dir+"/", p)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("building %s: %w\n%s", p, err, out)
+		}
+	}
+	err := errors.Join(os.Mkdir(r.path("plugins"), 0o755), os.WriteFile(r.path("culvert.toml"), []byte("allow_own_plugins = true\n"), 0o600))
+	if err != nil {
+		return err
+	}
+	r.daemon, err = r.start(r.path("culvertd"), "--config", r.path("culvert.toml"), "--state-dir", r.path("state"),
+		"--plugin-dir", r.path("plugins"), "--socket", r.path("s"))
+	if err != nil {
+		return err
+	}
+	if err := until(ctx, func() error { _, err := r.culvert(ctx, "module", "list"); return err }); err != nil {
+		return err
+	}
+	key, err := r.culvert(ctx, "key", "show")
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(r.path("authorized_keys"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteString(key)
+	return err
+}
+
+func (r *rig) addTunnel(ctx context.Context) error {
+	_, err := r.culvert(ctx, "tunnel", "add", "operator/bench", "--server", r.server(), "--key", "host",
+		"--reach", fmt.Sprintf("l=%d:127.0.0.1:%d", r.culvertL, r.servicePort),
+		"--expose", fmt.Sprintf("r=%d:%d", r.servicePort, r.culvertR), "--wait=20s")
+	return err
+}
+
+func (r *rig) server() string { return user() + "@127.0.0.1:" + strconv.Itoa(r.sshdPort) }
+
+func (r *rig) culvert(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, r.path("culvert"), append([]string{"--socket", r.path("s")}, args...)...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("culvert %s: %w: %s", strings.Join(args, " "), err, errs.String())
+	}
+	return out.String(), nil
+}
+
+// memoryPerTunnel adds n tunnels without mappings, waits until they are up and returns what one costs, in KB.
+func (r *rig) memoryPerTunnel(ctx context.Context, n int) (float64, error) {
+	before, err := rss(r.daemon.Process.Pid)
+	if err != nil {
+		return 0, err
+	}
+	for i := range n {
+		if _, err := r.culvert(ctx, "tunnel", "add", fmt.Sprintf("operator/idle%d", i), "--server", r.server(), "--key", "host"); err != nil {
+			return 0, err
+		}
+	}
+	err = until(ctx, func() error {
+		out, err := r.culvert(ctx, "tunnel", "list", "-o", "json")
+		if err != nil {
+			return err
+		}
+		var all []struct{ State string }
+		if err := json.Unmarshal([]byte(out), &all); err != nil {
+			return err
+		}
+		for _, t := range all {
+			if t.State != "up" {
+				return errors.New("not all idle tunnels are up")
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	after, err := rss(r.daemon.Process.Pid)
+	return (after - before) / float64(n), err
+}
+
+// sshMemory is the resident memory of the ssh client, in KB: it would be one process a tunnel.
+func (r *rig) sshMemory() (float64, error) { return rss(r.client.Process.Pid) }
+
+func rss(pid int) (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == "VmRSS:" {
+			return strconv.ParseFloat(f[1], 64)
+		}
+	}
+	return 0, fmt.Errorf("process %d has no VmRSS", pid)
+}
+
+func user() string {
+	if u := os.Getenv("USER"); u != "" {
+		return u
+	}
+	return "root"
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// answers waits until somebody listens on the port.
+func answers(ctx context.Context, port int) error {
+	return until(ctx, func() error {
+		c, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), time.Second)
+		if err == nil {
+			c.Close()
+		}
+		return err
+	})
+}
+
+// until asks again until ok has no error, for at most 60 s.
+func until(ctx context.Context, ok func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		err := ok()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"iter"
+	"net"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/culvert-pbx/culvert/host/control"
+	"github.com/culvert-pbx/culvert/host/pluginhost"
+	"github.com/culvert-pbx/culvert/host/registry"
+	"github.com/culvert-pbx/culvert/host/seal"
+	"github.com/culvert-pbx/culvert/host/sshtunnel"
+	"github.com/culvert-pbx/culvert/host/supervisor"
+	"github.com/culvert-pbx/culvert/sdk/settings"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+	"github.com/culvert-pbx/culvert/sdk/wire"
+)
+
+// sealer is the sealer as the registry asks for it.
+type sealer struct{ s *seal.Sealer }
+
+func (s sealer) Seal(at registry.Place, secret tunnel.Secret) ([]byte, error) {
+	return s.s.Seal(place(at), secret)
+}
+
+func (s sealer) Open(at registry.Place, sealed []byte) (tunnel.Secret, error) {
+	return s.s.Open(place(at), sealed)
+}
+
+func place(at registry.Place) seal.Place {
+	return seal.Place{
+		Owner: string(at.Owner), Path: at.Path, Field: at.Field,
+		Host: at.Server.Host, Port: at.Server.Port, User: at.Server.User,
+	}
+}
+
+// keys are the PBX's key pair as the control API asks for it.
+type keys struct{ sshtunnel.KeyPair }
+
+func (keys) CheckPrivateKey(pem, passphrase []byte) error {
+	_, err := sshtunnel.ParsePrivateKey(pem, passphrase)
+	return err
+}
+
+// modules are the module host's as the control API asks for them.
+type modules struct{ *pluginhost.Host }
+
+func (m modules) List(context.Context) ([]control.ModuleStatus, error) {
+	var out []control.ModuleStatus
+	for _, x := range m.Modules() {
+		s := control.ModuleStatus{
+			Name: x.Name, Version: x.Version, SHA256: x.SHA256, State: string(x.State), Reason: x.Reason,
+			Message: x.Message, Remedy: x.Remedy, PID: x.PID, Restarts: x.Restarts, Sandbox: x.Sandbox,
+		}
+		if x.Pending != nil {
+			f := face(*x.Pending)
+			s.Pending = &f
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func (m modules) Restart(_ context.Context, _ string, name tunnel.Owner) error {
+	return m.Host.Restart(name)
+}
+
+func (m modules) Accept(ctx context.Context, by string, name tunnel.Owner) (before, after control.Face, err error) {
+	b, a, err := m.Host.Accept(ctx, by, name)
+	return face(b), face(a), err
+}
+
+func face(b pluginhost.Binary) control.Face {
+	d := b.Description
+	return control.Face{Version: d.Version, SHA256: b.SHA256, Slots: d.Slots, Policy: d.Policy, Grants: d.Grants}
+}
+
+// links are the running tunnels as the control API asks for them.
+type links struct{ s *supervisor.Supervisor }
+
+func (l links) Restart(_ context.Context, _ string, ref tunnel.Ref) error { return l.s.Restart(ref) }
+
+func (l links) Check(ctx context.Context, r control.CheckRequest, report func(control.Step)) (string, error) {
+	shown, err := l.s.Check(ctx, supervisor.Trial{
+		Server: r.Server, Credential: r.Credential, Fingerprint: r.Fingerprint, Mappings: r.Mappings,
+	}, func(s supervisor.TrialStep) { report(step(s)) })
+	return shown.Fingerprint, err
+}
+
+// step is a step of a check as the control API shows it.
+func step(s supervisor.TrialStep) control.Step {
+	out := control.Step{Name: s.Name, State: control.StepRunning, MS: s.Took.Milliseconds(), Message: s.Note}
+	switch {
+	case s.Skipped:
+		out.State = control.StepSkipped
+	case s.Failure != (supervisor.Failure{}):
+		reason := string(s.Failure.Reason)
+		out.State, out.Reason, out.Message, out.Remedy = control.StepFailed, &reason, s.Failure.Message, s.Failure.Remedy
+	case s.Done:
+		out.State = control.StepOK
+	}
+	return out
+}
+
+// settingsEditor edits settings by their schema; without one there are none to edit.
+type settingsEditor struct{}
+
+func (settingsEditor) Set(schema, doc json.RawMessage, key, value string) (json.RawMessage, tunnel.Findings) {
+	return settings.SetValue(schema, doc, key, value)
+}
+
+func (settingsEditor) Unset(schema, doc json.RawMessage, key string) (json.RawMessage, tunnel.Findings) {
+	return settings.Unset(schema, doc, key)
+}
+
+// encodeError puts an error into the form that a module's end of a private socket reads.
+func encodeError(err error) json.RawMessage {
+	var line bytes.Buffer
+	var greeting struct{ Error json.RawMessage }
+	if wire.Greet(&line, err) != nil || json.Unmarshal(line.Bytes(), &greeting) != nil {
+		return nil
+	}
+	return greeting.Error
+}
+
+// peerPID is the process that made the listening socket at the other end.
+func peerPID(c *net.UnixConn) (int, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var cred *unix.Ucred
+	var cerr error
+	if err := raw.Control(func(fd uintptr) { cred, cerr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil {
+		return 0, err
+	}
+	if cerr != nil {
+		return 0, cerr
+	}
+	return int(cred.Pid), nil
+}
+
+var (
+	_ control.Operator = (*registry.Registry)(nil)
+	_ interface {
+		Log(context.Context, tunnel.Owner, bool) iter.Seq2[string, error]
+	} = modules{}
+)

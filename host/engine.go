@@ -1,0 +1,91 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/culvert-pbx/culvert/host/pluginhost"
+	"github.com/culvert-pbx/culvert/host/sshtunnel"
+	"github.com/culvert-pbx/culvert/host/supervisor"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// engine is the SSH engine as the supervisor asks for it.
+type engine struct{ keys sshtunnel.KeyPair }
+
+func (e engine) Run(ctx context.Context, a supervisor.Attempt, serve func(context.Context, supervisor.Link) error) error {
+	return sshtunnel.Run(ctx, sshtunnel.Config{
+		Server: a.Server, Credential: a.Credential, Pin: a.Pin, Fingerprint: a.Fingerprint, Log: a.Log,
+		HostKey:   func() (tunnel.Secret, error) { return e.keys.PEM(), nil },
+		Learned:   a.Learned,
+		Admit:     func(ctx context.Context, _ string) (func(), error) { return a.Admit(ctx) },
+		DialLocal: a.DialLocal,
+		Stage: func(s sshtunnel.Step) {
+			a.Stage(supervisor.Step{Stage: supervisor.Stage(s.Stage), Done: s.Done, Failure: explain(s.Failure), Took: s.Took})
+		},
+	}, func(ctx context.Context, l *sshtunnel.Link) error { return serve(ctx, link{l}) })
+}
+
+func (engine) Explain(err error) supervisor.Failure {
+	var f *sshtunnel.Failure
+	errors.As(err, &f)
+	return explain(f)
+}
+
+func explain(f *sshtunnel.Failure) supervisor.Failure {
+	if f == nil {
+		return supervisor.Failure{}
+	}
+	return supervisor.Failure{Reason: f.Reason, Message: f.Message, Remedy: f.Remedy, Shown: f.Shown}
+}
+
+// link is the engine's link as the supervisor asks for it.
+type link struct{ *sshtunnel.Link }
+
+func (l link) Open(ctx context.Context, m tunnel.Mapping) (supervisor.Conn, error) {
+	conn, err := l.Link.Open(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	return conn, nil
+}
+
+// privateSockets says how a module reaches its mappings without a port.
+func privateSockets(s pluginhost.Sockets, modules *pluginhost.Host) supervisor.Sockets {
+	return supervisor.Sockets{
+		Path: s.Private,
+		Allowed: func(module tunnel.Owner, pid int) bool {
+			owner, ok := modules.IsModuleProcess(pid)
+			return ok && owner == module && pid == modules.Pid(module)
+		},
+		EncodeError: encodeError,
+		Relay:       func(module, site supervisor.Conn) { sshtunnel.Relay(module, site) },
+	}
+}
+
+// localDialer connects to the service behind an expose mapping: a port of the PBX, or, where it is private, the socket
+// at which the module listens, if it is really the module that does.
+func localDialer(s pluginhost.Sockets, modules *pluginhost.Host) func(context.Context, tunnel.Ref, tunnel.Mapping) (net.Conn, error) {
+	return func(ctx context.Context, ref tunnel.Ref, m tunnel.Mapping) (net.Conn, error) {
+		var d net.Dialer
+		if !m.Private() {
+			host := m.Local.Host
+			if host == "" {
+				host = "127.0.0.1"
+			}
+			return d.DialContext(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(m.Local.Port)))
+		}
+		conn, err := d.DialContext(ctx, "unix", s.Own(ref, m.Name))
+		if err != nil {
+			return nil, err
+		}
+		if pid, err := peerPID(conn.(*net.UnixConn)); err != nil || pid != modules.Pid(ref.Owner) {
+			conn.Close()
+			return nil, fmt.Errorf("process %d listens in place of module %s", pid, ref.Owner)
+		}
+		return conn, nil
+	}
+}
