@@ -1,0 +1,167 @@
+package registry
+
+import (
+	"slices"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// board is what is true right now, in memory only: what the supervisor and the module host reported last. A tunnel's
+// report is kept in its entry. Registry.mu guards it.
+type board struct {
+	shown  map[tunnel.Ref]shownKey
+	status map[tunnel.ConfigurationRef]tunnel.ConfigurationStatus
+	purged map[tunnel.ConfigurationRef]bool // removed with their files, and the module host has not heard yet
+}
+
+// shownKey is the key that a server really showed when another was expected.
+type shownKey struct {
+	server tunnel.Server
+	pin    tunnel.Pin
+}
+
+func newBoard() board {
+	return board{
+		shown:  map[tunnel.Ref]shownKey{},
+		status: map[tunnel.ConfigurationRef]tunnel.ConfigurationStatus{},
+		purged: map[tunnel.ConfigurationRef]bool{},
+	}
+}
+
+const untried = "not tried yet"
+
+// Report puts on the board how a tunnel is. A report of one that shall not run is out of date and dropped. Watchers and
+// journal are told where state or reason of the tunnel or a mapping changed.
+func (r *Registry) Report(ref tunnel.Ref, s tunnel.Status) {
+	r.mu.Lock()
+	if was := r.tunnels[ref]; was != nil && was.wanted.Active {
+		now := *was
+		reported := cloneStatus(s)
+		if s.State.Linked() {
+			delete(r.shown, ref)
+		}
+		now.reported = &reported
+		r.showLocked("host", was, &now, false)
+	}
+	r.mu.Unlock()
+	r.teller.flush()
+}
+
+// compose joins what shall be with what was reported. A mapping nobody has judged yet makes a linked tunnel connecting
+// again, since up says that every mapping is proved.
+func compose(e *entry, was tunnel.Status) tunnel.Status {
+	var s tunnel.Status
+	if e.reported != nil {
+		s = cloneStatus(*e.reported)
+	}
+	for _, m := range e.tunnel.Mappings {
+		if e.wanted.Active && s.State.Linked() && s.Mapping(m.Name).State == "" {
+			s.State, s.Reason, s.Message = tunnel.Connecting, "", "mapping "+m.Name+" is "+untried
+			s.Mappings = append(s.Mappings, tunnel.MappingStatus{Name: m.Name, State: tunnel.Down, Message: untried})
+		}
+	}
+	if e.wanted.Active && s.State == "" {
+		s.State, s.Message = tunnel.Connecting, untried
+	}
+	s = e.wanted.Status(s)
+	s.Warnings = append(tunnel.Warnings(e.tunnel), s.Warnings...)
+	if s.Since.IsZero() && s.State == was.State && s.Reason == was.Reason {
+		s.Since = was.Since
+	}
+	if s.Since.IsZero() {
+		s.Since = now()
+	}
+	return s
+}
+
+// replaceLocked puts a committed entry in place of the one the index has and tells what changed.
+func (r *Registry) replaceLocked(by string, e *entry) {
+	was := r.tunnels[e.tunnel.Ref]
+	if was == nil || relink(was, e) {
+		r.generation++
+		e.wanted.Generation, e.reported = r.generation, nil
+	} else {
+		e.wanted.Generation, e.reported = was.wanted.Generation, stillTrue(was, e)
+	}
+	if was != nil && was.tunnel.Server != e.tunnel.Server {
+		delete(r.shown, e.tunnel.Ref)
+	}
+	r.recordChangedLocked(by, was, e)
+	r.showLocked(by, was, e, true)
+	r.markWantedLocked(e.tunnel.Ref)
+}
+
+// relink reports whether a link made for was cannot serve now: it goes elsewhere, logs in otherwise, expects another
+// key, or is due again after it was not. A key learned by the very link, or confirmed, is no such change.
+func relink(was, now *entry) bool {
+	a, b := was.tunnel, now.tunnel
+	otherKey := a.Pin.Fingerprint != "" && (a.Pin.Fingerprint != b.Pin.Fingerprint || a.Pin.KeyType != b.Pin.KeyType)
+	return a.Server != b.Server || a.Login != b.Login || a.OwnKey != b.OwnKey || was.secret != now.secret ||
+		otherKey || expected(a) != expected(b) && b.Pin.Fingerprint == "" || !was.wanted.Active && now.wanted.Active
+}
+
+// expected is the fingerprint that a link is to meet: one given beforehand serves until a key is pinned.
+func expected(t tunnel.Tunnel) string {
+	if t.Pin.Fingerprint != "" {
+		return ""
+	}
+	return t.Fingerprint
+}
+
+// stillTrue is the former report less what it said of mappings that are others now.
+func stillTrue(was, now *entry) *tunnel.Status {
+	if was.reported == nil || !now.wanted.Active {
+		return nil
+	}
+	s := cloneStatus(*was.reported)
+	s.Mappings = slices.DeleteFunc(s.Mappings, func(ms tunnel.MappingStatus) bool {
+		a, ok := mappingNamed(was.tunnel, ms.Name)
+		b, still := mappingNamed(now.tunnel, ms.Name)
+		return !ok || !still || a != b
+	})
+	return &s
+}
+
+func (r *Registry) removeLocked(by string, ref tunnel.Ref, why tunnel.Finding) {
+	r.put(ref, nil)
+	delete(r.shown, ref)
+	r.removedLocked(by, ref, why)
+	r.watchLocked(tunnel.Change{Type: tunnel.Removed, Tunnel: tunnel.View{Tunnel: tunnel.Tunnel{Ref: ref}}})
+	r.markWantedLocked(ref)
+}
+
+// showLocked makes now what everyone sees of a tunnel. changed says that its record may differ; a status that differs in
+// proofs and counters alone is shown, but not told.
+func (r *Registry) showLocked(by string, was, now *entry, changed bool) {
+	var before tunnel.View
+	if was != nil {
+		before = was.view
+	}
+	now.view = tunnel.View{Tunnel: now.tunnel, Status: compose(now, before.Status)}
+	r.put(now.tunnel.Ref, now)
+	turned := !before.Status.Same(now.view.Status)
+	if was != nil && turned {
+		r.statesChangedLocked(before, now.view)
+	}
+	if was == nil || turned || changed && !sameTunnel(was.tunnel, now.tunnel) {
+		r.watchLocked(tunnel.Change{Type: tunnel.Changed, Tunnel: now.view})
+	}
+}
+
+// sameTunnel reports whether a and b are the same in every field.
+func sameTunnel(a, b tunnel.Tunnel) bool {
+	return sameShape(a, b) && a.Node == b.Node && a.Configuration == b.Configuration && a.Settings == b.Settings &&
+		a.Pin == b.Pin && a.Suspended == b.Suspended && slices.Equal(a.AcceptWider, b.AcceptWider) && a.Revision == b.Revision
+}
+
+func cloneStatus(s tunnel.Status) tunnel.Status {
+	s.Warnings, s.Mappings = slices.Clone(s.Warnings), slices.Clone(s.Mappings)
+	return s
+}
+
+// cloneView is a copy that shares nothing with the index.
+func cloneView(v tunnel.View) tunnel.View {
+	v.AcceptWider, v.Mappings = slices.Clone(v.AcceptWider), slices.Clone(v.Mappings)
+	v.Status = cloneStatus(v.Status)
+	return v
+}

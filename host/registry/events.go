@@ -1,0 +1,178 @@
+package registry
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// RecordDamaged is the event of a record that is there but cannot be read. Its subject is the record's key.
+const RecordDamaged tunnel.EventType = "record-damaged"
+
+// host is the actor of what nobody asked for.
+const host = "host"
+
+// teller hands events to the journal in the order they were noted, one at a time, outside the registry's lock.
+type teller struct {
+	tell    func(tunnel.Event)
+	telling sync.Mutex
+
+	mu     sync.Mutex
+	noted  []tunnel.Event
+	damage map[string]bool // records told to be damaged already
+}
+
+func (t *teller) note(e tunnel.Event) {
+	e.Time = now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.noted = append(t.noted, e)
+}
+
+// first reports whether key was not asked for before.
+func (t *teller) first(key string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.damage[key] {
+		return false
+	}
+	assign(&t.damage, key, true)
+	return true
+}
+
+// drop forgets what is noted.
+func (t *teller) drop() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.noted = nil
+}
+
+// flush tells what is noted. When it returns, all that the caller noted has been told.
+func (t *teller) flush() {
+	t.telling.Lock()
+	defer t.telling.Unlock()
+	t.mu.Lock()
+	events := t.noted
+	t.noted = nil
+	t.mu.Unlock()
+	for _, e := range events {
+		t.tell(e)
+	}
+}
+
+// tellDamage notes a record that cannot be read, in log and journal.
+func (r *Registry) tellDamage(err error) {
+	key, reason := damageOf(err)
+	if !r.teller.first(key) {
+		return
+	}
+	r.Log.Error("a record is damaged and left out", "record", key, "reason", reason)
+	r.teller.note(tunnel.Event{Type: RecordDamaged, Actor: host, Subject: key, Message: reason})
+}
+
+// recordChangedLocked notes that a tunnel was added, or in which parts it changed.
+func (r *Registry) recordChangedLocked(by string, was, now *entry) {
+	ref := now.tunnel.Ref.String()
+	if was == nil {
+		r.teller.note(tunnel.Event{Type: tunnel.TunnelAdded, Actor: by, Subject: ref})
+		return
+	}
+	if parts := changedParts(was, now); len(parts) > 0 {
+		r.teller.note(tunnel.Event{
+			Type: tunnel.TunnelChanged, Actor: by, Subject: ref, Fields: map[string]string{"changed": strings.Join(parts, " ")},
+		})
+	}
+}
+
+// changedParts names what differs, pins excepted: those have events of their own.
+func changedParts(was, now *entry) []string {
+	a, b := was.tunnel, now.tunnel
+	var parts []string
+	for _, p := range []struct {
+		name    string
+		differs bool
+	}{
+		{"server", a.Server != b.Server},
+		{"login", a.Login != b.Login || a.OwnKey != b.OwnKey},
+		{"secret", was.secret != now.secret},
+		{"fingerprint", a.Fingerprint != b.Fingerprint},
+		{"comment", a.Comment != b.Comment},
+		{"mappings", !slices.Equal(a.Mappings, b.Mappings)},
+		{"suspended", a.Suspended != b.Suspended},
+		{"accept-wider", !slices.Equal(a.AcceptWider, b.AcceptWider)},
+	} {
+		if p.differs {
+			parts = append(parts, p.name)
+		}
+	}
+	return parts
+}
+
+func (r *Registry) removedLocked(by string, ref tunnel.Ref, why tunnel.Finding) {
+	e := tunnel.Event{Type: tunnel.TunnelRemoved, Actor: by, Subject: ref.String()}
+	if why.Code != "" {
+		e.Reason, e.Message = tunnel.Reason(why.Code), why.Error()
+	}
+	r.teller.note(e)
+}
+
+// statesChangedLocked notes what differs in state or reason between two views of a tunnel.
+func (r *Registry) statesChangedLocked(was, now tunnel.View) {
+	a, b := was.Status, now.Status
+	if a.State != b.State || a.Reason != b.Reason {
+		r.teller.note(stateEvent(tunnel.TunnelState, now.Ref.String(), a.State, b.State, b.Reason, b.Message))
+	}
+	for _, m := range b.Mappings {
+		if before := a.Mapping(m.Name); before.State != m.State || before.Reason != m.Reason {
+			r.teller.note(stateEvent(tunnel.MappingState, now.Ref.String()+"/"+m.Name, before.State, m.State, m.Reason, m.Message))
+		}
+	}
+}
+
+func stateEvent(typ tunnel.EventType, subject string, was, state tunnel.State, reason tunnel.Reason, message string) tunnel.Event {
+	return tunnel.Event{
+		Type: typ, Actor: host, Subject: subject, Reason: reason, Message: message,
+		Fields: map[string]string{"state": string(state), "was": string(was)},
+	}
+}
+
+// configurationChangedLocked notes what happened to a configuration and marks it for whoever runs it.
+func (r *Registry) configurationChangedLocked(by string, was, now *family) {
+	a, b := configurationIn(was), configurationIn(now)
+	var what string
+	switch {
+	case a == nil && b == nil, a != nil && b != nil && a.Revision == b.Revision:
+		return
+	case a == nil:
+		what = "added"
+	case b == nil:
+		what = "removed"
+	case a.Enabled != b.Enabled && b.Enabled:
+		what = "enabled"
+	case a.Enabled != b.Enabled:
+		what = "disabled"
+	default:
+		what = "changed"
+	}
+	ref := now.configurationRef()
+	if a == nil || b == nil || a.Enabled != b.Enabled {
+		delete(r.status, ref)
+	}
+	r.stale[ref.Module] = true
+	r.markRunLocked(ref)
+	r.teller.note(tunnel.Event{Type: tunnel.ConfigChanged, Actor: by, Subject: ref.String(), Message: what, Fields: map[string]string{"change": what}})
+}
+
+func configurationIn(f *family) *configurationRecord {
+	if f == nil {
+		return nil
+	}
+	return f.configuration
+}
+
+// refuse notes an attempt to change what is another's.
+func (r *Registry) refuse(by string, f tunnel.Finding) {
+	r.teller.note(tunnel.Event{Type: tunnel.Refused, Actor: by, Subject: f.Value, Reason: tunnel.Reason(f.Code), Message: f.Message})
+}

@@ -1,0 +1,102 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+	"github.com/culvert-pbx/culvert/store"
+)
+
+// contents is everything a store holds for the index.
+type contents struct {
+	families map[string]*family
+	modules  map[tunnel.Owner]*moduleRecord
+	broken   map[tunnel.Owner]error
+	damage   []error
+}
+
+// readAll reads every record once. What is damaged is noted and left out.
+func readAll(ctx context.Context, s store.Store) (*contents, error) {
+	c := &contents{
+		families: map[string]*family{}, modules: map[tunnel.Owner]*moduleRecord{}, broken: map[tunnel.Owner]error{},
+	}
+	_, err := s.View(ctx, func(rd store.Reader) error {
+		for rec, err := range rd.Scan("") {
+			if err == nil || errors.Is(err, store.ErrDamaged) {
+				err = c.take(rd, rec.Key)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	})
+	return c, err
+}
+
+// take reads what the main record under key stands for. The other records of a family are read with it.
+func (c *contents) take(rd store.Reader, key string) error {
+	switch {
+	case strings.HasPrefix(key, tunnelPrefix), strings.HasPrefix(key, configurationPrefix):
+		f, err := readFamily(rd, key, c.note)
+		if err == nil && f.named() {
+			c.families[key] = f
+		}
+		return err
+	case strings.HasPrefix(key, modulePrefix):
+		owner := tunnel.Owner(strings.TrimPrefix(key, modulePrefix))
+		m, err := read[moduleRecord](rd, key)
+		if errors.Is(err, store.ErrDamaged) {
+			c.note(err)
+			c.broken[owner], err = err, nil
+		}
+		if m != nil {
+			c.modules[owner] = m
+		}
+		return err
+	}
+	return nil
+}
+
+func (c *contents) note(err error) { c.damage = append(c.damage, err) }
+
+// named reports whether the family's key is one that the registry gives.
+func (f *family) named() bool {
+	if strings.HasPrefix(f.key, configurationPrefix) {
+		_, fs := tunnel.ParseConfigurationRef(strings.TrimPrefix(f.key, configurationPrefix))
+		return len(fs) == 0
+	}
+	ref, fs := tunnel.ParseRef(strings.TrimPrefix(f.key, tunnelPrefix))
+	return len(fs) == 0 && !ref.Name.Declared()
+}
+
+// reload makes the index what the store holds. At the first time nobody is told of what was there before.
+func (r *Registry) reload(ctx context.Context, first bool) error {
+	c, err := readAll(ctx, r.Store)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	for key, f := range r.families {
+		if c.families[key] == nil {
+			c.families[key] = &family{key: f.key}
+		}
+	}
+	for owner := range r.modules {
+		if c.modules[owner] == nil {
+			c.modules[owner] = nil
+		}
+	}
+	r.broken = c.broken
+	r.takeOverLocked(host, c.modules, c.families, nil)
+	r.mu.Unlock()
+	if first {
+		r.teller.drop()
+	}
+	for _, err := range c.damage {
+		r.tellDamage(err)
+	}
+	return nil
+}

@@ -1,0 +1,35 @@
+package registry
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"github.com/culvert-pbx/culvert/sdk/settings"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+const maxDescription = 128 << 10 // bytes of a description as JSON
+
+// checkModule says what is wrong with what a module says of itself: it comes from a foreign process.
+func checkModule(name tunnel.Owner, sha256 string, d tunnel.Description) tunnel.Findings {
+	fs := tunnel.CheckDescription(d)
+	malformed := func(field, value, message string) {
+		fs = append(fs, tunnel.Finding{
+			Code: tunnel.Malformed, Field: field, Value: tunnel.Clean(value, 80), Message: message, WayOut: "ask the module's author",
+		})
+	}
+	if d.Name != string(name) {
+		malformed("name", d.Name, fmt.Sprintf("module %s calls itself %q", name, tunnel.Clean(d.Name, tunnel.MaxName)))
+	}
+	if sum, err := hex.DecodeString(sha256); err != nil || len(sum) != 32 {
+		malformed("sha256", sha256, "the checksum is not a SHA-256 in hexadecimal digits")
+	}
+	if err := settings.CheckSchema(d.Schema); err != nil {
+		malformed("schema", "", tunnel.Clean(err.Error(), 200))
+	}
+	if b, err := json.Marshal(d); err != nil || len(b) > maxDescription {
+		malformed("description", "", fmt.Sprintf("the description is larger than %d bytes", maxDescription))
+	}
+	return fs
+}

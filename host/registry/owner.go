@@ -1,0 +1,92 @@
+package registry
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// service is the registry as one owner sees it. The owner is bound here, where a connection opens, and named in no call.
+type service struct {
+	*Registry
+	owner tunnel.Owner
+}
+
+var _ tunnel.Service = service{}
+
+// As gives the Service of one owner. It can change that owner's declared tunnels and nothing else.
+func (r *Registry) As(owner tunnel.Owner) tunnel.Service { return service{r, owner} }
+
+// Declare is tunnel.Service's. Who asks for another owner's tunnel is refused before anything else is looked at, and the
+// attempt stands in the journal under the name the connection has.
+func (s service) Declare(ctx context.Context, configuration string, set []tunnel.Declaration) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	by := "module:" + string(s.owner)
+	if fs := tunnel.CheckDeclared(s.owner, configuration, set); len(fs) > 0 {
+		for _, f := range fs {
+			if f.Code == tunnel.NotOwner {
+				s.refuse(by, f)
+			}
+		}
+		s.teller.flush()
+		return fs
+	}
+	ref := tunnel.ConfigurationRef{Module: s.owner, Name: configuration}
+	return s.change(ctx, by, func(d *draft) error { return d.declare(ref, set) })
+}
+
+func (d *draft) declare(ref tunnel.ConfigurationRef, set []tunnel.Declaration) error {
+	if fs := tunnel.CheckName(ref.Name, tunnel.MaxName); len(fs) > 0 {
+		return noConfiguration(ref)
+	}
+	f, _, err := d.configured(ref)
+	if err != nil {
+		return err
+	}
+	f.declared = nil
+	f.repaired(declarationPrefix)
+	for _, want := range set {
+		slots := slices.Compact(slices.Sorted(slices.Values(want.Slots)))
+		assign(&f.declared, want.Ref.Name, declaration{want.Settings, slots})
+	}
+	return nil // settle computes and judges them
+}
+
+// Get is tunnel.Service's.
+func (r *Registry) Get(ctx context.Context, ref tunnel.Ref) (tunnel.View, error) {
+	if err := ctx.Err(); err != nil {
+		return tunnel.View{}, err
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	e := r.tunnels[ref]
+	if e == nil {
+		return tunnel.View{}, tunnel.Findings{tunnel.NotFoundFinding(ref)}
+	}
+	return cloneView(e.view), nil
+}
+
+// List is tunnel.Service's.
+func (r *Registry) List(ctx context.Context) iter.Seq2[tunnel.View, error] {
+	return func(yield func(tunnel.View, error) bool) {
+		r.mu.RLock()
+		order := slices.Clone(r.order)
+		r.mu.RUnlock()
+		for _, e := range order {
+			if err := ctx.Err(); err != nil {
+				yield(tunnel.View{}, err)
+				return
+			}
+			if !yield(cloneView(e.view), nil) {
+				return
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			yield(tunnel.View{}, err)
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// Learned pins the key that a server showed at the first success: learned, or confirmed where a fingerprint given
+// beforehand was met. Where another key is pinned already, or the tunnel leads elsewhere by now, nothing happens.
+func (r *Registry) Learned(ctx context.Context, ref tunnel.Ref, server tunnel.Server, shown tunnel.Pin) error {
+	learned := false
+	err := r.change(ctx, host, func(d *draft) error {
+		learned = false
+		f, t, err := d.tunnel(ref)
+		if err != nil {
+			return err
+		}
+		if t.Server != server || t.Pin.State != tunnel.PinNone {
+			return nil
+		}
+		learned = true
+		shown.State = tunnel.PinLearned
+		if t.Fingerprint != "" {
+			shown.State = tunnel.PinConfirmed
+		}
+		return d.pin(f, t, shown)
+	})
+	if err == nil && learned {
+		r.tellKey(tunnel.KeyLearned, host, ref, tunnel.Pin{}, shown)
+	}
+	return err
+}
+
+// Shown notes the key that a server really showed where another was expected, for AcceptKey. It is not kept over a
+// restart.
+func (r *Registry) Shown(ref tunnel.Ref, shown tunnel.Pin) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := r.tunnels[ref]; e != nil {
+		r.shown[ref] = shownKey{e.tunnel.Server, shown}
+	}
+}
+
+// AcceptKey makes the key last shown the one that is expected, or confirms the learned one. before and after are what
+// was and is expected.
+func (r *Registry) AcceptKey(ctx context.Context, by string, ref tunnel.Ref) (before, after tunnel.Pin, err error) {
+	err = r.change(ctx, by, func(d *draft) error {
+		f, t, err := d.tunnel(ref)
+		if err != nil {
+			return err
+		}
+		before = t.Pin
+		after = r.acceptable(t)
+		if after.Fingerprint == "" {
+			return tunnel.Findings{noKey(ref)}
+		}
+		if f.made != nil && t.Fingerprint != "" && t.Fingerprint != after.Fingerprint {
+			f.made.Fingerprint = "" // it was that of another key
+		}
+		return d.pin(f, t, after)
+	})
+	if err != nil {
+		return tunnel.Pin{}, tunnel.Pin{}, err
+	}
+	if before != after {
+		r.mu.Lock()
+		delete(r.shown, ref)
+		r.mu.Unlock()
+		r.tellKey(tunnel.KeyAccepted, by, ref, before, after)
+	}
+	return before, after, nil
+}
+
+// acceptable is the key that accepting means for t: the one shown, else the one pinned.
+func (r *Registry) acceptable(t tunnel.Tunnel) tunnel.Pin {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	key := t.Pin
+	if shown, ok := r.shown[t.Ref]; ok && shown.server == t.Server {
+		key = shown.pin
+	} else if key == unreadablePin {
+		return tunnel.Pin{}
+	}
+	key.State = tunnel.PinConfirmed
+	return key
+}
+
+func noKey(ref tunnel.Ref) tunnel.Finding {
+	return tunnel.Finding{
+		Code: tunnel.NotFound, Field: "tunnel", Value: ref.String(),
+		Message: fmt.Sprintf("the server of %s has not shown a host key yet", ref),
+		WayOut:  "culvert tunnel restart " + ref.String() + " --wait, then accept what it shows",
+	}
+}
+
+// pin pins a key for the server t leads to. Where the record could not be read, the family's other tunnels keep a pin
+// that no key meets.
+func (d *draft) pin(f *family, t tunnel.Tunnel, p tunnel.Pin) error {
+	fingerprint, fs := tunnel.ParseFingerprint(p.Fingerprint)
+	if len(fs) > 0 {
+		return fs.In("fingerprint")
+	}
+	if f.damaged[pinPrefix] {
+		m, err := d.module(t.Ref.Owner)
+		if err != nil {
+			return err
+		}
+		for name, place := range f.places(m) {
+			assign(&f.pins, name, pinOf(place.server, unreadablePin))
+		}
+		f.repaired(pinPrefix)
+	}
+	p.Fingerprint, p.KeyType = fingerprint, tunnel.Clean(p.KeyType, 64)
+	assign(&f.pins, t.Ref.Name, pinOf(t.Server, p))
+	return nil
+}
+
+func pinOf(s tunnel.Server, p tunnel.Pin) pin {
+	return pin{Server: serverRecord(s), State: p.State, KeyType: p.KeyType, Fingerprint: p.Fingerprint}
+}
+
+func (r *Registry) tellKey(typ tunnel.EventType, by string, ref tunnel.Ref, before, after tunnel.Pin) {
+	r.teller.note(tunnel.Event{
+		Type: typ, Actor: by, Subject: ref.String(), Message: after.KeyType + " " + after.Fingerprint,
+		Fields: map[string]string{"key_type": after.KeyType, "fingerprint": after.Fingerprint, "pin": string(after.State), "was": before.Fingerprint},
+	})
+	r.teller.flush()
+}

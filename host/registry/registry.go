@@ -1,0 +1,176 @@
+// Package registry is the single gate to everything durable: tunnels, configurations, secrets, pinned keys, modules.
+//
+// Four parties call it. A plugin's connection gets As(owner), which can change that owner's tunnels and nothing else.
+// The control API calls the operator's verbs (AddTunnel, SetConfiguration, ...). The supervisor reads what shall run
+// (Wanted, Credential) and reports what does (Report). The module host reads which configurations run (Runs) and keeps
+// what modules say of themselves (PinModule).
+//
+// What it promises: a change is one store transaction, in which every rule over all tunnels is checked; it is whole or
+// not there; it is told to watchers and the journal only after it was committed, in the order of commits. What shall be
+// is stored, what is lives in memory only; Get, List and Watch join the two. Reads never touch the store. No secret
+// leaves it but through Credential and RunSettings.
+package registry
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+	"github.com/culvert-pbx/culvert/store"
+)
+
+// Config is what a registry works with. Store and Sealer are required.
+type Config struct {
+	Store  store.Store
+	Sealer Sealer
+
+	// Tell takes each event, one at a time and in order. It must not call the registry.
+	Tell func(tunnel.Event)
+
+	Log hclog.Logger
+
+	// Reserved says where the host itself listens on the PBX: no mapping may listen or lead there.
+	Reserved func() []tunnel.Endpoint
+}
+
+// Registry holds the records of one store; nobody else may write there. All methods are safe for concurrent use.
+type Registry struct {
+	Config
+	writing chan struct{} // holds one token while a change is made
+	doubt   bool          // a change may or may not have been written: read all again. Held by who writes
+	teller  teller
+
+	mu sync.RWMutex
+	index
+	board
+	watchers map[*watcher]struct{}
+	wanting  map[*dirty[tunnel.Ref]]struct{}
+	running  map[*dirty[tunnel.ConfigurationRef]]struct{}
+}
+
+// Open reads every record of the store. Damaged ones are left out, logged and told as events; the rest works. Ports
+// reserved otherwise than the records say are put right.
+func Open(ctx context.Context, c Config) (*Registry, error) {
+	r := &Registry{
+		Config: c.withDefaults(), writing: make(chan struct{}, 1),
+		index: newIndex(), board: newBoard(),
+		watchers: map[*watcher]struct{}{},
+		wanting:  map[*dirty[tunnel.Ref]]struct{}{},
+		running:  map[*dirty[tunnel.ConfigurationRef]]struct{}{},
+	}
+	r.teller.tell = r.Tell
+	if err := r.reload(ctx, true); err != nil {
+		return nil, err
+	}
+	if err := r.repairPorts(ctx); err != nil {
+		return nil, err
+	}
+	r.teller.flush()
+	return r, nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.Tell == nil {
+		c.Tell = func(tunnel.Event) {}
+	}
+	if c.Log == nil {
+		c.Log = hclog.NewNullLogger()
+	}
+	if c.Reserved == nil {
+		c.Reserved = func() []tunnel.Endpoint { return nil }
+	}
+	return c
+}
+
+// change makes one change: the steps draft it inside a store transaction, the rules are applied, and what was committed
+// is shown and told. Steps may run more than once.
+func (r *Registry) change(ctx context.Context, by string, steps ...func(*draft) error) error {
+	select {
+	case r.writing <- struct{}{}:
+		defer func() { <-r.writing }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := r.resolveDoubt(ctx); err != nil {
+		return err
+	}
+	var d *draft
+	var refused error
+	_, err := r.Store.Update(ctx, func(tx store.Tx) error {
+		d = newDraft(r, tx)
+		refused = d.run(steps)
+		return refused
+	})
+	if err != nil {
+		return r.notWritten(err, refused)
+	}
+	r.commit(by, d)
+	r.teller.flush()
+	return nil
+}
+
+// notWritten says why a change did not happen. After an error of the store it may have happened all the same.
+func (r *Registry) notWritten(err, refused error) error {
+	switch {
+	case refused != nil:
+		return refused
+	case errors.Is(err, store.ErrTooBig):
+		return tunnel.Findings{{
+			Code: tunnel.TooMany, Message: "the change touches more records than one change can hold",
+			WayOut: "make it in several steps, each with fewer sites or mappings",
+		}}
+	case !errors.Is(err, store.ErrBusy):
+		r.doubt = true
+	}
+	return err
+}
+
+func (r *Registry) resolveDoubt(ctx context.Context) error {
+	if !r.doubt {
+		return nil
+	}
+	if err := r.reload(ctx, false); err != nil {
+		return err
+	}
+	r.doubt = false
+	return nil
+}
+
+// commit shows what d changed, under the actor's name.
+func (r *Registry) commit(by string, d *draft) {
+	families := map[string]*family{}
+	for key, e := range d.families {
+		families[key] = e.after
+	}
+	modules := map[tunnel.Owner]*moduleRecord{}
+	for owner := range d.former {
+		modules[owner] = d.modules[owner]
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if d.purge {
+		for _, f := range families {
+			r.purged[f.configurationRef()] = true
+		}
+	}
+	r.takeOverLocked(by, modules, families, d.why)
+}
+
+// takeOverLocked shows what was committed: modules first, since tunnels are computed from them, then configurations,
+// since tunnels hang on them.
+func (r *Registry) takeOverLocked(by string, modules map[tunnel.Owner]*moduleRecord, families map[string]*family, why map[tunnel.Ref]tunnel.Finding) {
+	for owner, m := range modules {
+		r.setModuleLocked(owner, m)
+	}
+	for _, key := range sortedKeys(families) {
+		r.setFamilyLocked(by, families[key], why)
+	}
+	r.reviewLocked(by)
+}
+
+// now is the time that statuses and events bear.
+func now() time.Time { return time.Now().UTC() }

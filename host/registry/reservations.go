@@ -1,0 +1,258 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+	"github.com/culvert-pbx/culvert/store"
+)
+
+// reserve checks every tunnel that is new or changed by the rules over several tunnels and moves its reservations. All
+// ports the change gives up are free before any is taken, so two tunnels may swap theirs.
+func (d *draft) reserve(moves []move) (tunnel.Findings, error) {
+	for _, mv := range moves {
+		if err := d.release(mv); err != nil {
+			return nil, err
+		}
+	}
+	var fs tunnel.Findings
+	for _, mv := range moves {
+		mfs, err := d.check(mv)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(mfs) > 0 && d.yielding && mv.now.Configuration != "":
+			d.withdraw(mv.in, mv.now.Ref.Name, mfs[0])
+		case len(mfs) > 0:
+			fs = append(fs, mv.now.InSettings(mfs)...)
+		default:
+			if err := d.take(mv); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return fs, nil
+}
+
+// check is every rule for one tunnel of the change. One that stays as it was had passed them.
+func (d *draft) check(mv move) (tunnel.Findings, error) {
+	if mv.now.Ref.Name == "" || sameShape(mv.was, mv.now) {
+		return nil, nil
+	}
+	m, err := d.module(mv.now.Ref.Owner)
+	if err != nil {
+		return nil, err
+	}
+	fs := tunnel.Check(mv.now)
+	if m != nil {
+		fs = append(fs, tunnel.CheckPolicy(mv.now, m.Description.Policy, m.Description.Slots)...)
+	}
+	fs = append(fs, checkReserved(mv.now, d.reg.Reserved())...)
+	held, err := d.heldBeside(mv.now)
+	return append(fs, tunnel.Conflicts(tunnel.Reservations(mv.now), held)...), err
+}
+
+// sameShape reports whether the rules see no difference between a and b.
+func sameShape(a, b tunnel.Tunnel) bool {
+	return a.Ref == b.Ref && a.Server == b.Server && a.Login == b.Login && a.OwnKey == b.OwnKey &&
+		a.Fingerprint == b.Fingerprint && a.Comment == b.Comment && slices.Equal(a.Mappings, b.Mappings)
+}
+
+// scope returns the reservations of one scope, to be changed in place. A damaged record is made anew from the tunnels.
+func (d *draft) scope(name string) (*portsRecord, error) {
+	if rec, ok := d.ports[name]; ok {
+		return rec, nil
+	}
+	rec, err := read[portsRecord](d.tx, portsPrefix+name)
+	switch {
+	case errors.Is(err, store.ErrDamaged):
+		d.reg.tellDamage(err)
+		rec = d.reg.portsOf(name)
+	case err != nil:
+		return nil, err
+	case rec == nil:
+		rec = &portsRecord{Node: tunnel.Node}
+	}
+	d.ports[name] = rec
+	return rec, nil
+}
+
+// keepsPorts reports whether the change leaves the tunnel's reservations as they are.
+func (mv move) keepsPorts() bool {
+	return slices.Equal(tunnel.Reservations(mv.was), tunnel.Reservations(mv.now))
+}
+
+func (d *draft) release(mv move) error {
+	if mv.keepsPorts() {
+		return nil
+	}
+	for _, r := range tunnel.Reservations(mv.was) {
+		rec, err := d.scope(r.Scope)
+		if err != nil {
+			return err
+		}
+		delete(rec.Held, r.Ref.String())
+	}
+	return nil
+}
+
+func (d *draft) take(mv move) error {
+	if mv.keepsPorts() {
+		return nil
+	}
+	for _, r := range tunnel.Reservations(mv.now) {
+		rec, err := d.scope(r.Scope)
+		if err != nil {
+			return err
+		}
+		rec.hold(r)
+	}
+	return nil
+}
+
+func (p *portsRecord) hold(r tunnel.Reservation) {
+	mine := p.Held[r.Ref.String()]
+	assign(&mine, r.Mapping, r.Port)
+	assign(&p.Held, r.Ref.String(), mine)
+}
+
+// heldBeside is what others hold in the scopes of t.
+func (d *draft) heldBeside(t tunnel.Tunnel) ([]tunnel.Reservation, error) {
+	var held []tunnel.Reservation
+	seen := map[string]bool{}
+	for _, r := range tunnel.Reservations(t) {
+		if seen[r.Scope] {
+			continue
+		}
+		seen[r.Scope] = true
+		rec, err := d.scope(r.Scope)
+		if err != nil {
+			return nil, err
+		}
+		held = append(held, rec.reservations(r.Scope)...)
+	}
+	return held, nil
+}
+
+func (p *portsRecord) reservations(scope string) []tunnel.Reservation {
+	var rs []tunnel.Reservation
+	for text, ports := range p.Held {
+		ref, fs := tunnel.ParseRef(text)
+		if len(fs) > 0 {
+			continue
+		}
+		for mapping, port := range ports {
+			rs = append(rs, tunnel.Reservation{Scope: scope, Port: port, Ref: ref, Mapping: mapping})
+		}
+	}
+	return rs
+}
+
+// portsOf is the record of a scope as the tunnels say it.
+func (r *Registry) portsOf(scope string) *portsRecord {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	rec := &portsRecord{Node: tunnel.Node}
+	for _, e := range r.order {
+		for _, res := range tunnel.Reservations(e.tunnel) {
+			if res.Scope == scope {
+				rec.hold(res)
+			}
+		}
+	}
+	return rec
+}
+
+// checkReserved keeps mappings off the ports the host itself listens on: they would listen there too, or let others in.
+func checkReserved(t tunnel.Tunnel, reserved []tunnel.Endpoint) tunnel.Findings {
+	var fs tunnel.Findings
+	for _, m := range t.Mappings {
+		if !m.Private() && slices.ContainsFunc(reserved, func(own tunnel.Endpoint) bool { return meets(m, own) }) {
+			fs = append(fs, tunnel.Finding{
+				Code: tunnel.PolicyRefused, Field: "mappings[" + m.Name + "].local.port", Value: strconv.Itoa(m.Local.Port),
+				Message: "Culvert itself listens on local port " + strconv.Itoa(m.Local.Port),
+				WayOut:  "choose another local port",
+			})
+		}
+	}
+	return fs
+}
+
+// meets reports whether the local end of m is, or may be, the host's own listener.
+func meets(m tunnel.Mapping, own tunnel.Endpoint) bool {
+	if m.Local.Port != own.Port {
+		return false
+	}
+	host := strings.ToLower(m.Local.Host)
+	a, err := netip.ParseAddr(host)
+	here := host == "" || host == "localhost" || err == nil && a.IsLoopback()
+	return here || strings.EqualFold(host, own.Host)
+}
+
+// repairPorts puts right the reservations that do not say what the tunnels say, and says so.
+func (r *Registry) repairPorts(ctx context.Context) error {
+	want := r.allPorts()
+	_, err := r.Store.View(ctx, func(rd store.Reader) error {
+		for rec, err := range rd.Scan(portsPrefix) {
+			if err != nil && !errors.Is(err, store.ErrDamaged) {
+				return err
+			}
+			scope := strings.TrimPrefix(rec.Key, portsPrefix)
+			if _, ok := want[scope]; !ok {
+				want[scope] = nil
+			}
+			if stored, err := read[portsRecord](rd, rec.Key); err == nil && samePorts(stored, want[scope]) {
+				delete(want, scope)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(want) == 0 {
+		return err
+	}
+	r.Log.Warn("reserved ports differ from what the tunnels say and are put right", "scopes", len(want))
+	return r.writePorts(ctx, want)
+}
+
+func samePorts(a, b *portsRecord) bool {
+	return a != nil && b != nil && maps.EqualFunc(a.Held, b.Held, maps.Equal[map[string]int, map[string]int])
+}
+
+func (r *Registry) writePorts(ctx context.Context, want map[string]*portsRecord) error {
+	for scopes := range slices.Chunk(sortedKeys(want), store.MaxChangeKeys/4) {
+		_, err := r.Store.Update(ctx, func(tx store.Tx) error {
+			for _, scope := range scopes {
+				if err := write(tx, portsPrefix+scope, want[scope]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// allPorts is what the tunnels hold, by scope.
+func (r *Registry) allPorts() map[string]*portsRecord {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	all := map[string]*portsRecord{}
+	for _, e := range r.order {
+		for _, res := range tunnel.Reservations(e.tunnel) {
+			if all[res.Scope] == nil {
+				all[res.Scope] = &portsRecord{Node: tunnel.Node}
+			}
+			all[res.Scope].hold(res)
+		}
+	}
+	return all
+}

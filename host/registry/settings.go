@@ -1,0 +1,186 @@
+package registry
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/culvert-pbx/culvert/sdk/settings"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// sites are the sites in the family's settings, by settings path.
+func (f *family) sites(m *moduleRecord) map[string]tunnel.Site {
+	if f.configuration == nil || m == nil {
+		return nil
+	}
+	return settings.Sites(m.Description.Schema, f.configuration.Settings)
+}
+
+// place is where one tunnel of a family leads, declared or not yet.
+type place struct {
+	server      tunnel.Server
+	fingerprint string
+}
+
+// places are the servers that the family's records lead to, by the names of their tunnels. A site without a server, or
+// with one that cannot be read, has the zero one.
+func (f *family) places(m *moduleRecord) map[tunnel.Name]place {
+	if f.made != nil {
+		return map[tunnel.Name]place{f.ref().Name: {tunnel.Server(f.made.Server), f.made.Fingerprint}}
+	}
+	places := map[tunnel.Name]place{}
+	for path, s := range f.sites(m) {
+		places[tunnel.SettingsName(string(f.ref().Name), path)] = placeOf(s)
+	}
+	return places
+}
+
+func placeOf(s tunnel.Site) place {
+	server, fs := tunnel.ParseServer(s.Server)
+	if len(fs) > 0 {
+		server = tunnel.Server{}
+	}
+	fingerprint, fs := tunnel.ParseFingerprint(s.Fingerprint)
+	if len(fs) > 0 {
+		fingerprint = ""
+	}
+	return place{server, fingerprint}
+}
+
+func noSite(path string) tunnel.Finding {
+	shown := tunnel.Clean(path, 80)
+	return tunnel.Finding{
+		Code: tunnel.NotFound, Field: "settings", Value: shown,
+		Message: fmt.Sprintf("the settings have no site %q", shown), WayOut: "declare a site that the settings hold",
+	}
+}
+
+// checkSettings says all that is wrong with settings for a module, declared sites or not: a mistake shows when it is
+// made. The warnings are those of the tunnels the sites could become.
+func checkSettings(ref tunnel.ConfigurationRef, m *moduleRecord, doc json.RawMessage) (warnings []string, fs tunnel.Findings) {
+	fs = settings.Check(m.Description.Schema, doc)
+	sites := settings.Sites(m.Description.Schema, doc)
+	for _, path := range sortedKeys(sites) {
+		t, tfs := tunnel.Compute(tunnel.Declaration{Settings: path}, ref.Name, m.Description, sites[path])
+		if t.Server != (tunnel.Server{}) {
+			tfs = append(tfs, t.InSettings(tunnel.Check(t))...)
+			for _, w := range tunnel.Warnings(t) {
+				warnings = append(warnings, path+": "+w)
+			}
+		}
+		fs = addNew(fs, tfs)
+	}
+	if len(sites) > tunnel.MaxDeclared {
+		fs = append(fs, tunnel.Finding{
+			Code: tunnel.TooMany, Field: "settings", Message: fmt.Sprintf("the settings hold %d sites", len(sites)),
+			WayOut: fmt.Sprintf("use at most %d and a second configuration for the rest", tunnel.MaxDeclared),
+		})
+	}
+	return warnings, fs
+}
+
+// addNew appends the findings of more that fs does not hold yet.
+func addNew(fs, more tunnel.Findings) tunnel.Findings {
+	for _, f := range more {
+		if !slices.ContainsFunc(fs, func(o tunnel.Finding) bool { return o.Code == f.Code && o.Field == f.Field && o.Value == f.Value }) {
+			fs = append(fs, f)
+		}
+	}
+	return fs
+}
+
+// takeSettings puts a document into a configuration: what is secret is sealed apart, "***" keeps the secret stored
+// before. A site's password does not follow it to another server.
+func (r *Registry) takeSettings(f *family, m *moduleRecord, doc json.RawMessage) (warnings []string, fs tunnel.Findings, err error) {
+	schema := m.Description.Schema
+	warnings, fs = checkSettings(f.configurationRef(), m, doc)
+	if len(fs) > 0 {
+		return nil, fs, nil
+	}
+	was, is := f.sites(m), settings.Sites(schema, doc)
+	shown, given := settings.Part(schema, doc)
+	sealed, marks := map[string][]byte{}, map[string]tunnel.Secret{}
+	for _, path := range settings.Secrets(schema, shown) {
+		switch secret, fresh := given[path]; {
+		case fresh && len(secret.Reveal()) > maxSecret:
+			fs = append(fs, tooLongSecret(path))
+			continue
+		case fresh:
+			if sealed[path], err = r.Sealer.Seal(settingPlace(f, path, is), secret); err != nil {
+				return nil, nil, err
+			}
+		case f.sealed[path] == nil:
+			fs = append(fs, nothingToKeep(path))
+			continue
+		case settingPlace(f, path, was) != settingPlace(f, path, is):
+			warnings = append(warnings, path+": the server changed, and its password did not go along: set it anew")
+			continue
+		default:
+			sealed[path] = f.sealed[path]
+		}
+		marks[path] = settings.Hidden
+	}
+	f.sealed = sealed
+	f.configuration.Settings = settings.Join(schema, shown, marks)
+	return warnings, fs, nil
+}
+
+func nothingToKeep(path string) tunnel.Finding {
+	return tunnel.Finding{
+		Code: tunnel.Required, Field: path, Value: settings.Hidden,
+		Message: path + " is to stay as it is, but none is set", WayOut: "give the secret itself",
+	}
+}
+
+// settingPlace is what a secret among settings is bound to; a site's password to its server too.
+func settingPlace(f *family, path string, sites map[string]tunnel.Site) Place {
+	p := Place{Owner: f.owner(), Path: string(f.ref().Name) + ":" + path, Field: "setting"}
+	if site, ok := strings.CutSuffix(path, ".password"); ok {
+		if s, ok := sites[site]; ok {
+			p.Field, p.Server = "password", placeOf(s).server
+		}
+	}
+	return p
+}
+
+// resplit seals what a new description calls secret and the former did not.
+func (r *Registry) resplit(f *family, m *moduleRecord) error {
+	schema := m.Description.Schema
+	shown, given := settings.Part(schema, f.configuration.Settings)
+	if len(given) == 0 {
+		return nil
+	}
+	for path, secret := range given {
+		sealed, err := r.Sealer.Seal(settingPlace(f, path, f.sites(m)), secret)
+		if err != nil {
+			return err
+		}
+		assign(&f.sealed, path, sealed)
+	}
+	f.configuration.Settings = shown
+	return nil
+}
+
+// runSettings is the document a module's Run gets: with the module's own secrets, without any site's password.
+func (r *Registry) runSettings(f *family, m *moduleRecord) (json.RawMessage, error) {
+	schema, doc := m.Description.Schema, f.configuration.Settings
+	if _, fs := checkSettings(f.configurationRef(), m, doc); len(fs) > 0 {
+		return nil, fs
+	}
+	own := map[string]tunnel.Secret{}
+	for _, path := range settings.Secrets(schema, doc) {
+		at := settingPlace(f, path, f.sites(m))
+		if at.Field == "password" {
+			continue
+		}
+		secret, err := r.Sealer.Open(at, f.sealed[path])
+		if err != nil {
+			return nil, unreadable(tunnel.Ref{Owner: f.owner(), Name: f.ref().Name},
+				fmt.Sprintf("culvert config set %s %s=-", f.configurationRef(), path))
+		}
+		own[path] = secret
+	}
+	return settings.WithDefaults(schema, settings.Join(schema, doc, own)), nil
+}

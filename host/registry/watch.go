@@ -1,0 +1,117 @@
+package registry
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"sync"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// backlog is how many changes wait for a slow reader before it has to begin anew.
+const backlog = 1024
+
+// watcher holds the changes one reader has not taken yet. Whoever writes never waits for it.
+type watcher struct {
+	mu     sync.Mutex
+	queue  []tunnel.Change
+	behind bool
+	wake   chan struct{} // holds a token while there is something to take
+}
+
+// watchLocked gives a change to every reader.
+func (r *Registry) watchLocked(c tunnel.Change) {
+	for w := range r.watchers {
+		w.push(c)
+	}
+}
+
+func (w *watcher) push(c tunnel.Change) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.queue) >= backlog {
+		w.queue, w.behind = nil, true
+	}
+	if !w.behind {
+		w.queue = append(w.queue, c)
+	}
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take waits for changes and returns them, or that the reader fell behind.
+func (w *watcher) take(ctx context.Context) (cs []tunnel.Change, behind bool, err error) {
+	select {
+	case <-ctx.Done():
+		return nil, false, ctx.Err()
+	case <-w.wake:
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	cs, w.queue = w.queue, nil
+	return cs, w.behind, nil
+}
+
+// Watch is tunnel.Service's.
+func (r *Registry) Watch(ctx context.Context) iter.Seq2[tunnel.Change, error] {
+	return func(yield func(tunnel.Change, error) bool) {
+		for {
+			w, present := r.subscribe()
+			goOn := r.serveWatch(ctx, w, present, yield)
+			r.unsubscribe(w)
+			if !goOn || !yield(tunnel.Change{Type: tunnel.Resync}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// serveWatch yields the present set and what follows. It returns true where the reader fell behind.
+func (r *Registry) serveWatch(ctx context.Context, w *watcher, present []*entry, yield func(tunnel.Change, error) bool) bool {
+	if ctx.Err() != nil {
+		yield(tunnel.Change{}, ctx.Err())
+		return false
+	}
+	for _, e := range present {
+		if !yield(tunnel.Change{Type: tunnel.Present, Tunnel: cloneView(e.view)}, nil) {
+			return false
+		}
+	}
+	if !yield(tunnel.Change{Type: tunnel.Synced}, nil) {
+		return false
+	}
+	for {
+		cs, behind, err := w.take(ctx)
+		if err != nil {
+			yield(tunnel.Change{}, err)
+			return false
+		}
+		if behind {
+			return true
+		}
+		for _, c := range cs {
+			c.Tunnel = cloneView(c.Tunnel)
+			if !yield(c, nil) {
+				return false
+			}
+		}
+	}
+}
+
+// subscribe takes the present set and every change after it, without a gap.
+func (r *Registry) subscribe() (*watcher, []*entry) {
+	w := &watcher{wake: make(chan struct{}, 1)}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.watchers[w] = struct{}{}
+	return w, slices.Clone(r.order)
+}
+
+func (r *Registry) unsubscribe(w *watcher) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.watchers, w)
+}
