@@ -1,12 +1,5 @@
 package control
 
-import (
-	"bytes"
-	"fmt"
-	"os"
-	"strconv"
-)
-
 // Module is one module as it is shown.
 type Module struct {
 	Name           string   `json:"name"`
@@ -35,27 +28,7 @@ type Acceptance struct {
 func moduleOf(m ModuleStatus) Module {
 	return Module{
 		Name: string(m.Name), Version: m.Version, SHA256: m.SHA256, State: m.State, Reason: reasonOf(m.Reason),
-		Message: m.Message, Remedy: m.Remedy, PID: m.PID, RSSBytes: residentBytes(m.PID), Restarts: m.Restarts,
+		Message: m.Message, Remedy: m.Remedy, PID: m.PID, RSSBytes: m.RSS, Restarts: m.Restarts,
 		Sandbox: m.Sandbox, Configurations: []string{}, Tunnels: []string{}, Pending: m.Pending,
 	}
-}
-
-// residentBytes is the memory the process holds, 0 where that cannot be told.
-func residentBytes(pid int) uint64 {
-	if pid <= 0 {
-		return 0
-	}
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
-	if err != nil {
-		return 0
-	}
-	fields := bytes.Fields(b)
-	if len(fields) < 2 {
-		return 0
-	}
-	pages, err := strconv.ParseUint(string(fields[1]), 10, 64)
-	if err != nil {
-		return 0
-	}
-	return pages * uint64(os.Getpagesize())
 }

@@ -59,7 +59,8 @@ type ModuleStatus struct {
 	Reason   tunnel.Reason
 	Message  string
 	Remedy   string
-	PID      int // 0 where no process runs
+	PID      int    // 0 where no process runs
+	RSS      uint64 // bytes of memory it holds
 	Restarts int
 	Sandbox  string // full, partial or none
 	Pending  *Face  // a binary that waits for acceptance
