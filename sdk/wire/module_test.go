@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -232,4 +233,33 @@ func TestTheCallersContextEndsACall(t *testing.T) {
 		t.Errorf("canceled it returned %v", err)
 	}
 	<-h.left
+}
+
+func TestACallWithoutADeadlineEndsAllTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hanging{left: make(chan error, 1)}
+		c := hostOf(t, adsync(h))
+		begin := time.Now()
+		err := c.Declare(t.Context(), "berlin", nil)
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "within 10s") {
+			t.Errorf("it returned %v", err)
+		}
+		if took := time.Since(begin); took != CallTimeout {
+			t.Errorf("it took %v", took)
+		}
+		<-h.left
+	})
+}
+
+func TestTheHostLimitsACallItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hanging{left: make(chan error, 1)}
+		conn := connect(t, newHostServer(adsync(h)))
+		begin := time.Now()
+		_ = conn.Invoke(t.Context(), "/culvert.host.v1.HostService/Declare", newMessage(hostMethods()[0].Input()), newMessage(hostMethods()[0].Output()))
+		if took := time.Since(begin); took != CallTimeout {
+			t.Errorf("it took %v", took)
+		}
+		<-h.left
+	})
 }

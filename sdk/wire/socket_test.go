@@ -1,0 +1,172 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// recorder is callrecording's view of a host whose sockets are in a directory of the test's.
+func recorder(t *testing.T) (c *client, dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	path := func(_ context.Context, ref tunnel.Ref, mapping string) (string, error) {
+		return filepath.Join(dir, strings.ReplaceAll(ref.String(), "/", "-")+"-"+mapping), nil
+	}
+	return hostOf(t, HostServices{Owner: "callrecording", Service: recordings(), SocketPath: path, ListenPath: path}), dir
+}
+
+// private serves the private socket of main.archive's mapping sql with serve, one connection at a time.
+func private(t *testing.T, dir string, serve func(*net.UnixConn)) {
+	t.Helper()
+	l, err := net.Listen("unix", filepath.Join(dir, "callrecording-main.archive-sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var served sync.WaitGroup
+	served.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serve(conn.(*net.UnixConn))
+			_ = conn.Close()
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		served.Wait()
+	})
+}
+
+func TestDialCarriesRawBytesAndHalfClose(t *testing.T) {
+	c, dir := recorder(t)
+	private(t, dir, func(conn *net.UnixConn) {
+		_ = Greet(conn, nil)
+		_, _ = conn.Write([]byte("banner\n"))
+		asked, _ := io.ReadAll(conn) // until the module's half-close
+		_, _ = conn.Write(append([]byte("you said "), asked...))
+	})
+	conn, err := c.Dial(t.Context(), "main", "sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("select 1")); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(conn)
+	if err != nil || string(got) != "banner\nyou said select 1" {
+		t.Errorf("it answers %q, %v", got, err)
+	}
+}
+
+func TestDialReturnsTheTypedReason(t *testing.T) {
+	c, dir := recorder(t)
+	private(t, dir, func(conn *net.UnixConn) { _ = Greet(conn, blocked) })
+	_, err := c.Dial(t.Context(), "main", "sql")
+	var st *tunnel.StatusError
+	if !errors.As(err, &st) || st.Reason != tunnel.HostKeyMismatch || st.Remedy != blocked.Remedy {
+		t.Errorf("it is %v", err)
+	}
+}
+
+func TestDialEndsWithItsContext(t *testing.T) {
+	c, dir := recorder(t)
+	private(t, dir, func(conn *net.UnixConn) { _, _ = io.Copy(io.Discard, conn) }) // a tunnel that stays waiting
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	if _, err := c.Dial(ctx, "main", "sql"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("past the deadline it is %v", err)
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	time.AfterFunc(30*time.Millisecond, cancel)
+	if _, err := c.Dial(ctx, "main", "sql"); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled it is %v", err)
+	}
+}
+
+func TestDialLeavesNoDeadlineBehind(t *testing.T) {
+	c, dir := recorder(t)
+	private(t, dir, func(conn *net.UnixConn) {
+		_ = Greet(conn, nil)
+		time.Sleep(80 * time.Millisecond)
+		_, _ = conn.Write([]byte("late"))
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Millisecond)
+	defer cancel()
+	conn, err := c.Dial(ctx, "main", "sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if got, err := io.ReadAll(conn); string(got) != "late" {
+		t.Errorf("after the context of Dial ended it reads %q, %v", got, err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(-time.Second)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDialWithoutAHost(t *testing.T) {
+	c, _ := recorder(t)
+	if _, err := c.Dial(t.Context(), "main", "sql"); err == nil || !strings.Contains(err.Error(), "dial sql") {
+		t.Errorf("where nobody listens it is %v", err)
+	}
+}
+
+func TestSocketsAreForTheirDirection(t *testing.T) {
+	c, _ := recorder(t)
+	if _, err := c.Dial(t.Context(), "main", "copy/status"); !errors.Is(err, tunnel.ErrInvalid) {
+		t.Errorf("dialling an expose mapping is %v", err)
+	}
+	if _, err := c.Listen(t.Context(), "main", "sql"); !errors.Is(err, tunnel.ErrInvalid) {
+		t.Errorf("listening for a reach mapping is %v", err)
+	}
+	_, err := c.Listen(t.Context(), "main", "copy/web")
+	if !errors.Is(err, tunnel.ErrInvalid) || !strings.Contains(err.Error(), "port 8081") {
+		t.Errorf("listening for a mapping with a port is %v", err)
+	}
+	if _, err := c.Listen(t.Context(), "main", "nothing"); !errors.Is(err, tunnel.ErrNotFound) {
+		t.Errorf("listening for nothing is %v", err)
+	}
+}
+
+func TestListenTakesOverALeftSocketOnly(t *testing.T) {
+	c, dir := recorder(t)
+	left, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, "callrecording-main.copy-status")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	left.SetUnlinkOnClose(false) // as a killed process leaves it
+	_ = left.Close()
+	l, err := c.Listen(t.Context(), "main", "copy/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Listen(t.Context(), "main", "status"); !errors.Is(err, tunnel.ErrExists) {
+		t.Errorf("listening twice is %v", err)
+	}
+	_ = l.Close()
+	if _, err := os.Stat(l.Addr().String()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the closed listener left its socket: %v", err)
+	}
+	again, err := c.Listen(t.Context(), "main", "status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = again.Close()
+}
