@@ -3,6 +3,7 @@ package pluginhost
 import (
 	"io"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -17,15 +18,20 @@ const (
 type pipe struct {
 	*os.File
 	bucket bucket
+	once   sync.Once
+	ended  chan struct{} // closed when nothing more can be read
 }
 
 func newPipe(f *os.File) *pipe {
-	return &pipe{File: f, bucket: bucket{rate: outputRate, burst: outputBurst}}
+	return &pipe{File: f, bucket: bucket{rate: outputRate, burst: outputBurst}, ended: make(chan struct{})}
 }
 
 // Read reads no faster than the rate allows.
 func (p *pipe) Read(b []byte) (int, error) {
 	n, err := p.File.Read(b)
+	if err != nil {
+		p.once.Do(func() { close(p.ended) })
+	}
 	time.Sleep(p.bucket.take(n, time.Now())) // at most what one buffer is worth
 	return n, err
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -32,12 +33,14 @@ type process struct {
 	binary  *os.File                  // closed by Start
 	sockets string                    // the directory its sockets must be in
 	seen    func(pid int, alive bool) // told of its fork and its end
+	log     *moduleLog
 	cmd     *exec.Cmd
 	out     *pipe
 	err     *pipe
 
-	exited chan struct{} // closed when it is gone and reaped
-	exit   error         // how it ended, valid then
+	logged sync.WaitGroup // done when its standard error has come to an end
+	exited chan struct{}  // closed when it is gone and reaped
+	exit   error          // how it ended, valid then
 
 	mu     sync.Mutex
 	group  int // its pid and process group; 0 before it was forked, and once it is reaped and the number free again
@@ -47,9 +50,9 @@ type process struct {
 var _ runner.Runner = (*process)(nil)
 
 // newProcess prepares a process. Until started is called, the end of ctx kills it.
-func newProcess(ctx context.Context, p plan, binary *os.File, sockets string, seen func(pid int, alive bool)) *process {
+func newProcess(ctx context.Context, p plan, binary *os.File, sockets string) *process {
 	return &process{
-		start: ctx, plan: p, binary: binary, sockets: sockets, seen: seen,
+		start: ctx, plan: p, binary: binary, sockets: sockets,
 		exited: make(chan struct{}), disarm: func() bool { return true },
 	}
 }
@@ -118,6 +121,7 @@ func (p *process) fork() (report *os.File, err error) {
 	p.mu.Unlock()
 	p.seen(p.cmd.Process.Pid, true)
 	p.out, p.err = newPipe(parents[0]), newPipe(parents[1])
+	p.logged.Go(func() { copyLog(p.err, p.log) })
 	// The launcher reads it at once; should it be dead already, its end shows that.
 	_ = json.NewEncoder(parents[2]).Encode(p.plan)
 	parents[2].Close()
@@ -143,7 +147,19 @@ func (p *process) reap() {
 	p.group = 0
 	p.mu.Unlock()
 	close(p.exited)
-	time.Sleep(drainTime)
+	p.drain()
+}
+
+// drain lets the readers of the output come to its end, if it has one, and closes it.
+func (p *process) drain() {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	for _, output := range []*pipe{p.out, p.err} {
+		select {
+		case <-output.ended:
+		case <-ctx.Done():
+		}
+	}
 	p.out.Close()
 	p.err.Close()
 }
@@ -168,11 +184,11 @@ func (p *process) stop(grace time.Duration) {
 	defer t.Stop()
 	select {
 	case <-p.exited:
-		return
 	case <-t.C:
+		p.signal(unix.SIGKILL)
+		<-p.exited
 	}
-	p.signal(unix.SIGKILL)
-	<-p.exited
+	p.logged.Wait() // what it said last is in its log
 }
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
@@ -192,8 +208,8 @@ func (p *process) Kill(context.Context) error {
 // Stdout is the process's standard output.
 func (p *process) Stdout() io.ReadCloser { return p.out }
 
-// Stderr is the process's standard error.
-func (p *process) Stderr() io.ReadCloser { return p.err }
+// Stderr is empty: the host reads standard error itself.
+func (p *process) Stderr() io.ReadCloser { return io.NopCloser(strings.NewReader("")) }
 
 // Name is what the process calls itself.
 func (p *process) Name() string { return p.plan.Name }

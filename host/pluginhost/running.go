@@ -93,16 +93,20 @@ func (h *Host) clientConfig(ctx context.Context, m *module, binary *os.File, r *
 		AutoMTLS:         true, // the process alone can use its connection: this is what binds the owner
 		SkipHostEnv:      true,
 		StartTimeout:     10 * h.startTimeout,
-		Logger:           m.log.logger(),
+		Logger:           hclog.NewNullLogger(), // what it could say the host says itself
 		SyncStdout:       output,
 		SyncStderr:       output,
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: h.sockets.wire()},
-		GRPCDialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(
-			grpc.MaxCallRecvMsgSize(wire.MaxMessage), grpc.MaxCallSendMsgSize(wire.MaxMessage))},
+		GRPCDialOptions: []grpc.DialOption{
+			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessage), grpc.MaxCallSendMsgSize(wire.MaxMessage)),
+			grpc.WithStreamInterceptor(guardStreams),
+		},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, dir string) (runner.Runner, error) {
 			r.sockets = dir
 			p := plan{Name: string(m.name), Env: slices.Concat(cmd.Env, h.environment(m)), Limit: pluginLimits}
-			r.process = newProcess(ctx, p, binary, dir, func(pid int, alive bool) { h.seen(m.name, pid, alive) })
+			r.process = newProcess(ctx, p, binary, dir)
+			r.process.seen = func(pid int, alive bool) { h.seen(m.name, pid, alive) }
+			r.process.log = m.log
 			return r.process, nil
 		},
 	}

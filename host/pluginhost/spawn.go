@@ -10,14 +10,16 @@ import (
 // thread: a process started on a thread that the runtime ends later would be killed then.
 var spawner = sync.OnceValue(func() chan<- func() {
 	jobs := make(chan func())
-	go func() {
-		runtime.LockOSThread()
-		for job := range jobs {
-			job()
-		}
-	}()
+	go serveSpawns(jobs)
 	return jobs
 })
+
+func serveSpawns(jobs <-chan func()) {
+	runtime.LockOSThread()
+	for job := range jobs {
+		job()
+	}
+}
 
 // spawn starts cmd on the spawner's thread.
 func spawn(cmd *exec.Cmd) error {

@@ -1,0 +1,371 @@
+package pluginhost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+func TestWhatCannotRunIsListedWithItsReason(t *testing.T) {
+	script := func(text string) func(*testing.T, *rig, string) {
+		return func(t *testing.T, _ *rig, path string) { write(t, path, text, 0o755) }
+	}
+	link := func(t *testing.T, r *rig, path string) { r.install(filepath.Base(path), "") }
+	for _, c := range []struct {
+		name    string // the test plugin goes by it
+		put     func(*testing.T, *rig, string)
+		reason  tunnel.Reason
+		message string
+	}{
+		{"exits", link, tunnel.BinaryBroken, "without a handshake"},
+		{"crashes", link, tunnel.Crashed, "exit status 3"},
+		{"hangs", link, tunnel.StartTimeout, "in time"},
+		{"slow-describe", link, tunnel.StartTimeout, "in time"},
+		{"prints", link, tunnel.BinaryBroken, `it wrote "welcome to \\x1b[31mprints" instead`},
+		{"other-contract", link, tunnel.ContractUnsupported, "99"},
+		{"foreign-address", link, tunnel.BinaryBroken, "foreign address"},
+		{"misnamed", link, tunnel.NameMismatch, `calls itself "monitoring"`},
+		{"rude", link, tunnel.BinaryBroken, "on purpose"},
+		{"operator", link, tunnel.NameMismatch, "built-in owner"},
+		{"text", script("just text"), tunnel.BinaryBroken, "exec format error"},
+		{"script", script("#!/bin/sh\necho hello\n"), tunnel.BinaryBroken, `it wrote "hello" instead`},
+		{"interpreter", script("#!/no/such/interpreter\n"), tunnel.BinaryBroken, "no such file"},
+		{"empty", script(""), tunnel.BinaryBroken, "exec format error"},
+		{"plain", func(t *testing.T, _ *rig, path string) { write(t, path, "x", 0o644) }, tunnel.BinaryBroken, "not executable"},
+		{"writable", func(t *testing.T, _ *rig, path string) { write(t, path, "x", 0o777) }, tunnel.BinaryUnsafe, "writable by others"},
+		{"group", func(t *testing.T, _ *rig, path string) { write(t, path, "x", 0o775) }, tunnel.BinaryUnsafe, "writable by others"},
+		{"symlink", func(t *testing.T, _ *rig, path string) { must(t, os.Symlink("/bin/true", path)) }, tunnel.BinaryUnsafe, "symbolic link"},
+		{"directory", func(t *testing.T, _ *rig, path string) { must(t, os.Mkdir(path, 0o755)) }, tunnel.BinaryUnsafe, "not a regular file"},
+		{"fifo", func(t *testing.T, _ *rig, path string) { must(t, unix.Mkfifo(path, 0o600)) }, tunnel.BinaryUnsafe, "not a regular file"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.startTimeout = 3 * time.Second
+			c.put(t, r, filepath.Join(r.cfg.Dir, c.name))
+			r.run()
+			m := r.is(tunnel.Owner(c.name), Failed, c.reason)
+			if !strings.Contains(m.Message, c.message) || m.Remedy == "" {
+				t.Errorf("message %q, remedy %q", m.Message, m.Remedy)
+			}
+			if m.PID != 0 || m.SHA256 != "" {
+				t.Errorf("%+v", m)
+			}
+			r.stop()
+			if left, _ := filepath.Glob(filepath.Join(r.cfg.SocketDir, "p", "*")); len(left) > 0 {
+				t.Errorf("a failed start left %v", left)
+			}
+		})
+	}
+}
+
+func TestBinaryOfAnotherUserIsUnsafe(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	r := newRig(t)
+	path := filepath.Join(r.cfg.Dir, "foreign")
+	write(t, path, "x", 0o755)
+	must(t, os.Chown(path, 12345, -1))
+	r.run()
+	if m := r.is("foreign", Failed, tunnel.BinaryUnsafe); !strings.Contains(m.Message, "belongs to user 12345") {
+		t.Errorf("message %q", m.Message)
+	}
+}
+
+func TestOwnBinaryNeedsToBeAllowed(t *testing.T) {
+	st := unix.Stat_t{Uid: uint32(os.Getuid()), Mode: unix.S_IFREG | 0o755}
+	if why := (&directory{allowOwn: true}).unsafe(&st); why != "" {
+		t.Errorf("allowed, and still it %s", why)
+	}
+	if why := (&directory{}).unsafe(&st); (why == "") != (os.Getuid() == 0) {
+		t.Errorf("not allowed: %q", why)
+	}
+}
+
+func TestOneBadModuleKeepsNoneFromRunning(t *testing.T) {
+	r := newRig(t).run()
+	for _, bad := range []string{"hangs", "crashes", "prints"} {
+		r.install(bad, "")
+		r.configure(bad+"/default", "wait")
+	}
+	r.install("hello", "")
+	began := time.Now()
+	r.reports(r.configure("hello/default", "wait"), tunnel.ConfigRunning, "")
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+func TestOtherFilesAreIgnored(t *testing.T) {
+	r := newRig(t)
+	for _, name := range []string{"hello.new", "README", ".hidden", "Hello", "hello_2", strings.Repeat("a", 41)} {
+		write(t, filepath.Join(r.cfg.Dir, name), "x", 0o755)
+	}
+	must(t, r.Look(context.Background()))
+	if m := r.Modules(); len(m) != 0 {
+		t.Errorf("listed: %+v", m)
+	}
+}
+
+func TestUnsafeDirectoryIsEmpty(t *testing.T) {
+	for name, spoil := range map[string]func(*testing.T, *rig){
+		"writable": func(t *testing.T, r *rig) { must(t, os.Chmod(r.cfg.Dir, 0o777)) },
+		"symlink": func(t *testing.T, r *rig) {
+			must(t, os.Rename(r.cfg.Dir, r.cfg.Dir+".real"))
+			must(t, os.Symlink(r.cfg.Dir+".real", r.cfg.Dir))
+		},
+		"missing": func(t *testing.T, r *rig) { must(t, os.RemoveAll(r.cfg.Dir)) },
+		"file": func(t *testing.T, r *rig) {
+			must(t, os.RemoveAll(r.cfg.Dir))
+			write(t, r.cfg.Dir, "x", 0o644)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.install("hello", "")
+			spoil(t, r)
+			if err := r.Look(context.Background()); err == nil || !strings.Contains(err.Error(), r.cfg.Dir) {
+				t.Errorf("Look: %v", err)
+			}
+			if m := r.Modules(); len(m) != 0 {
+				t.Errorf("listed: %+v", m)
+			}
+		})
+	}
+}
+
+func TestRemovedModuleEndsAndItsConfigurationSaysSo(t *testing.T) {
+	r := newRig(t).run()
+	path := r.install("hello", "")
+	c := r.configure("hello/default", "wait")
+	r.note(c, "started")
+	pid := r.Pid("hello")
+	if got := r.presentNow(); !slices.Equal(got, []tunnel.Owner{"hello"}) {
+		t.Errorf("present: %v", got)
+	}
+	must(t, os.Remove(path))
+	r.reports(c, tunnel.ConfigWaiting, tunnel.ModuleMissing)
+	r.note(c, "stopped")
+	r.is("hello", Failed, tunnel.ModuleMissing)
+	if alivePid(pid) {
+		t.Error("its process lives on")
+	}
+	if got := r.presentNow(); len(got) != 0 {
+		t.Errorf("present: %v", got)
+	}
+	if err := r.Described(context.Background(), "hello"); err != nil {
+		t.Errorf("what it said of itself is still known: %v", err)
+	}
+	r.install("hello", "")
+	r.reports(c, tunnel.ConfigRunning, "")
+}
+
+func TestAnotherBinaryWaitsForAcceptance(t *testing.T) {
+	r := newRig(t).run()
+	r.install("hello", "")
+	c := r.configure("hello/default", "wait")
+	r.note(c, "started")
+	old := r.is("hello", Running, "")
+
+	r.install("hello", "2.0.0")
+	m := r.is("hello", Running, tunnel.NeedsAcceptance)
+	if m.PID != old.PID || m.SHA256 != old.SHA256 || m.Version != "1.0.0" || m.Remedy != "culvert module accept hello" {
+		t.Errorf("waiting: %+v", m)
+	}
+	if err := r.Restart("hello"); !isUnusable(err, tunnel.NeedsAcceptance) || r.Pid("hello") != old.PID {
+		t.Errorf("Restart: %v", err)
+	}
+	before, after, err := r.Accept(context.Background(), "operator:0", "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before.SHA256 != old.SHA256 || before.Description.Version != "1.0.0" || after.Description.Version != "2.0.0" {
+		t.Errorf("accepted %+v for %+v", after, before)
+	}
+	r.eventually("the new one runs", func() bool { p := r.Pid("hello"); return p != 0 && p != old.PID }, func() string { return "" })
+	if m = r.is("hello", Running, ""); m.SHA256 != after.SHA256 || m.Version != "2.0.0" || m.Restarts != 0 {
+		t.Errorf("after it: %+v", m)
+	}
+	r.note(c, "stopped")
+	if got := r.catalog.by; !slices.Equal(got, []string{"host", "operator:0"}) {
+		t.Errorf("pinned by %q", got)
+	}
+	if _, _, err := r.Accept(context.Background(), "operator:0", "hello"); !errors.Is(err, tunnel.ErrNotFound) {
+		t.Errorf("accepted twice: %v", err)
+	}
+}
+
+func TestNothingUnacceptedRuns(t *testing.T) {
+	r := newRig(t)
+	r.catalog.pins["hello"] = Binary{SHA256: strings.Repeat("0", 64), Description: tunnel.Description{Name: "hello", Version: "0.9"}}
+	c := r.configure("hello/default", "wait")
+	r.install("hello", "")
+	r.run()
+	r.is("hello", Accept, tunnel.NeedsAcceptance)
+	r.eventually("it describes itself", func() bool { return r.of("hello").Pending != nil }, func() string { return r.logOf("hello") })
+	r.reports(c, tunnel.ConfigWaiting, tunnel.NeedsAcceptance)
+	if r.noted(c, "started") || r.Pid("hello") != 0 {
+		t.Error("it ran before it was accepted")
+	}
+	if _, _, err := r.Accept(context.Background(), "operator:7", "hello"); err != nil {
+		t.Fatal(err)
+	}
+	r.reports(c, tunnel.ConfigRunning, "")
+}
+
+func TestUselessBinaryIsNotAccepted(t *testing.T) {
+	r := newRig(t).run()
+	r.install("hello", "")
+	c := r.configure("hello/default", "wait")
+	r.note(c, "started")
+	pid := r.Pid("hello")
+	replace(t, r, "hello", "#!/bin/sh\necho no\n")
+	if _, _, err := r.Accept(context.Background(), "operator:0", "hello"); !isUnusable(err, tunnel.BinaryBroken) {
+		t.Errorf("Accept: %v", err)
+	}
+	if m := r.is("hello", Running, tunnel.NeedsAcceptance); m.PID != pid {
+		t.Errorf("the old process went: %+v", m)
+	}
+	// Once the old one ends nothing may take its place.
+	must(t, unix.Kill(pid, unix.SIGKILL))
+	r.is("hello", Accept, tunnel.NeedsAcceptance)
+	r.install("hello", "")
+	r.reports(c, tunnel.ConfigRunning, "")
+}
+
+func TestSwappedBinaryIsNotExecuted(t *testing.T) {
+	r := newRig(t)
+	ctx := context.Background()
+	r.install("hello", "")
+	d, err := openDirectory(r.cfg.Dir, true)
+	must(t, err)
+	f, _, err := d.open("hello")
+	must(t, err)
+	sha, err := hash(ctx, f)
+	must(t, err)
+	f.Close()
+	d.Close()
+
+	// Between look and start: the start notices.
+	replace(t, r, "hello", "#!/bin/sh\ntouch "+filepath.Join(r.cfg.Dir, "ran")+"\n")
+	if f, err := r.openPinned(ctx, "hello", sha); !isReason(err, tunnel.NeedsAcceptance) {
+		t.Errorf("opened %v, %v", f, err)
+	}
+
+	// Between hash and exec: what was opened is executed, not what lies there by then.
+	r.install("hello", "")
+	binary, err := r.openPinned(ctx, "hello", sha)
+	must(t, err)
+	replace(t, r, "hello", "#!/bin/sh\ntouch "+filepath.Join(r.cfg.Dir, "ran")+"\n")
+	p := newProcess(ctx, plan{Name: "hello", Limit: pluginLimits}, binary, "")
+	p.seen, p.log = func(int, bool) {}, newModuleLog(newRing(filepath.Join(t.TempDir(), "log")), func(err error) { t.Error(err) })
+	must(t, p.Start(ctx))
+	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", p.pid()))
+	self, _ := os.Executable()
+	// The link in the directory is gone; the kernel names the file by one of its names or as deleted.
+	if err != nil || strings.Contains(exe, "/sh") || strings.Contains(exe, "dash") {
+		t.Errorf("executes %s, not %s (%v)", exe, self, err)
+	}
+	p.stop(0)
+	p.log.ring.close()
+	if _, err := os.Stat(filepath.Join(r.cfg.Dir, "ran")); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("the swapped binary ran")
+	}
+}
+
+func TestDescribedWaitsForTheModuleAlone(t *testing.T) {
+	r := newRig(t)
+	r.startTimeout = 3 * time.Second
+	r.run()
+	ctx := context.Background()
+	if err := r.Described(ctx, "hello"); !errors.Is(err, tunnel.ErrNotFound) {
+		t.Errorf("not installed: %v", err)
+	}
+	r.install("hello", "")
+	r.install("hangs", "")
+	must(t, r.Look(ctx))
+	if err := r.Described(ctx, "hello"); err != nil {
+		t.Errorf("hello: %v", err)
+	}
+	if err := r.Described(ctx, "hangs"); !isUnusable(err, tunnel.StartTimeout) {
+		t.Errorf("hangs: %v", err)
+	}
+}
+
+func TestRestartForgetsBackoff(t *testing.T) {
+	r := newRig(t).run()
+	r.install("hello", "")
+	c := r.configure("hello/default", "wait")
+	r.note(c, "started")
+	pid := r.Pid("hello")
+	must(t, r.Restart("hello"))
+	r.eventually("another process runs", func() bool { p := r.Pid("hello"); return p != 0 && p != pid }, func() string { return "" })
+	r.reports(c, tunnel.ConfigRunning, "")
+	if m := r.of("hello"); m.Restarts != 0 {
+		t.Errorf("%+v", m)
+	}
+	if err := r.Restart("nobody"); !errors.Is(err, tunnel.ErrNotFound) {
+		t.Errorf("Restart of nobody: %v", err)
+	}
+}
+
+func TestScriptIsAModuleToo(t *testing.T) {
+	r := newRig(t)
+	self, err := os.Executable()
+	must(t, err)
+	write(t, filepath.Join(r.cfg.Dir, "wrapped"), fmt.Sprintf("#!/bin/bash\nexec -a wrapped %s\n", self), 0o755)
+	if _, err := exec.LookPath("/bin/bash"); err != nil {
+		t.Skip("no /bin/bash here")
+	}
+	r.run()
+	r.is("wrapped", Stopped, "")
+}
+
+func (r *rig) presentNow() []tunnel.Owner {
+	r.catalog.mu.Lock()
+	defer r.catalog.mu.Unlock()
+	return r.catalog.present
+}
+
+func isUnusable(err error, reason tunnel.Reason) bool {
+	var u *Unusable
+	return errors.As(err, &u) && u.Reason == reason
+}
+
+func isReason(err error, reason tunnel.Reason) bool {
+	var u *unusable
+	return errors.As(err, &u) && u.reason == reason
+}
+
+func replace(t *testing.T, r *rig, name, text string) {
+	t.Helper()
+	path := filepath.Join(r.cfg.Dir, name)
+	write(t, path+".new", text, 0o755)
+	must(t, os.Rename(path+".new", path))
+}
+
+func write(t *testing.T, path, text string, mode fs.FileMode) {
+	t.Helper()
+	must(t, os.WriteFile(path, []byte(text), mode))
+	must(t, os.Chmod(path, mode))
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

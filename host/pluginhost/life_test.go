@@ -1,0 +1,378 @@
+package pluginhost
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+func TestModuleRunsWhileAConfigurationIsEnabled(t *testing.T) {
+	r := newRig(t).run()
+	r.install("hello", "")
+	m := r.is("hello", Stopped, "")
+	if m.Version != "1.0.0" || len(m.SHA256) != 64 || m.PID != 0 || m.Sandbox != "none" {
+		t.Errorf("after its description: %+v", m)
+	}
+	if got := r.catalog.by; len(got) != 1 || got[0] != "host" {
+		t.Errorf("pinned by %q", got)
+	}
+
+	c := r.configure("hello/default", "wait")
+	r.reports(c, tunnel.ConfigRunning, "")
+	r.note(c, "started")
+	m = r.is("hello", Running, "")
+	if m.PID == 0 || m.RSS == 0 || r.Pid("hello") != m.PID {
+		t.Errorf("running: %+v, Pid %d", m, r.Pid("hello"))
+	}
+	if owner, ok := r.IsModuleProcess(m.PID); !ok || owner != "hello" {
+		t.Errorf("IsModuleProcess(%d) = %s, %v", m.PID, owner, ok)
+	}
+	if owner, ok := r.IsModuleProcess(os.Getpid()); ok {
+		t.Errorf("the host is a process of %s", owner)
+	}
+
+	r.disable(c)
+	r.reports(c, tunnel.ConfigDisabled, "")
+	r.is("hello", Stopped, "")
+	r.note(c, "stopped")
+	if alivePid(m.PID) {
+		t.Errorf("process %d lives on", m.PID)
+	}
+	if _, ok := r.IsModuleProcess(m.PID); ok {
+		t.Error("the ended process still counts as the module's")
+	}
+}
+
+func TestEachConfigurationIsARunOfItsOwn(t *testing.T) {
+	r := newRig(t).run()
+	r.install("hello", "")
+	waits, done, fails, collides := r.configure("hello/waits", "wait"), r.configure("hello/done", "done"), r.configure("hello/fails", "fail today"), r.configure("hello/collides", "collide")
+	unreadable, invalid := r.configure("hello/unreadable", "unreadable"), r.configure("hello/invalid", "invalid")
+	r.reports(waits, tunnel.ConfigRunning, "")
+	r.reports(done, tunnel.ConfigDone, "")
+	if s := r.reports(fails, tunnel.ConfigFailed, tunnel.RunFailed); s.Message != `no luck with \x1b[31mtoday` {
+		t.Errorf("message %q", s.Message)
+	}
+	r.reports(collides, tunnel.ConfigFailed, "port-collision")
+	r.reports(unreadable, tunnel.ConfigFailed, tunnel.SecretUnreadable)
+	r.reports(invalid, tunnel.ConfigInvalid, tunnel.SettingsInvalid)
+	pid := r.Pid("hello")
+
+	r.configure("hello/done", "wait")
+	r.reports(done, tunnel.ConfigRunning, "")
+	r.configure("hello/waits", "done")
+	r.reports(waits, tunnel.ConfigDone, "")
+	r.note(waits, "stopped") // the former run ended cleanly before
+	if got := r.Pid("hello"); got != pid {
+		t.Errorf("a changed configuration changed the process: %d, was %d", got, pid)
+	}
+}
+
+func TestRunThatDoesNotStopCostsItsProcess(t *testing.T) {
+	r := newRig(t).run()
+	r.install("hello", "")
+	stubborn, other := r.configure("hello/stubborn", "stubborn"), r.configure("hello/other", "wait")
+	r.reports(stubborn, tunnel.ConfigRunning, "")
+	r.reports(other, tunnel.ConfigRunning, "")
+	pid := r.Pid("hello")
+	began := time.Now()
+	r.disable(stubborn)
+	r.eventually("the process is replaced", func() bool { p := r.Pid("hello"); return p != 0 && p != pid }, func() string { return fmt.Sprint(r.of("hello")) })
+	if took := time.Since(began); took < stopGrace || took > stopGrace+termGrace+3*time.Second {
+		t.Errorf("took %v", took)
+	}
+	r.reports(stubborn, tunnel.ConfigDisabled, "")
+	r.reports(other, tunnel.ConfigRunning, "")
+	r.note(other, "stopped") // it was asked before
+}
+
+func TestCrashIsFollowedByAStartWithBackoff(t *testing.T) {
+	r := newRig(t).run()
+	r.install("hello", "")
+	r.install("crashy", "")
+	calm := r.configure("hello/default", "wait")
+	r.reports(calm, tunnel.ConfigRunning, "")
+	pid := r.Pid("hello")
+	c := r.configure("crashy/default", "crash")
+	m := r.is("crashy", Waiting, tunnel.Crashed)
+	if !strings.Contains(m.Message, "exit status 3") {
+		t.Errorf("message %q", m.Message)
+	}
+	if s := r.reports(c, tunnel.ConfigWaiting, tunnel.Crashed); s.Message == "" {
+		t.Error("the configuration does not say why it waits")
+	}
+	r.eventually("it is started three times", func() bool { return r.of("crashy").Restarts >= 2 }, func() string { return "" })
+	starts := r.told(func(e tunnel.Event) bool {
+		return e.Type == tunnel.ModuleState && e.Subject == "crashy" && e.Fields["state"] == "starting" && e.Fields["was"] == "waiting"
+	})
+	if len(starts) < 2 || starts[1].Time.Sub(starts[0].Time) < 2*time.Second {
+		t.Errorf("restarts %v", starts)
+	}
+	if r.Pid("hello") != pid {
+		t.Error("the crash loop cost another module its process")
+	}
+	r.configure("crashy/default", "wait")
+	r.reports(c, tunnel.ConfigRunning, "")
+}
+
+func TestIdentityComesFromTheConnection(t *testing.T) {
+	r := newRig(t).run()
+	r.install("adsync", "")
+	r.install("intruder", "")
+	own, foreign := r.configure("adsync/default", "declare"), r.configure("intruder/default", "declare-foreign adsync")
+	if said := r.note(own, "said"); said != "<nil>" {
+		t.Errorf("own declaration: %s", said)
+	}
+	if said := r.note(foreign, "said"); !strings.HasPrefix(said, "true not the owner: adsync/default.site belongs to adsync") && !strings.Contains(said, "belongs to adsync") {
+		t.Errorf("foreign declaration: %s", said)
+	}
+	if d := r.declared("adsync"); len(d) != 1 || d[0].Ref.String() != "adsync/default.site" {
+		t.Errorf("adsync declared %v", d)
+	}
+	if d := r.declared("intruder"); len(d) != 0 {
+		t.Errorf("intruder declared %v", d)
+	}
+	refused := r.told(func(e tunnel.Event) bool { return e.Type == tunnel.Refused })
+	if len(refused) != 1 || refused[0].Actor != "module:intruder" || refused[0].Subject != "adsync/default.site" || refused[0].Reason != "not-owner" {
+		t.Errorf("refused: %+v", refused)
+	}
+}
+
+func TestEnvironmentHoldsNothingOfTheHost(t *testing.T) {
+	t.Setenv("CREDENTIALS_DIRECTORY", "/secret")
+	r := newRig(t)
+	r.cfg.TimeZone = "Europe/Berlin"
+	r.run()
+	r.install("hello", "")
+	r.note(r.configure("hello/default", "wait"), "started")
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", r.Pid("hello")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed := []string{
+		"CULVERT_MODULE", "PLUGIN_MIN_PORT", "PLUGIN_MAX_PORT", "PLUGIN_PROTOCOL_VERSIONS", "PLUGIN_CLIENT_CERT", "PLUGIN_UNIX_SOCKET_DIR",
+		"PATH", "LANG", "HOME", "TMPDIR", "TZ",
+	}
+	seen := map[string]string{}
+	for _, v := range strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00") {
+		name, value, _ := strings.Cut(v, "=")
+		seen[name] = value
+	}
+	for name := range seen {
+		if !strings.Contains(" "+strings.Join(allowed, " ")+" ", " "+name+" ") {
+			t.Errorf("the environment holds %s", name)
+		}
+	}
+	if seen["TZ"] != "Europe/Berlin" || seen["HOME"] != r.stateDir("hello") {
+		t.Errorf("TZ %q, HOME %q", seen["TZ"], seen["HOME"])
+	}
+	cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", r.Pid("hello")))
+	if err != nil || string(cmdline) != "hello\x00" {
+		t.Errorf("command line %q, %v", cmdline, err)
+	}
+}
+
+func TestProcessIsLimited(t *testing.T) {
+	r := newRig(t).run()
+	r.install("hello", "")
+	r.note(r.configure("hello/default", "wait"), "started")
+	pid := r.Pid("hello")
+	for _, l := range []struct {
+		name  string
+		which int
+		want  uint64
+	}{
+		{"core", unix.RLIMIT_CORE, 0}, {"files", unix.RLIMIT_NOFILE, 1024}, {"file size", unix.RLIMIT_FSIZE, 1 << 30}, {"data", unix.RLIMIT_DATA, 512 << 20},
+	} {
+		var got unix.Rlimit
+		if err := unix.Prlimit(pid, l.which, nil, &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Max != l.want || got.Cur != l.want {
+			t.Errorf("limit %s is %+v, not %d", l.name, got, l.want)
+		}
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil || !strings.Contains(string(status), "NoNewPrivs:\t1") {
+		t.Errorf("it could get new privileges: %v", err)
+	}
+	if group, err := unix.Getpgid(pid); err != nil || group != pid {
+		t.Errorf("process group %d of %d, %v", group, pid, err)
+	}
+	if stdin, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/0", pid)); err != nil || stdin != "/dev/null" {
+		t.Errorf("standard input %q, %v", stdin, err)
+	}
+}
+
+func TestStoppedProcessIsKilled(t *testing.T) {
+	r := newRig(t).run()
+	r.install("hello", "")
+	c := r.configure("hello/default", "wait")
+	r.note(c, "started")
+	pid := r.Pid("hello")
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	r.stop()
+	if took := time.Since(began); took > stopGrace+termGrace+time.Second {
+		t.Errorf("took %v", took)
+	}
+	if alivePid(pid) {
+		t.Errorf("process %d lives on", pid)
+	}
+}
+
+func TestGrandchildHoldsNothingUp(t *testing.T) {
+	for _, where := range []string{"near", "away"} {
+		t.Run(where, func(t *testing.T) {
+			r := newRig(t).run()
+			r.install("hello", "")
+			c := r.configure("hello/default", "grandchild "+where)
+			child, err := strconv.Atoi(r.note(c, "grandchild"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if owner, ok := r.IsModuleProcess(child); ok != (where == "near") || ok && owner != "hello" {
+				t.Errorf("IsModuleProcess: %s, %v", owner, ok)
+			}
+			began := time.Now()
+			r.stop()
+			if took := time.Since(began); took > 4*time.Second {
+				t.Errorf("took %v", took)
+			}
+			if where == "near" && alivePid(child) {
+				t.Error("the group's other process lives on")
+			}
+			_ = syscall.Kill(child, syscall.SIGKILL) // the one that went away: ours to end
+		})
+	}
+}
+
+// hostEnv makes the test binary a host of its own, with what the variable holds.
+const hostEnv = "CULVERT_TEST_HOST"
+
+// hostUntilKilled runs a module until the process is killed and says its pid.
+func hostUntilKilled(where string) {
+	dir, sockets, _ := strings.Cut(where, ",")
+	r := newRigIn(printer{}, dir, sockets)
+	r.run()
+	r.install("hello", "")
+	r.note(r.configure("hello/default", "wait"), "started")
+	fmt.Println(r.Pid("hello"))
+	select {}
+}
+
+// printer is a testing.TB for a process without a test.
+type printer struct{ testing.TB }
+
+func (printer) Helper()                   {}
+func (printer) Cleanup(func())            {}
+func (printer) Fatal(a ...any)            { fmt.Fprintln(os.Stderr, a...); os.Exit(1) }
+func (printer) Fatalf(f string, a ...any) { fmt.Fprintf(os.Stderr, f+"\n", a...); os.Exit(1) }
+func (printer) Errorf(f string, a ...any) { fmt.Fprintf(os.Stderr, f+"\n", a...) }
+
+func TestPluginsDieWithTheHost(t *testing.T) {
+	sockets, err := os.MkdirTemp("/tmp", "ph")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(sockets)
+	dir := t.TempDir()
+	host := exec.Command("/proc/self/exe")
+	host.Env = append(os.Environ(), hostEnv+"="+dir+","+sockets)
+	host.Stderr = os.Stderr
+	out, err := host.StdoutPipe()
+	if err == nil {
+		err = host.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := make([]byte, 20)
+	n, err := out.Read(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(line[:n])))
+	if err != nil || !alivePid(pid) {
+		t.Fatalf("%q, %v", line[:n], err)
+	}
+	if err := host.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = host.Wait()
+	_, _ = io.Copy(io.Discard, out)
+	began := time.Now()
+	for alivePid(pid) {
+		if time.Since(began) > 5*time.Second {
+			t.Fatal("the plugin lives on")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+
+	// The next host clears away what the dead one left.
+	left, _ := filepath.Glob(filepath.Join(sockets, "p", "*"))
+	if len(left) == 0 {
+		t.Error("a dead host is expected to leave its sockets: the test shows nothing")
+	}
+	r := newRigIn(t, dir, sockets).run()
+	r.is("hello", Stopped, "")
+	if left, _ := filepath.Glob(filepath.Join(sockets, "p", "*")); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+func TestLogIsARingOfEscapedLines(t *testing.T) {
+	r := newRig(t).run()
+	r.install("hello", "")
+	c := r.configure("hello/default", "print \x1b[31mred\u202e")
+	r.note(c, "started")
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	found := map[string]bool{}
+	for line, err := range r.Log(ctx, "hello", true) {
+		if err != nil {
+			t.Fatalf("%v, seen %v\n%s", err, found, r.logOf("hello"))
+		}
+		if strings.ContainsAny(line, "\x1b\u202e") {
+			t.Errorf("not escaped: %q", line)
+		}
+		found["log"] = found["log"] || strings.Contains(line, `\x1b[31mred\u202e configuration=default key="a value"`)
+		found["stdout"] = found["stdout"] || strings.HasSuffix(line, `\x1b[31mred\u202e`)
+		if found["log"] && found["stdout"] {
+			break
+		}
+	}
+	st, err := os.Stat(filepath.Join(r.cfg.StateDir, "modules", "hello.log"))
+	if err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("log file: %v, %v", st.Mode(), err)
+	}
+}
+
+func TestFloodOfLogIsBounded(t *testing.T) {
+	r := newRig(t).run()
+	r.install("hello", "")
+	c := r.configure("hello/default", "flood")
+	r.note(c, "started")
+	r.eventually("lines are left out", func() bool { return strings.Contains(r.logOf("hello"), "lines were left out") }, func() string { return "" })
+	r.disable(c)
+	r.is("hello", Stopped, "")
+	for _, name := range []string{"hello.log", "hello.log.1"} {
+		if st, err := os.Stat(filepath.Join(r.cfg.StateDir, "modules", name)); err == nil && st.Size() > ringSize {
+			t.Errorf("%s has %d bytes", name, st.Size())
+		}
+	}
+}

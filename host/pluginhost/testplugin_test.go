@@ -1,0 +1,134 @@
+package pluginhost
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+	"github.com/culvert-pbx/culvert/sdk/wire"
+)
+
+// serveTestPlugin is the test binary as a plugin. How it starts is said by its name, what its runs do by their settings.
+func serveTestPlugin() {
+	name, _, _ := strings.Cut(filepath.Base(os.Args[0]), "-x")
+	switch name {
+	case "exits":
+		return
+	case "crashes":
+		fmt.Fprintln(os.Stderr, "panic: on purpose")
+		os.Exit(3)
+	case "hangs":
+		select {}
+	case "prints":
+		fmt.Println("welcome to \x1b[31mprints")
+	case "other-contract":
+		plugin.Serve(&plugin.ServeConfig{
+			HandshakeConfig:  wire.Handshake,
+			VersionedPlugins: map[int]plugin.PluginSet{99: {}},
+			GRPCServer:       plugin.DefaultGRPCServer,
+		})
+		return
+	case "foreign-address":
+		fmt.Println("1|1|unix|/run/dbus/system_bus_socket|grpc|")
+		select {}
+	}
+	wire.Serve(testPlugin{}, hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: os.Stderr, JSONFormat: true}))
+}
+
+type testPlugin struct{}
+
+func (testPlugin) Describe() (tunnel.Description, error) {
+	d := tunnel.Description{Name: os.Args[0], Version: version(), Policy: tunnel.Anything}
+	switch os.Args[0] {
+	case "misnamed":
+		d.Name = "monitoring"
+	case "slow-describe":
+		select {}
+	case "rude":
+		return d, tunnel.Findings{{Code: tunnel.Malformed, Field: "slots", Message: "on purpose"}}
+	}
+	return d, nil
+}
+
+// version is what was appended to the binary, so that a test can have several.
+func version() string {
+	f, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return err.Error()
+	}
+	defer f.Close()
+	tail := make([]byte, 16)
+	if _, err := f.Seek(-int64(len(tail)), io.SeekEnd); err != nil {
+		return err.Error()
+	}
+	if _, err := io.ReadFull(f, tail); err != nil {
+		return err.Error()
+	}
+	if v, ok := strings.CutPrefix(string(tail), "VERSION="); ok {
+		return strings.TrimSpace(v)
+	}
+	return "1.0.0"
+}
+
+// orders are the settings of the test plugin.
+type orders struct {
+	Do string `json:"do"`
+}
+
+func (testPlugin) Run(ctx context.Context, r wire.Run) error {
+	var o orders
+	if err := json.Unmarshal(r.Settings, &o); err != nil {
+		return err
+	}
+	note := func(file, text string) { os.WriteFile(filepath.Join(r.Dir, file), []byte(text), 0o600) }
+	note("started", fmt.Sprint(os.Getpid()))
+	what, arg, _ := strings.Cut(o.Do, " ")
+	switch what {
+	case "done":
+		return nil
+	case "fail":
+		return errors.New("no luck with \x1b[31m" + arg)
+	case "collide":
+		return tunnel.Findings{{Code: tunnel.PortCollision, Field: "mappings[a]", Message: "port 80 is taken"}}
+	case "crash":
+		os.Exit(3)
+	case "stubborn":
+		select {}
+	case "declare":
+		note("said", fmt.Sprint(r.Host.Declare(ctx, r.Configuration, []tunnel.Declaration{{Ref: tunnel.Ref{Owner: tunnel.Owner(os.Args[0]), Name: "default.site"}, Settings: "site"}})))
+	case "declare-foreign":
+		err := r.Host.Declare(ctx, r.Configuration, []tunnel.Declaration{{Ref: tunnel.Ref{Owner: tunnel.Owner(arg), Name: "default.site"}, Settings: "site"}})
+		note("said", fmt.Sprint(errors.Is(err, tunnel.ErrNotOwner), " ", err))
+	case "print":
+		fmt.Println(arg)
+		r.Log.Info(arg, "key", "a value")
+	case "flood":
+		for ctx.Err() == nil {
+			fmt.Fprintln(os.Stderr, strings.Repeat("x", 300))
+		}
+	case "grandchild":
+		c := exec.Command("/bin/sleep", "60")
+		c.Stdout, c.Stderr = os.NewFile(1, "stdout"), os.NewFile(2, "stderr")
+		c.SysProcAttr = &syscall.SysProcAttr{Setsid: arg == "away"}
+		if err := c.Start(); err != nil {
+			return err
+		}
+		note("grandchild", fmt.Sprint(c.Process.Pid))
+	}
+	<-ctx.Done()
+	time.Sleep(50 * time.Millisecond) // a clean-up that takes a while
+	note("stopped", "cleanly")
+	return ctx.Err()
+}
