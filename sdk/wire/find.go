@@ -17,12 +17,33 @@ func SplitMapping(text string) (site, mapping string) {
 	return "", text
 }
 
-// FindMapping finds the mapping that owner means in a run of configuration.
+// FindReach finds the reach mapping that owner means in a run of configuration, as a module dials it.
 //
 // With a site it is the one of that site's tunnel or, where the configuration has no such site, of owner's
 // operator-made tunnel of that name. Without one it is the one mapping of that name among the configuration's
-// tunnels. None is ErrNotFound, several are a finding that names them.
-func FindMapping(ctx context.Context, s tunnel.Service, owner tunnel.Owner, configuration, site, mapping string) (tunnel.Ref, tunnel.Mapping, error) {
+// tunnels. None is ErrNotFound, several are a finding that names them, one of another kind is a finding too.
+func FindReach(ctx context.Context, s tunnel.Service, owner tunnel.Owner, configuration, site, mapping string) (tunnel.Ref, tunnel.Mapping, error) {
+	ref, m, err := findMapping(ctx, s, owner, configuration, site, mapping)
+	if err == nil && !m.Kind.Reaches() {
+		err = wrongDirection(ref, m, "connections of it arrive at the module: listen for it")
+	}
+	return ref, m, err
+}
+
+// FindExpose finds the private expose mapping that owner means, as a module listens for it: otherwise like FindReach.
+func FindExpose(ctx context.Context, s tunnel.Service, owner tunnel.Owner, configuration, site, mapping string) (tunnel.Ref, tunnel.Mapping, error) {
+	ref, m, err := findMapping(ctx, s, owner, configuration, site, mapping)
+	switch {
+	case err != nil:
+	case !m.Kind.Exposes():
+		err = wrongDirection(ref, m, "the module connects through it: dial it")
+	case !m.Private():
+		err = wrongDirection(ref, m, fmt.Sprintf("its connections go to port %d; a spec without a local port brings them to the module", m.Local.Port))
+	}
+	return ref, m, err
+}
+
+func findMapping(ctx context.Context, s tunnel.Service, owner tunnel.Owner, configuration, site, mapping string) (tunnel.Ref, tunnel.Mapping, error) {
 	views, err := candidates(ctx, s, owner, configuration, site)
 	if err != nil {
 		return tunnel.Ref{}, tunnel.Mapping{}, err
@@ -89,5 +110,13 @@ func noMapping(configuration, site, mapping string) error {
 		Code: tunnel.NotFound, Field: "mapping", Value: tunnel.Clean(text, 120),
 		Message: fmt.Sprintf("configuration %s has no tunnel with a mapping %s", tunnel.Clean(configuration, 60), tunnel.Clean(text, 120)),
 		WayOut:  "declare its tunnel first, and check that its slot is on",
+	}}
+}
+
+func wrongDirection(ref tunnel.Ref, m tunnel.Mapping, wayOut string) error {
+	return tunnel.Findings{{
+		Code: tunnel.Malformed, Field: "mapping", Value: m.Name,
+		Message: fmt.Sprintf("mapping %s of %s is %s %s", m.Name, ref, m.Kind, m.Spec()),
+		WayOut:  wayOut,
 	}}
 }

@@ -63,7 +63,7 @@ func recordings() *shelf {
 	return s
 }
 
-func TestFindMapping(t *testing.T) {
+func TestFindReach(t *testing.T) {
 	for _, c := range []struct {
 		text string
 		ref  string
@@ -84,7 +84,7 @@ func TestFindMapping(t *testing.T) {
 	} {
 		t.Run(c.text, func(t *testing.T) {
 			site, mapping := SplitMapping(c.text)
-			ref, m, err := FindMapping(t.Context(), recordings(), "callrecording", "main", site, mapping)
+			ref, m, err := FindReach(t.Context(), recordings(), "callrecording", "main", site, mapping)
 			if !errors.Is(err, c.err) || err != nil && !strings.Contains(err.Error(), c.says) {
 				t.Fatalf("it is %v", err)
 			}

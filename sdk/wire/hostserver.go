@@ -2,7 +2,6 @@ package wire
 
 import (
 	"context"
-	"fmt"
 
 	"google.golang.org/grpc"
 
@@ -63,35 +62,19 @@ func (s *hostServer) Watch(_ *hostv1.WatchRequest, out grpc.ServerStreamingServe
 }
 
 func (s *hostServer) DialSocket(ctx context.Context, req *hostv1.DialSocketRequest) (*hostv1.DialSocketResponse, error) {
-	ref, m, err := FindMapping(ctx, s.h.Service, s.h.Owner, req.GetConfiguration(), req.GetSite(), req.GetMapping())
+	ref, m, err := FindReach(ctx, s.h.Service, s.h.Owner, req.GetConfiguration(), req.GetSite(), req.GetMapping())
 	if err != nil {
 		return nil, err
-	}
-	if !m.Kind.Reaches() {
-		return nil, wrongDirection(ref, m, "connections of it arrive at the module: listen for it")
 	}
 	path, err := s.h.SocketPath(ctx, ref, m.Name)
 	return &hostv1.DialSocketResponse{Path: path}, err
 }
 
 func (s *hostServer) ListenSocket(ctx context.Context, req *hostv1.ListenSocketRequest) (*hostv1.ListenSocketResponse, error) {
-	ref, m, err := FindMapping(ctx, s.h.Service, s.h.Owner, req.GetConfiguration(), req.GetSite(), req.GetMapping())
-	switch {
-	case err != nil:
+	ref, m, err := FindExpose(ctx, s.h.Service, s.h.Owner, req.GetConfiguration(), req.GetSite(), req.GetMapping())
+	if err != nil {
 		return nil, err
-	case !m.Kind.Exposes():
-		return nil, wrongDirection(ref, m, "the module connects through it: dial it")
-	case !m.Private():
-		return nil, wrongDirection(ref, m, fmt.Sprintf("its connections go to port %d; a spec without a local port brings them to the module", m.Local.Port))
 	}
 	path, err := s.h.ListenPath(ctx, ref, m.Name)
 	return &hostv1.ListenSocketResponse{Path: path}, err
-}
-
-func wrongDirection(ref tunnel.Ref, m tunnel.Mapping, wayOut string) error {
-	return tunnel.Findings{{
-		Code: tunnel.Malformed, Field: "mapping", Value: m.Name,
-		Message: fmt.Sprintf("mapping %s of %s is %s %s", m.Name, ref, m.Kind, m.Spec()),
-		WayOut:  wayOut,
-	}}
 }
