@@ -19,6 +19,7 @@ import (
 )
 
 func TestWhatCannotRunIsListedWithItsReason(t *testing.T) {
+	t.Parallel()
 	script := func(text string) func(*testing.T, *rig, string) {
 		return func(t *testing.T, _ *rig, path string) { write(t, path, text, 0o755) }
 	}
@@ -72,6 +73,7 @@ func TestWhatCannotRunIsListedWithItsReason(t *testing.T) {
 }
 
 func TestBinaryOfAnotherUserIsUnsafe(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Skip("only root can give files away")
 	}
@@ -86,6 +88,7 @@ func TestBinaryOfAnotherUserIsUnsafe(t *testing.T) {
 }
 
 func TestOwnBinaryNeedsToBeAllowed(t *testing.T) {
+	t.Parallel()
 	st := unix.Stat_t{Uid: uint32(os.Getuid()), Mode: unix.S_IFREG | 0o755}
 	if why := (&directory{allowOwn: true}).unsafe(&st); why != "" {
 		t.Errorf("allowed, and still it %s", why)
@@ -96,6 +99,7 @@ func TestOwnBinaryNeedsToBeAllowed(t *testing.T) {
 }
 
 func TestOneBadModuleKeepsNoneFromRunning(t *testing.T) {
+	t.Parallel()
 	r := newRig(t).run()
 	for _, bad := range []string{"hangs", "crashes", "prints"} {
 		r.install(bad, "")
@@ -110,6 +114,7 @@ func TestOneBadModuleKeepsNoneFromRunning(t *testing.T) {
 }
 
 func TestOtherFilesAreIgnored(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	for _, name := range []string{"hello.new", "README", ".hidden", "Hello", "hello_2", strings.Repeat("a", 41)} {
 		write(t, filepath.Join(r.cfg.Dir, name), "x", 0o755)
@@ -121,6 +126,7 @@ func TestOtherFilesAreIgnored(t *testing.T) {
 }
 
 func TestUnsafeDirectoryIsEmpty(t *testing.T) {
+	t.Parallel()
 	for name, spoil := range map[string]func(*testing.T, *rig){
 		"writable": func(t *testing.T, r *rig) { must(t, os.Chmod(r.cfg.Dir, 0o777)) },
 		"symlink": func(t *testing.T, r *rig) {
@@ -148,6 +154,7 @@ func TestUnsafeDirectoryIsEmpty(t *testing.T) {
 }
 
 func TestRemovedModuleEndsAndItsConfigurationSaysSo(t *testing.T) {
+	t.Parallel()
 	r := newRig(t).run()
 	path := r.install("hello", "")
 	c := r.configure("hello/default", "wait")
@@ -174,6 +181,7 @@ func TestRemovedModuleEndsAndItsConfigurationSaysSo(t *testing.T) {
 }
 
 func TestAnotherBinaryWaitsForAcceptance(t *testing.T) {
+	t.Parallel()
 	r := newRig(t).run()
 	r.install("hello", "")
 	c := r.configure("hello/default", "wait")
@@ -209,6 +217,7 @@ func TestAnotherBinaryWaitsForAcceptance(t *testing.T) {
 }
 
 func TestNothingUnacceptedRuns(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.catalog.pins["hello"] = Binary{SHA256: strings.Repeat("0", 64), Description: tunnel.Description{Name: "hello", Version: "0.9"}}
 	c := r.configure("hello/default", "wait")
@@ -227,6 +236,7 @@ func TestNothingUnacceptedRuns(t *testing.T) {
 }
 
 func TestUselessBinaryIsNotAccepted(t *testing.T) {
+	t.Parallel()
 	r := newRig(t).run()
 	r.install("hello", "")
 	c := r.configure("hello/default", "wait")
@@ -247,6 +257,7 @@ func TestUselessBinaryIsNotAccepted(t *testing.T) {
 }
 
 func TestSwappedBinaryIsNotExecuted(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	ctx := context.Background()
 	r.install("hello", "")
@@ -287,6 +298,7 @@ func TestSwappedBinaryIsNotExecuted(t *testing.T) {
 }
 
 func TestDescribedWaitsForTheModuleAlone(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.startTimeout = 3 * time.Second
 	r.run()
@@ -306,6 +318,7 @@ func TestDescribedWaitsForTheModuleAlone(t *testing.T) {
 }
 
 func TestRestartForgetsBackoff(t *testing.T) {
+	t.Parallel()
 	r := newRig(t).run()
 	r.install("hello", "")
 	c := r.configure("hello/default", "wait")
@@ -323,6 +336,7 @@ func TestRestartForgetsBackoff(t *testing.T) {
 }
 
 func TestScriptIsAModuleToo(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	self, err := os.Executable()
 	must(t, err)

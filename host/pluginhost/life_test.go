@@ -19,6 +19,7 @@ import (
 )
 
 func TestModuleRunsWhileAConfigurationIsEnabled(t *testing.T) {
+	t.Parallel()
 	r := newRig(t).run()
 	r.install("hello", "")
 	m := r.is("hello", Stopped, "")
@@ -56,6 +57,7 @@ func TestModuleRunsWhileAConfigurationIsEnabled(t *testing.T) {
 }
 
 func TestEachConfigurationIsARunOfItsOwn(t *testing.T) {
+	t.Parallel()
 	r := newRig(t).run()
 	r.install("hello", "")
 	waits, done, fails, collides := r.configure("hello/waits", "wait"), r.configure("hello/done", "done"), r.configure("hello/fails", "fail today"), r.configure("hello/collides", "collide")
@@ -81,6 +83,7 @@ func TestEachConfigurationIsARunOfItsOwn(t *testing.T) {
 }
 
 func TestRunThatDoesNotStopCostsItsProcess(t *testing.T) {
+	t.Parallel()
 	r := newRig(t).run()
 	r.install("hello", "")
 	stubborn, other := r.configure("hello/stubborn", "stubborn"), r.configure("hello/other", "wait")
@@ -91,7 +94,7 @@ func TestRunThatDoesNotStopCostsItsProcess(t *testing.T) {
 	r.disable(stubborn)
 	r.eventually("the process is replaced", func() bool { p := r.Pid("hello"); return p != 0 && p != pid }, func() string { return fmt.Sprint(r.of("hello")) })
 	if took := time.Since(began); took < stopGrace || took > stopGrace+termGrace+3*time.Second {
-		t.Errorf("took %v", took)
+		t.Errorf("took %v\n%s", took, r.logOf("hello"))
 	}
 	r.reports(stubborn, tunnel.ConfigDisabled, "")
 	r.reports(other, tunnel.ConfigRunning, "")
@@ -99,6 +102,7 @@ func TestRunThatDoesNotStopCostsItsProcess(t *testing.T) {
 }
 
 func TestCrashIsFollowedByAStartWithBackoff(t *testing.T) {
+	t.Parallel()
 	r := newRig(t).run()
 	r.install("hello", "")
 	r.install("crashy", "")
@@ -128,6 +132,7 @@ func TestCrashIsFollowedByAStartWithBackoff(t *testing.T) {
 }
 
 func TestIdentityComesFromTheConnection(t *testing.T) {
+	t.Parallel()
 	r := newRig(t).run()
 	r.install("adsync", "")
 	r.install("intruder", "")
@@ -185,6 +190,7 @@ func TestEnvironmentHoldsNothingOfTheHost(t *testing.T) {
 }
 
 func TestProcessIsLimited(t *testing.T) {
+	t.Parallel()
 	r := newRig(t).run()
 	r.install("hello", "")
 	r.note(r.configure("hello/default", "wait"), "started")
@@ -217,6 +223,7 @@ func TestProcessIsLimited(t *testing.T) {
 }
 
 func TestStoppedProcessIsKilled(t *testing.T) {
+	t.Parallel()
 	r := newRig(t).run()
 	r.install("hello", "")
 	c := r.configure("hello/default", "wait")
@@ -236,6 +243,7 @@ func TestStoppedProcessIsKilled(t *testing.T) {
 }
 
 func TestGrandchildHoldsNothingUp(t *testing.T) {
+	t.Parallel()
 	for _, where := range []string{"near", "away"} {
 		t.Run(where, func(t *testing.T) {
 			r := newRig(t).run()
@@ -285,6 +293,7 @@ func (printer) Fatalf(f string, a ...any) { fmt.Fprintf(os.Stderr, f+"\n", a...)
 func (printer) Errorf(f string, a ...any) { fmt.Fprintf(os.Stderr, f+"\n", a...) }
 
 func TestPluginsDieWithTheHost(t *testing.T) {
+	t.Parallel()
 	sockets, err := os.MkdirTemp("/tmp", "ph")
 	if err != nil {
 		t.Fatal(err)
@@ -336,6 +345,7 @@ func TestPluginsDieWithTheHost(t *testing.T) {
 }
 
 func TestLogIsARingOfEscapedLines(t *testing.T) {
+	t.Parallel()
 	r := newRig(t).run()
 	r.install("hello", "")
 	c := r.configure("hello/default", "print \x1b[31mred\u202e")
@@ -363,6 +373,7 @@ func TestLogIsARingOfEscapedLines(t *testing.T) {
 }
 
 func TestFloodOfLogIsBounded(t *testing.T) {
+	t.Parallel()
 	r := newRig(t).run()
 	r.install("hello", "")
 	c := r.configure("hello/default", "flood")
