@@ -85,8 +85,8 @@ func checkAddr(a netip.Addr, h, field string) Findings {
 	switch {
 	case a.Zone() != "":
 		return one(Malformed, field, h, "address "+quoted(h)+" has a zone", "leave out % and what follows")
-	case a.IsUnspecified() || a.IsMulticast():
-		return one(Malformed, field, h, "address "+quoted(h)+" is not that of one machine", "give the machine's own address or name")
+	case a.IsUnspecified():
+		return one(Malformed, field, h, "address "+quoted(h)+" means every address, not one machine", "give the machine's own address or name")
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -71,12 +72,15 @@ func checkLine(s, field string, limit int) Findings {
 	if n := utf8.RuneCountInString(s); n > limit {
 		return one(TooLong, field, s, fmt.Sprintf("the text has %d characters", n), fmt.Sprintf("use at most %d", limit))
 	}
-	for _, r := range s {
-		if unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp) || !utf8.ValidString(s) {
-			return one(Malformed, field, s, "the text holds characters that cannot be shown", "use one line of plain text")
-		}
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, unshowable) {
+		return one(Malformed, field, s, "the text holds characters that cannot be shown", "use one line of plain text")
 	}
 	return nil
+}
+
+// unshowable: control characters, line separators, and what turns the reading direction so that text lies.
+func unshowable(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
 }
 
 func (t Tunnel) checkMappings() Findings {

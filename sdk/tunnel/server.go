@@ -23,6 +23,9 @@ func ParseServer(s string) (Server, Findings) {
 	if len(s) > maxText {
 		return Server{}, one(TooLong, "", s, "the SSH server's text is too long", "write [USER@]HOST[:PORT]")
 	}
+	if strings.Contains(s, "://") {
+		return Server{}, one(Malformed, "", s[:strings.Index(s, "://")+3], "the SSH server is not given as a URL", "write [USER@]HOST[:PORT]")
+	}
 	v := Server{User: DefaultUser, Port: DefaultPort}
 	var fs Findings
 	host := s
@@ -51,6 +54,9 @@ func checkUser(u, field string) Findings {
 		return one(Required, field, u, "nothing stands before the @", "put the user name there, or leave out the @ for "+DefaultUser)
 	case len(u) > maxUser:
 		return one(TooLong, field, u, fmt.Sprintf("the user name has %d bytes", len(u)), fmt.Sprintf("use at most %d", maxUser))
+	case strings.Contains(u, ":"):
+		name, _, _ := strings.Cut(u, ":")
+		return one(Malformed, field, name+":"+hidden, "a password has no place beside the user name", "leave out the colon and what follows; passwords go in by themselves")
 	case u[0] == '-' || !userText(u):
 		return one(Malformed, field, u, quoted(u)+" is not a user name", wayOut)
 	}

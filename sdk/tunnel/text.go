@@ -7,8 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Clean makes text from outside fit to show: at most limit bytes and every control or direction character, invalid byte
-// and backslash-lookalike written as an escape, so that a server, plugin or file cannot drive a terminal or forge a line.
+// Clean makes text from outside fit to show: every control and direction character and invalid byte is written as an
+// escape, so that a server, plugin or file cannot drive a terminal or forge a line, and it is cut with … once limit bytes
+// are written.
 func Clean(s string, limit int) string {
 	var b strings.Builder
 	for i, r := range s {

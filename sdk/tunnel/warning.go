@@ -3,6 +3,7 @@ package tunnel
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 )
 
 const privileged = 1024 // ports below need raised rights (R42)
@@ -41,13 +42,14 @@ func (m Mapping) warnings() []string {
 	if m.Kind.Exposes() && m.Remote.Port < privileged {
 		add("remote port %d is below %d: the SSH server opens it only with raised rights (root on Linux, Administrator or System on Windows)", m.Remote.Port, privileged)
 	}
-	if m.Kind.Reaches() && m.Remote.Host != "" && !isAddress(m.Remote.Host) {
+	if m.Kind.Reaches() && resolved(m.Remote.Host) {
 		add("the target %s is a name: while the SSH server's resolver is silent, the whole tunnel stands still; better give its address", m.Remote.Host)
 	}
 	return ws
 }
 
-func isAddress(h string) bool {
-	_, err := netip.ParseAddr(h)
-	return err == nil
+// resolved reports whether a target has to be asked of a resolver.
+func resolved(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return host != "" && err != nil && !strings.EqualFold(host, "localhost")
 }
