@@ -20,8 +20,8 @@ func checkCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check --server SERVER",
 		Short: "Try a connection step by step, storing nothing",
-		Long: `Try a connection step by step, storing nothing: name, TCP, host key, login, then each mapping that is named. The exit
-code is 3 when a step fails.
+		Long: `Try a connection step by step, storing nothing: name, TCP, host key, login, then
+each mapping that is named. The exit code is 3 when a step fails.
 
 ` + mappingHelp,
 		Example: `  culvert check --server pbx@office.example.org --key host

@@ -10,10 +10,11 @@ func configCommand(a *app) *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "config",
 		Short: "The configurations of modules",
-		Long: `The configurations of modules. A configuration is one set of settings, called MODULE/NAME; the module runs once for each
-that is enabled, and declares the tunnels it needs.`,
+		Long: `The configurations of modules. A configuration is one set of settings, called
+MODULE/NAME; the module runs once for each that is enabled, and declares the
+tunnels it needs.`,
 		Example: `  culvert config add monitoring/default
-  culvert config set monitoring/default site.server=pbx@office.example.org site.slots.metrics.on=true`,
+  culvert config set monitoring/default site.server=pbx@office.example.org`,
 	})
 	cmd.AddCommand(configListCommand(a), configShowCommand(a), configAddCommand(a), configSetCommand(a),
 		configEnableCommand(a), configDisableCommand(a), configRemoveCommand(a))

@@ -9,8 +9,9 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-const settingsHelp = `Settings are named by dotted keys, like site.server or site.slots.metrics.on, and typed by the module. A password or another
-secret goes in over standard input, so that it stands on no command line: --secret-stdin site.password.`
+const settingsHelp = `Settings are named by dotted keys, like site.server or site.slots.metrics.on,
+and typed by the module. A password or another secret goes in over standard
+input, so that it stands on no command line: --secret-stdin site.password.`
 
 func configAddCommand(a *app) *cobra.Command {
 	var f settingsFlags
@@ -20,7 +21,8 @@ func configAddCommand(a *app) *cobra.Command {
 		Short: "Add a configuration of a module and enable it",
 		Long:  "Add a configuration of a module and enable it, unless --disabled is given.\n\n" + settingsHelp,
 		Example: `  culvert config add monitoring/default
-  culvert config add adsync/berlin site.server=pbx@dc.example.org base=dc=example,dc=org --secret-stdin bind_password < secret`,
+  culvert config add adsync/berlin --file settings.json
+  culvert config add adsync/berlin base=dc=corp --secret-stdin bind_password < secret`,
 		Args:              atLeast(configArg),
 		ValidArgsFunction: a.completeConfigOwners,
 	}, func(cmd *cobra.Command, ref tunnel.ConfigurationRef, more []string) error {

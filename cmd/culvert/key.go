@@ -11,8 +11,9 @@ func keyCommand(a *app) *cobra.Command {
 	cmd.AddCommand(&cobra.Command{
 		Use:   "show",
 		Short: "Show the public key as a line for authorized_keys",
-		Long: `Show the public key as a line for authorized_keys, alone on its line. Put it into ~/.ssh/authorized_keys of the user
-that tunnels log in as, at the SSH server.`,
+		Long: `Show the public key as a line for authorized_keys, alone on its line. Put it
+into ~/.ssh/authorized_keys of the user that tunnels log in as, at the SSH
+server.`,
 		Example: "  culvert key show\n  culvert key show | ssh user@server 'cat >> .ssh/authorized_keys'",
 		Args:    needs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {

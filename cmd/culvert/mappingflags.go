@@ -8,12 +8,16 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-const mappingHelp = `A mapping is [NAME=]SPEC, written local side first; local is the telephone system, remote the site:
-  --reach [LPORT]:[TARGET:]RPORT     this machine reaches RPORT of the SSH server, or of TARGET behind it
-  --reach-gateway LPORT:...          hosts connected to this machine may use LPORT too
-  --expose [HOST:]LPORT:RPORT        the SSH server reaches LPORT here, or at HOST beside us, through its RPORT
-  --expose-gateway ...               hosts connected to the SSH server may use its RPORT too
-Without LPORT a mapping is private: only the module that owns the tunnel uses it.`
+const mappingHelp = `A mapping is [NAME=]SPEC, written local side first; local is the telephone
+system, remote the site:
+  --reach [LPORT]:[TARGET:]RPORT   through LPORT this machine reaches RPORT of
+                                   the SSH server, or of TARGET behind it
+  --reach-gateway LPORT:...        hosts connected to this machine do so too
+  --expose [HOST:]LPORT:RPORT      through its RPORT the SSH server reaches
+                                   LPORT here, or at HOST beside us
+  --expose-gateway ...             hosts connected to the SSH server do so too
+Without LPORT a mapping is private: only the module that owns the tunnel uses
+it.`
 
 // mappingFlags are --reach, --reach-gateway, --expose and --expose-gateway, in the order they were given.
 type mappingFlags struct {

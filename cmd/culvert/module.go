@@ -10,8 +10,9 @@ func moduleCommand(a *app) *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "module",
 		Short: "The modules: what they are and how they run",
-		Long: `The modules: what they are and how they run. A module is a program in the plugin directory; it runs while one of its
-configurations is enabled (culvert config).`,
+		Long: `The modules: what they are and how they run. A module is a program in the
+plugin directory; it runs while one of its configurations is enabled (culvert
+config).`,
 		Example: "  culvert module list\n  culvert module log monitoring -f",
 	})
 	cmd.AddCommand(moduleListCommand(a), moduleShowCommand(a), moduleRestartCommand(a), moduleAcceptCommand(a), moduleLogCommand(a))

@@ -24,8 +24,9 @@ func moduleAcceptCommand(a *app) *cobra.Command {
 	return onModule(a, &cobra.Command{
 		Use:   "accept NAME",
 		Short: "Accept the binary that is installed now under a module's name",
-		Long: `Accept the binary that is installed now under a module's name. The first binary that described itself is remembered by
-its checksum; another one of the same name waits for this command, while the old process runs on.`,
+		Long: `Accept the binary that is installed now under a module's name. The first binary
+that described itself is remembered by its checksum; another one of the same
+name waits for this command, while the old process runs on.`,
 		Example: "  culvert module show monitoring\n  culvert module accept monitoring",
 	}, func(cmd *cobra.Command, name tunnel.Owner) error {
 		acc, err := a.daemon.AcceptModule(cmd.Context(), name)

@@ -16,13 +16,15 @@ func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "culvert",
 		Short: "Tunnels of a telephone system: see, add and change them",
-		Long: `culvert asks the daemon culvertd for everything: the tunnels of all modules and the operator, the modules and
-their configurations, what happened and what to do about it.
+		Long: `culvert asks the daemon culvertd for everything: the tunnels of all modules and
+of the operator, the modules and their configurations, what happened and what
+to do about it.
 
-Exit codes: 0 fine; 1 failed, or what is named is not there; 2 wrong in itself; 3 not up, or a check failed;
-4 right, but refused by the present state; 5 no daemon answers.`,
+Exit codes: 0 fine; 1 failed, or what is named is not there; 2 wrong in itself;
+3 not up, or a check failed; 4 right, but refused by the present state; 5 no
+daemon answers.`,
 		Example: `  culvert status
-  culvert tunnel add operator/office --server pbx@office.example.org --key host --expose 443:8443
+  culvert tunnel add operator/office --server pbx@example.org --key host --expose 443:8443
   culvert tunnel list --watch`,
 		Version:           version(),
 		SilenceUsage:      true,

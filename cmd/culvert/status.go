@@ -15,7 +15,7 @@ func statusCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "status",
 		Short:   "One screen: what is wrong and what to do",
-		Long:    "One screen: what is wrong and what to do. The exit code is 3 when anything that is enabled is not up.",
+		Long:    "One screen: what is wrong and what to do. The exit code is 3 when anything that\nis enabled is not up.",
 		Example: "  culvert status\n  culvert status -o json",
 		Args:    needs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -10,8 +10,9 @@ func tunnelCommand(a *app) *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "tunnel",
 		Short: "See, add and change tunnels",
-		Long: `See, add and change tunnels. A tunnel is one SSH connection with its mappings, called OWNER/NAME. The owner is a module,
-or operator for tunnels without one. Everybody sees every tunnel; what a module declared is changed through its
+		Long: `See, add and change tunnels. A tunnel is one SSH connection with its mappings,
+called OWNER/NAME. The owner is a module, or operator for tunnels without one.
+Everybody sees every tunnel; what a module declared is changed through its
 configuration (culvert config set).`,
 		Example: `  culvert tunnel list
   culvert tunnel show operator/office`,

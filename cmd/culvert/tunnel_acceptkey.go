@@ -14,9 +14,10 @@ func tunnelAcceptKeyCommand(a *app) *cobra.Command {
 	cmd := onTunnel(a, &cobra.Command{
 		Use:   "accept-key " + tunnelArg,
 		Short: "Confirm a learned host key, or accept a changed one",
-		Long: `Confirm the host key that was learned at the first connection, or accept the one the server shows now in the place of the
-one it should show. Compare the fingerprint first with what ssh-keygen -lf says on the server: whoever shows another
-key may be in between.`,
+		Long: `Confirm the host key that was learned at the first connection, or accept the one
+the server shows now in the place of the one it should show. Compare the
+fingerprint first with what ssh-keygen -lf says on the server: whoever shows
+another key may be in between.`,
 		Example: "  culvert tunnel accept-key operator/office",
 	}, func(cmd *cobra.Command, ref tunnel.Ref) error { return a.acceptKey(cmd, &wait, ref) })
 	wait.register(cmd)

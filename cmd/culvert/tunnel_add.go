@@ -20,14 +20,16 @@ func tunnelAddCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add " + tunnelArg,
 		Short: "Add a tunnel of your own making",
-		Long: `Add a tunnel of your own making: for the owner operator, or for a module that uses tunnels of this kind.
+		Long: `Add a tunnel of your own making: for the owner operator, or for a module that
+uses tunnels of this kind.
 
 ` + mappingHelp + `
 
-It returns when the tunnel is stored; on a terminal, or with --wait, it then shows how the tunnel comes up.`,
-		Example: `  culvert tunnel add operator/office --server pbx@office.example.org --key host --expose 443:8443
-  culvert tunnel add operator/crm --server 192.0.2.7:2222 --password-stdin --reach 1433:sql.corp.local:1433 < password
-  culvert tunnel add hello/lab --server admin@[2001:db8::1] --key ~/.ssh/id_ed25519 --reach web=8080:80`,
+It returns when the tunnel is stored; on a terminal, or with --wait, it then
+shows how the tunnel comes up.`,
+		Example: `  culvert tunnel add operator/office --server pbx@example.org --key host --expose 443:8443
+  culvert tunnel add operator/sql --server 192.0.2.7 --password-file F --reach 1433:sql.lan:1433
+  culvert tunnel add hello/lab --server pbx@[2001:db8::1]:2222 --key ~/.ssh/id --reach web=8080:80`,
 		Args:              needs(tunnelArg),
 		ValidArgsFunction: a.completeOwners,
 	}

@@ -10,8 +10,9 @@ func tunnelRemoveCommand(a *app) *cobra.Command {
 	return onTunnel(a, &cobra.Command{
 		Use:   "remove " + tunnelArg,
 		Short: "Remove a tunnel of your own making, with its login and host key",
-		Long: `Remove a tunnel of your own making, with its login and host key. What a module declared goes when its configuration does
-(culvert config remove), or here once the module is no longer installed.`,
+		Long: `Remove a tunnel of your own making, with its login and host key. What a module
+declared goes when its configuration does (culvert config remove), or here once
+the module is no longer installed.`,
 		Example: "  culvert tunnel remove operator/office",
 	}, func(cmd *cobra.Command, ref tunnel.Ref) error {
 		if err := a.daemon.RemoveTunnel(cmd.Context(), ref); err != nil {

@@ -11,8 +11,9 @@ func tunnelSecretCommand(a *app) *cobra.Command {
 	cmd := onTunnel(a, &cobra.Command{
 		Use:   "secret " + tunnelArg,
 		Short: "Give a tunnel of your own making another password",
-		Long: `Give a tunnel of your own making another password: on standard input, from a file, or typed without echo. It is sealed
-and never shown again, and the tunnel tries it at once.`,
+		Long: `Give a tunnel of your own making another password: on standard input, from a
+file, or typed without echo. It is sealed and never shown again, and the tunnel
+tries it at once.`,
 		Example: "  culvert tunnel secret operator/office --password-stdin < password",
 	}, func(cmd *cobra.Command, ref tunnel.Ref) error {
 		in, err := f.read(a, "Password of "+ref.String(), nil)

@@ -20,8 +20,9 @@ func tunnelSetCommand(a *app) *cobra.Command {
 	cmd := onTunnel(a, &cobra.Command{
 		Use:   "set " + tunnelArg,
 		Short: "Change a tunnel of your own making",
-		Long: `Change a tunnel of your own making; what is not named stays. A mapping of a name that is there already takes its place.
-Connections through mappings that are not named go on. A new server or user needs the login anew.
+		Long: `Change a tunnel of your own making; what is not named stays. A mapping of a name
+that is there already takes its place. Connections through mappings that are not
+named go on. A new server or user needs the login anew.
 
 ` + mappingHelp,
 		Example: `  culvert tunnel set operator/office --expose web=443:9443 --drop ssh

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/culvert-pbx/culvert/host/control"
 	"github.com/culvert-pbx/culvert/sdk/settings"
@@ -20,6 +21,8 @@ import (
 type Fake struct {
 	World  *tunneltest.World
 	Events *Events
+
+	watching atomic.Int32
 
 	mu           sync.Mutex
 	descriptions map[tunnel.Owner]tunnel.Description
@@ -101,8 +104,19 @@ func (f *Fake) List(ctx context.Context) iter.Seq2[tunnel.View, error] {
 
 // Watch is the World's.
 func (f *Fake) Watch(ctx context.Context) iter.Seq2[tunnel.Change, error] {
-	return f.service().Watch(ctx)
+	return func(yield func(tunnel.Change, error) bool) {
+		f.watching.Add(1)
+		defer f.watching.Add(-1)
+		for c, err := range f.service().Watch(ctx) {
+			if !yield(c, err) {
+				return
+			}
+		}
+	}
 }
+
+// Watchers is how many watches there are now.
+func (f *Fake) Watchers() int { return int(f.watching.Load()) }
 
 // Pin sets what is known of a server's host key.
 func (f *Fake) Pin(ref tunnel.Ref, p tunnel.Pin) {

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// every yields the paths of all commands, hidden ones and cobra's own included.
+func every(cmd *cobra.Command, path []string, f func(path []string, cmd *cobra.Command)) {
+	f(path, cmd)
+	for _, c := range cmd.Commands() {
+		every(c, append(slices.Clone(path), c.Name()), f)
+	}
+}
+
+func commands() *cobra.Command {
+	root := newRoot(&app{})
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	return root
+}
+
+// Every command run bare does its work or says what is missing.
+func TestEveryCommandRunsBare(t *testing.T) {
+	b := newTestbed(t)
+	n := 0
+	every(commands(), nil, func(path []string, _ *cobra.Command) {
+		n++
+		r := b.run("", path...)
+		if r.code != 0 && r.code != exitUsage {
+			t.Errorf("culvert %s: exit %d: %s", strings.Join(path, " "), r.code, r.err)
+		}
+		if r.code == exitUsage && (!strings.HasPrefix(r.err, "culvert: error: ") || !strings.Contains(r.err, "\nculvert: hint: ")) {
+			t.Errorf("culvert %s: %q", strings.Join(path, " "), r.err)
+		}
+		if all := strings.ToLower(r.out + r.err); strings.Contains(all, "not implemented") || strings.Contains(all, "not yet") {
+			t.Errorf("culvert %s: %s", strings.Join(path, " "), all)
+		}
+	})
+	if n < 35 {
+		t.Errorf("only %d commands", n)
+	}
+}
+
+func TestEveryCommandHasHelpAndExamples(t *testing.T) {
+	b := newTestbed(t)
+	every(commands(), nil, func(path []string, cmd *cobra.Command) {
+		if slices.Contains(path, "completion") || slices.Contains(path, "help") {
+			return
+		}
+		name := "culvert " + strings.Join(path, " ")
+		if cmd.Short == "" || cmd.Example == "" {
+			t.Errorf("%s has no short help or no example", name)
+		}
+		for line := range strings.Lines(cmd.Example) {
+			if !strings.HasPrefix(line, "  "+strings.TrimSpace(name)) && len(path) > 0 && !strings.HasPrefix(line, "  culvert "+path[0]) {
+				t.Errorf("%s: example %q", name, line)
+			}
+		}
+		if r := b.run("", append(path, "--help")...); r.code != 0 || !strings.Contains(r.out, cmd.Example[:10]) {
+			t.Errorf("%s --help: exit %d: %s%s", name, r.code, r.out, r.err)
+		}
+		for line := range strings.Lines(cmd.Long + "\n" + cmd.Example) {
+			if len(line) > 81 && !strings.Contains(cmd.Example, line) || len(line) > 101 {
+				t.Errorf("%s: a line of %d: %q", name, len(line), line)
+			}
+		}
+	})
+}
+
+// The commands that there are: what is not built is absent.
+func TestCommands(t *testing.T) {
+	var got []string
+	every(commands(), nil, func(path []string, cmd *cobra.Command) {
+		if len(path) > 0 && path[0] != "help" && path[0] != "completion" && !cmd.HasSubCommands() {
+			got = append(got, strings.Join(path, " "))
+		}
+	})
+	want := strings.Split(`check
+config add
+config disable
+config enable
+config list
+config remove
+config set
+config show
+events
+key show
+module accept
+module list
+module log
+module restart
+module show
+status
+tunnel accept-key
+tunnel add
+tunnel disable
+tunnel enable
+tunnel list
+tunnel log
+tunnel remove
+tunnel restart
+tunnel secret
+tunnel set
+tunnel show`, "\n")
+	if slices.Sort(got); !slices.Equal(got, want) {
+		t.Errorf("commands: %q, not %q", got, want)
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	b := newTestbed(t)
+	b.add("hello/x", "1389:389")
+	for _, tt := range []struct {
+		line string
+		code int
+		says string
+	}{
+		{"tunnel show hello/x", 0, ""},
+		{"tunnel list", 0, ""},
+		{"--version", 0, ""},
+		{"help tunnel", 0, ""},
+		{"tunnel show hello/absent", exitFailed, "no tunnel hello/absent"},
+		{"tunnel remove hello/absent", exitFailed, "hello/absent"},
+		{"tunnel log hello/absent", exitFailed, "hello/absent"},
+		{"module show absent", exitFailed, "absent"},
+		{"module restart absent", exitFailed, "absent"},
+		{"module log absent", exitFailed, "absent"},
+		{"config show hello/absent", exitFailed, "hello/absent"},
+		{"config enable hello/absent", exitFailed, "hello/absent"},
+		{"tunnel set hello/x --drop absent", exitFailed, "absent"},
+		{"tunnel show", exitUsage, "OWNER/NAME is missing"},
+		{"tunnel show hello", exitUsage, "OWNER/NAME"},
+		{"tunnel show hello/../x", exitUsage, "OWNER/NAME"},
+		{"tunnel show hello/x more", exitUsage, "more"},
+		{"tunnel shwo hello/x", exitUsage, "did you mean culvert tunnel show"},
+		{"tunel", exitUsage, "did you mean culvert tunnel"},
+		{"status --frob", exitUsage, "--frob"},
+		{"status -o yaml", exitUsage, "yaml"},
+		{"tunnel list --owner ../x", exitUsage, "--owner"},
+		{"tunnel set hello/x", exitUsage, "nothing to change"},
+		{"tunnel set hello/x --if-revision no", exitUsage, "--if-revision"},
+		{"tunnel enable hello/x --wait=soon", exitUsage, "soon"},
+		{"config set hello/default", exitUsage, "nothing to change"},
+		{"config set hello/default nonsense", exitUsage, "nonsense"},
+		{"config set hello/default nothing=1", exitUsage, "nothing"},
+		{"config add hello/default number=99 --disabled", exitRefused, "already"},
+		{"config add hello/other number=99", exitUsage, "number"},
+		{"config add nomodule/x", exitRefused, "nomodule"},
+		{"tunnel add nomodule/x --server a@b --key host", exitRefused, "nomodule"},
+		{"tunnel add hello/x --server a@b --key host", exitRefused, "hello/x"},
+		{"tunnel add hello/y --server a@b --key host --reach 1389:1", exitRefused, "1389"},
+		{"tunnel set hello/x --comment c --if-revision 99", exitRefused, "revision"},
+		{"status", exitNotUp, "hello/x"},
+	} {
+		r := b.run("", strings.Fields(tt.line)...)
+		if r.code != tt.code || !strings.Contains(r.out+r.err, tt.says) {
+			t.Errorf("culvert %s: exit %d, not %d; %q lacks %q", tt.line, r.code, tt.code, r.out+r.err, tt.says)
+		}
+		if (r.code != 0) != strings.Contains(r.err, "culvert: error: ") {
+			t.Errorf("culvert %s: %q", tt.line, r.err)
+		}
+	}
+}
+
+func TestNoDaemonIsExit5(t *testing.T) {
+	r := runAt(t.Context(), t.TempDir()+"/s", "", "tunnel", "list")
+	if r.code != exitUnreachable || !strings.Contains(r.err, "culvert: hint: ") {
+		t.Errorf("exit %d: %s", r.code, r.err)
+	}
+}
+
+// A stopped reader of an endless stream ends well; a stopped wait does not.
+func TestInterrupted(t *testing.T) {
+	b := newTestbed(t)
+	b.add("hello/x", "1389:389")
+	for line, code := range map[string]int{
+		"events -f": 0, "tunnel log hello/x -f": 0, "module log hello -f": 0, "tunnel list --watch": 0,
+		"tunnel enable hello/x --wait=1m": exitFailed,
+	} {
+		ctx, interrupt := context.WithCancel(t.Context())
+		time.AfterFunc(200*time.Millisecond, interrupt)
+		if r := runAt(ctx, b.Socket, "", strings.Fields(line)...); r.code != code {
+			t.Errorf("culvert %s: exit %d: %s", line, r.code, r.err)
+		}
+		interrupt()
+	}
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/culvert-pbx/culvert/host/control"
+)
+
+// Every field of `tunnel add`, wrong in type, range, length or intent: the error names it and says the way out, and
+// nothing is stored.
+func TestBadInputOfTunnelAdd(t *testing.T) {
+	b := newTestbed(t)
+	before := b.tunnels()
+	long := strings.Repeat("n", 300)
+	key := []string{"--server", "pbx@192.0.2.1", "--key", "host"}
+	with := func(more ...string) []string {
+		return append([]string{"hello/x"}, append(slices.Clone(key), more...)...)
+	}
+	named := func(name string) []string { return append([]string{name}, key...) }
+	for _, tt := range []struct {
+		field string
+		args  []string
+	}{
+		{"OWNER/NAME", named("hello/")}, {"OWNER/NAME", named("/x")}, {"OWNER/NAME", named("hello/../x")}, {"OWNER/NAME", named("hello/" + long)},
+		{"OWNER/NAME", named("hello/a b")}, {"OWNER/NAME", named("hello/\x07")}, {"OWNER/NAME", named("Hello/x")}, {"OWNER/NAME", named("hello/１")}, {"name", named("hello/a.b")},
+		{"--server", []string{"hello/x", "--key", "host"}},
+		{"--server", with("--server", "")}, {"--server", with("--server", "root@-oProxyCommand=x:22")}, {"--server", with("--server", "a b")},
+		{"--server", with("--server", "h\nPermitOpen")}, {"--server", with("--server", "`id`")}, {"--server", with("--server", "[::1")},
+		{"--server", with("--server", "\x1b[31mred")}, {"--server", with("--server", "h:0")}, {"--server", with("--server", "h:65536")},
+		{"--server", with("--server", "h:８０")}, {"--server", with("--server", strings.Repeat("a", 300))}, {"--server", with("--server", "@h")},
+		{"--server", with("--server", "-x@h")}, {"--server", with("--server", long+"@h")},
+		{"--fingerprint", with("--fingerprint", "zz:zz")}, {"--fingerprint", with("--fingerprint", "SHA256:AAAA")}, {"--fingerprint", with("--fingerprint", long)},
+		{"comment", with("--comment", strings.Repeat("c", 1001))}, {"comment", with("--comment", "a\x1b]0;title\x07b")}, {"comment", with("--comment", "a\u202eb")},
+		{"--disabled", with("--disabled=perhaps")},
+		{"--wait", with("--wait=soon")},
+		{"--key", []string{"hello/x", "--server", "a@b"}}, {"--key", with("--key", "/nonexistent/key")}, {"--key", with("--password-stdin")},
+		{"--passphrase-stdin", with("--passphrase-stdin")}, {"--key", with("--key", t.TempDir())},
+		{"--password-file", []string{"hello/x", "--server", "a@b", "--password-file", "/nonexistent"}},
+		{"password", []string{"hello/x", "--server", "a@b", "--password-stdin"}},
+		{"private_key", with("--key", file(t, "broken"))},
+		{"--key", with("--key", file(t, strings.Repeat("k", 64<<10+1)))},
+		{"--reach", with("--reach", "")}, {"--reach", with("--reach", "389")}, {"--reach", with("--reach", "0:389")}, {"--reach", with("--reach", "65536:389")},
+		{"--reach", with("--reach", "-1:389")}, {"--reach", with("--reach", "80 :389")}, {"--reach", with("--reach", "0x50:389")}, {"--reach", with("--reach", "1e3:389")},
+		{"--reach", with("--reach", "99999999999999999999:389")}, {"--reach", with("--reach", "A=1:2")}, {"--reach", with("--reach", "=1:2")},
+		{"--reach", with("--reach", "1:-oX:2")}, {"--reach", with("--reach", "1:[fe80::1%eth0]:2")}, {"--reach", with("--reach", strings.Repeat("1", 5000))},
+		{"--reach-gateway", with("--reach-gateway", ":389")}, {"--expose", with("--expose", "389:")}, {"--expose", with("--expose", "389:８０")},
+		{"--expose-gateway", with("--expose-gateway", "1:2:3:4")}, {"mappings", with("--reach", "1:2", "--reach", "1:3")},
+		{"name", with("--reach", "a=1:2", "--reach", "a=3:4")},
+	} {
+		r := b.run("", append([]string{"tunnel", "add"}, tt.args...)...)
+		what := strings.Join(tt.args, " ")
+		what = what[:min(len(what), 100)]
+		if r.code != exitUsage && r.code != exitRefused {
+			t.Errorf("%q: exit %d: %s", what, r.code, r.err)
+		}
+		if !strings.Contains(r.err, tt.field) || !strings.Contains(r.err, "culvert: hint: ") {
+			t.Errorf("%q: %q does not name %s with a way out", what, r.err, tt.field)
+		}
+		if strings.ContainsAny(r.err, "\x1b\x07\u202e") || len(r.err) > 4000 {
+			t.Errorf("%q: hostile text comes back: %q", what, r.err)
+		}
+	}
+	if after := b.tunnels(); !maps.EqualFunc(before, after, func(a, b control.Tunnel) bool { return reflect.DeepEqual(a, b) }) {
+		t.Errorf("stored: %+v", after)
+	}
+}
+
+// All that is wrong is said at once.
+func TestEveryFindingIsSaid(t *testing.T) {
+	b := newTestbed(t)
+	r := b.run("", "tunnel", "add", "hello/A", "--server", "h:99999", "--fingerprint", "zz", "--reach", "x:1", "--expose", "1")
+	if n := strings.Count(r.err, "culvert: error: "); r.code != exitUsage || n != 6 {
+		t.Errorf("exit %d, %d errors: %s", r.code, n, r.err)
+	}
+}
+
+// file is a temporary file with that text.
+func file(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}

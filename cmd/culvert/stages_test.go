@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/culvert-pbx/culvert/host/control"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+func TestStages(t *testing.T) {
+	for _, tt := range []struct {
+		state   tunnel.State
+		reason  tunnel.Reason
+		mapping tunnel.State
+		want    string
+	}{
+		{tunnel.Connecting, "", tunnel.Down, "name running, tcp running, hostkey running, login running"},
+		{tunnel.Waiting, tunnel.UnknownHost, tunnel.Down, "name failed, tcp running, hostkey running, login running"},
+		{tunnel.Waiting, tunnel.Unreachable, tunnel.Down, "name ok, tcp failed, hostkey running, login running"},
+		{tunnel.Blocked, tunnel.HostKeyMismatch, tunnel.Down, "name ok, tcp ok, hostkey failed, login running"},
+		{tunnel.Blocked, tunnel.LoginRefused, tunnel.Down, "name ok, tcp ok, hostkey ok, login failed"},
+		{tunnel.Blocked, tunnel.SecretMissing, tunnel.Down, "name ok, tcp ok, hostkey ok, login failed"},
+		{tunnel.Waiting, tunnel.LinkLost, tunnel.Down, "name running, tcp running, hostkey running, login running"},
+		{tunnel.Connecting, "", tunnel.Up, "name ok, tcp ok, hostkey ok, login ok, m ok"},
+		{tunnel.Up, "", tunnel.Up, "name ok, tcp ok, hostkey ok, login ok, m ok"},
+		{tunnel.Degraded, "", tunnel.Down, "name ok, tcp ok, hostkey ok, login ok, m running"},
+	} {
+		c := control.Tunnel{State: string(tt.state), Mappings: []control.Mapping{{Name: "m", State: string(tt.mapping)}}}
+		if tt.reason != "" {
+			r := string(tt.reason)
+			c.Reason = &r
+		}
+		var got []string
+		for _, s := range stages(c) {
+			got = append(got, fmt.Sprintf("%s %s", s.Name, s.State))
+		}
+		if s := strings.Join(got, ", "); s != tt.want {
+			t.Errorf("%s %s %s: %s, not %s", tt.state, tt.reason, tt.mapping, s, tt.want)
+		}
+	}
+}

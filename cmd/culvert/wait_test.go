@@ -1,0 +1,156 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/culvert-pbx/culvert/host/control"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// later runs the program and, once it is waiting, does what then says.
+func (b testbed) later(line string, then func()) result {
+	b.t.Helper()
+	done := make(chan result, 1)
+	go func() { done <- b.run("", strings.Fields(line)...) }()
+	eventually(b.t, "the program waits", func() bool { return b.Watchers() > 0 })
+	then()
+	return <-done
+}
+
+func mapping(state tunnel.State, reason tunnel.Reason) []tunnel.MappingStatus {
+	return []tunnel.MappingStatus{{Name: "reach-389", State: state, Reason: reason, Remedy: "look at the service"}}
+}
+
+var up = tunnel.Status{State: tunnel.Up, Mappings: mapping(tunnel.Up, "")}
+
+func TestWaitShowsTheStagesUntilUp(t *testing.T) {
+	b := newTestbed(t)
+	b.add("hello/x", "1389:389")
+	b.must("tunnel", "disable", "hello/x")
+	r := b.later("tunnel enable hello/x --wait=15s", func() {
+		b.report("hello/x", tunnel.Status{State: tunnel.Waiting, Reason: tunnel.Unreachable, Message: "nobody there", Mappings: mapping(tunnel.Down, tunnel.Unreachable)})
+		b.report("hello/x", tunnel.Status{State: tunnel.Connecting, Mappings: mapping(tunnel.Down, "")})
+		b.report("hello/x", up)
+	})
+	if r.code != 0 || !strings.HasPrefix(r.out, "hello/x switched on\n") {
+		t.Errorf("exit %d: %s%s", r.code, r.out, r.err)
+	}
+	for _, stage := range []string{"name          ok", "tcp           ok", "hostkey       ok", "login         ok", "reach-389     ok"} {
+		if !strings.Contains(r.err, stage) {
+			t.Errorf("no %q in %s", stage, r.err)
+		}
+	}
+}
+
+func TestWaitEndsWhenAPersonIsNeeded(t *testing.T) {
+	b := newTestbed(t)
+	b.add("hello/x", "1389:389")
+	began := time.Now()
+	r := b.later("tunnel enable hello/x --wait=15s", func() {
+		b.report("hello/x", tunnel.Status{State: tunnel.Blocked, Reason: tunnel.LoginRefused, Message: "the server refused the key", Remedy: "culvert key show", Mappings: mapping(tunnel.Down, tunnel.LoginRefused)})
+	})
+	if r.code != exitNotUp || time.Since(began) > 10*time.Second {
+		t.Errorf("exit %d after %s: %s", r.code, time.Since(began), r.err)
+	}
+	for _, want := range []string{"hello/x is blocked (login-refused): the server refused the key", "culvert: hint: culvert key show", "hostkey       ok", "login         failed  login-refused"} {
+		if !strings.Contains(r.err, want) {
+			t.Errorf("no %q in %s", want, r.err)
+		}
+	}
+}
+
+func TestWaitEndsWithItsTime(t *testing.T) {
+	b := newTestbed(t)
+	b.add("hello/x", "1389:389")
+	b.report("hello/x", tunnel.Status{State: tunnel.Degraded, Mappings: mapping(tunnel.Down, tunnel.TargetRefused)})
+	r := b.run("", "tunnel", "enable", "hello/x", "--wait=300ms")
+	for _, want := range []string{"hello/x is degraded after 300ms (reach-389: target-refused)", "culvert: hint: look at the service"} {
+		if r.code != exitNotUp || !strings.Contains(r.err, want) {
+			t.Errorf("exit %d, no %q in %s", r.code, want, r.err)
+		}
+	}
+}
+
+func TestWaitEndsWhenTheTunnelIsInactive(t *testing.T) {
+	b := newTestbed(t)
+	b.must("config", "disable", "hello/default")
+	began := time.Now()
+	r := b.run("", "tunnel", "add", "hello/x", "--server", "a@b", "--key", "host", "--wait=15s")
+	if r.code != exitNotUp || !strings.Contains(r.err, "no-configuration") || time.Since(began) > 10*time.Second {
+		t.Errorf("exit %d: %s", r.code, r.err)
+	}
+}
+
+// After a restart, `up` counts only if it is a new one.
+func TestWaitAfterRestartIsNotFooledByTheOldLink(t *testing.T) {
+	b := newTestbed(t)
+	b.add("hello/x", "1389:389")
+	old := up
+	old.Since = time.Now().Add(-time.Hour)
+	b.report("hello/x", old)
+	if r := b.run("", "tunnel", "restart", "hello/x", "--wait=300ms"); r.code != exitNotUp {
+		t.Errorf("the old link counted: exit %d: %s", r.code, r.err)
+	}
+	if r := b.later("tunnel restart hello/x --wait=15s", func() {
+		b.report("hello/x", tunnel.Status{State: tunnel.Connecting, Mappings: mapping(tunnel.Down, "")})
+		b.report("hello/x", up)
+	}); r.code != 0 {
+		t.Errorf("exit %d: %s", r.code, r.err)
+	}
+}
+
+// With JSON there is one object on standard output, as the tunnel is at the end.
+func TestWaitAsJSON(t *testing.T) {
+	b := newTestbed(t)
+	r := b.later("-o json tunnel add hello/x --server a@b --key host --reach 1389:389 --wait=15s", func() {
+		eventually(t, "the tunnel is there", func() bool {
+			_, err := b.Get(t.Context(), tunnel.Ref{Owner: "hello", Name: "x"})
+			return err == nil
+		})
+		b.report("hello/x", up)
+	})
+	var got control.Tunnel
+	if err := json.Unmarshal([]byte(r.out), &got); err != nil || r.code != 0 || got.State != "up" {
+		t.Errorf("exit %d, %v: %s%s", r.code, err, r.out, r.err)
+	}
+}
+
+func TestConfigSetWaitsForItsTunnels(t *testing.T) {
+	b := newTestbed(t)
+	declare := func() {
+		set := []tunnel.Declaration{{Ref: tunnel.Ref{Owner: "hello", Name: "default.site"}, Settings: "site"}}
+		if err := b.World.As("hello").Declare(t.Context(), "default", set); err != nil {
+			t.Error(err)
+		}
+	}
+	r := b.later("config set hello/default site.server=pbx@192.0.2.1 --wait=15s", func() {
+		declare()
+		b.report("hello/default.site", tunnel.Status{State: tunnel.Up, Mappings: []tunnel.MappingStatus{{Name: "web", State: tunnel.Up}}})
+	})
+	if r.code != 0 || !strings.Contains(r.err, "hello/default.site  web           ok") {
+		t.Errorf("exit %d: %s%s", r.code, r.out, r.err)
+	}
+}
+
+func TestConfigSetWithoutTunnelsEndsWell(t *testing.T) {
+	b := newTestbed(t)
+	r := b.run("", "config", "set", "hello/default", "base=x", "--wait=500ms")
+	if r.code != 0 || !strings.Contains(r.err, "declares no tunnel") {
+		t.Errorf("exit %d: %s%s", r.code, r.out, r.err)
+	}
+}
+
+func TestAcceptKeyShowsBoth(t *testing.T) {
+	b := newTestbed(t)
+	b.add("hello/x", "1389:389")
+	b.Pin(tunnel.Ref{Owner: "hello", Name: "x"}, tunnel.Pin{State: tunnel.PinLearned, KeyType: "ssh-ed25519", Fingerprint: "SHA256:abc"})
+	out := b.must("tunnel", "accept-key", "hello/x")
+	for _, want := range []string{"before  ssh-ed25519 SHA256:abc (learned)", "now     ssh-ed25519 SHA256:abc (confirmed)"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in %s", want, out)
+		}
+	}
+}
