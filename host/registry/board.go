@@ -41,7 +41,7 @@ func (r *Registry) Report(ref tunnel.Ref, s tunnel.Status) {
 			delete(r.shown, ref)
 		}
 		now.reported = &reported
-		r.showLocked("host", was, &now, false)
+		r.showLocked(was, &now, false)
 	}
 	r.mu.Unlock()
 	r.teller.flush()
@@ -64,7 +64,7 @@ func compose(e *entry, was tunnel.Status) tunnel.Status {
 		s.State, s.Message = tunnel.Connecting, untried
 	}
 	s = e.wanted.Status(s)
-	s.Warnings = append(tunnel.Warnings(e.tunnel), s.Warnings...)
+	s.Warnings = append(slices.Clone(e.warnings), s.Warnings...)
 	if s.Since.IsZero() && s.State == was.State && s.Reason == was.Reason {
 		s.Since = was.Since
 	}
@@ -77,7 +77,8 @@ func compose(e *entry, was tunnel.Status) tunnel.Status {
 // replaceLocked puts a committed entry in place of the one the index has and tells what changed.
 func (r *Registry) replaceLocked(by string, e *entry) {
 	was := r.tunnels[e.tunnel.Ref]
-	if was == nil || relink(was, e) {
+	_, mismatched := r.shown[e.tunnel.Ref]
+	if was == nil || relink(was, e) || mismatched && was.tunnel.Pin != e.tunnel.Pin {
 		r.generation++
 		e.wanted.Generation, e.reported = r.generation, nil
 	} else {
@@ -87,8 +88,10 @@ func (r *Registry) replaceLocked(by string, e *entry) {
 		delete(r.shown, e.tunnel.Ref)
 	}
 	r.recordChangedLocked(by, was, e)
-	r.showLocked(by, was, e, true)
-	r.markWantedLocked(e.tunnel.Ref)
+	r.showLocked(was, e, true)
+	if was == nil || was.wanted.Generation != e.wanted.Generation || !sameTunnel(was.tunnel, e.tunnel) || !sameStanding(was.wanted, e.wanted) {
+		r.markWantedLocked(e.tunnel.Ref)
+	}
 }
 
 // relink reports whether a link made for was cannot serve now: it goes elsewhere, logs in otherwise, expects another
@@ -132,7 +135,7 @@ func (r *Registry) removeLocked(by string, ref tunnel.Ref, why tunnel.Finding) {
 
 // showLocked makes now what everyone sees of a tunnel. changed says that its record may differ; a status that differs in
 // proofs and counters alone is shown, but not told.
-func (r *Registry) showLocked(by string, was, now *entry, changed bool) {
+func (r *Registry) showLocked(was, now *entry, changed bool) {
 	var before tunnel.View
 	if was != nil {
 		before = was.view

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"github.com/culvert-pbx/culvert/sdk/settings"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -76,14 +77,14 @@ func (r *Registry) EnableConfiguration(ctx context.Context, by string, ref tunne
 // purge is told to whoever keeps the module's own files (see Runs).
 func (r *Registry) RemoveConfiguration(ctx context.Context, by string, ref tunnel.ConfigurationRef, purge bool) error {
 	return r.change(ctx, by, func(d *draft) error {
-		f, err := d.family(configurationKey(ref))
+		f, err := d.configuration(ref)
 		switch {
+		case f != nil && f.damaged[""]: // settle removes what has no whole main record
 		case err != nil:
 			return err
-		case !f.exists() && !f.damaged[""]:
-			return noConfiguration(ref)
+		default:
+			f.configuration = nil
 		}
-		f.configuration = nil
 		d.purge = purge
 		return nil
 	})
@@ -91,6 +92,9 @@ func (r *Registry) RemoveConfiguration(ctx context.Context, by string, ref tunne
 
 // configuration is the family of a configuration that is there.
 func (d *draft) configuration(ref tunnel.ConfigurationRef) (*family, error) {
+	if _, fs := tunnel.ParseConfigurationRef(ref.String()); len(fs) > 0 {
+		return nil, noConfiguration(ref)
+	}
 	f, err := d.family(configurationKey(ref))
 	if err == nil && !f.exists() {
 		err = noConfiguration(ref)
@@ -116,13 +120,17 @@ func (r *Registry) Configurations(ctx context.Context) ([]tunnel.Configuration, 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	var known []*configured
 	r.mu.RLock()
-	defer r.mu.RUnlock()
-	var cs []tunnel.Configuration
 	for _, owner := range sortedKeys(r.configs) {
 		for _, f := range r.configurations(owner) {
-			cs = append(cs, r.configurationOf(f))
+			known = append(known, r.configured(f))
 		}
+	}
+	r.mu.RUnlock()
+	cs := make([]tunnel.Configuration, len(known))
+	for i, c := range known {
+		cs[i] = c.configuration()
 	}
 	return cs, nil
 }
@@ -133,40 +141,55 @@ func (r *Registry) Configuration(ctx context.Context, ref tunnel.ConfigurationRe
 		return tunnel.Configuration{}, err
 	}
 	r.mu.RLock()
-	defer r.mu.RUnlock()
 	f := r.families[configurationKey(ref)]
 	if f == nil {
+		r.mu.RUnlock()
 		return tunnel.Configuration{}, noConfiguration(ref)
 	}
-	return r.configurationOf(f), nil
+	c := r.configured(f)
+	r.mu.RUnlock()
+	return c.configuration(), nil
 }
 
-func (r *Registry) configurationOf(f *family) tunnel.Configuration {
-	m := r.modules[f.owner()]
-	doc := json.RawMessage("{}")
-	if m != nil {
-		doc = settings.Redact(m.Description.Schema, f.configuration.Settings)
+// configured is what the index knows of one configuration. Judging its settings takes longer than a lock should.
+type configured struct {
+	*family
+	module    *moduleRecord
+	installed bool
+	reported  tunnel.ConfigurationStatus
+}
+
+func (r *Registry) configured(f *family) *configured {
+	return &configured{f, r.modules[f.owner()], r.installed(f.owner()), r.status[f.configurationRef()]}
+}
+
+func (c *configured) configuration() tunnel.Configuration {
+	doc := json.RawMessage("{}") // without its module nobody knows what in it is secret
+	if c.module != nil {
+		doc = settings.Redact(c.module.Description.Schema, c.family.configuration.Settings)
 	}
 	return tunnel.Configuration{
-		Ref: f.configurationRef(), Settings: doc, Enabled: f.configuration.Enabled,
-		Revision: f.configuration.Revision, Status: r.statusOf(f, m),
+		Ref: c.configurationRef(), Settings: doc, Enabled: c.enabled(), Revision: c.family.configuration.Revision, Status: c.status(),
 	}
 }
 
-// statusOf is how a configuration is: what the records say comes before what the module host reported.
-func (r *Registry) statusOf(f *family, m *moduleRecord) tunnel.ConfigurationStatus {
-	ref := f.configurationRef()
+// status is how a configuration is: what the records say comes before what the module host reported.
+func (c *configured) status() tunnel.ConfigurationStatus {
+	ref := c.configurationRef()
 	switch {
-	case !f.configuration.Enabled:
-		return tunnel.ConfigurationStatus{State: tunnel.ConfigDisabled, Message: "culvert config enable " + ref.String()}
-	case !r.installed(ref.Module):
-		return tunnel.ConfigurationStatus{State: tunnel.ConfigWaiting, Reason: tunnel.ModuleMissing, Message: "the binary of module " + string(ref.Module) + " is missing or unusable"}
+	case !c.enabled():
+		return tunnel.ConfigurationStatus{State: tunnel.ConfigDisabled}
+	case !c.installed:
+		return tunnel.ConfigurationStatus{
+			State: tunnel.ConfigWaiting, Reason: tunnel.ModuleMissing,
+			Message: fmt.Sprintf("the plugin of module %s is not there; culvert module show %s says more", ref.Module, ref.Module),
+		}
 	}
-	if _, fs := checkSettings(ref, m, f.configuration.Settings); len(fs) > 0 {
+	if _, fs := checkSettings(ref, c.module, c.family.configuration.Settings); len(fs) > 0 {
 		return tunnel.ConfigurationStatus{State: tunnel.ConfigInvalid, Reason: tunnel.SettingsInvalid, Message: fs[0].Error()}
 	}
-	if s, ok := r.status[ref]; ok {
-		return s
+	if c.reported.State != "" {
+		return c.reported
 	}
 	return tunnel.ConfigurationStatus{State: tunnel.ConfigWaiting}
 }

@@ -172,8 +172,8 @@ func pair(was, now []tunnel.Tunnel, in *family) []move {
 func (d *draft) yield(f *family, m *moduleRecord) {
 	sites := f.sites(m)
 	for _, name := range sortedKeys(f.declared) {
-		if t, fs := f.compute(name, m, sites); len(fs) > 0 || len(tunnel.Check(t)) > 0 && t.Ref.Name != "" {
-			d.withdraw(f, name, append(fs, tunnel.Check(t)...)[0])
+		if _, fs := f.compute(name, m, sites); len(fs) > 0 {
+			d.withdraw(f, name, fs[0])
 		}
 	}
 }
@@ -234,6 +234,26 @@ func mappingNamed(t tunnel.Tunnel, name string) (tunnel.Mapping, bool) {
 		return tunnel.Mapping{}, false
 	}
 	return t.Mappings[i], true
+}
+
+// readAgain reads what the draft touched as it is now.
+func (d *draft) readAgain(rd store.Reader) (map[string]*family, map[tunnel.Owner]*moduleRecord, error) {
+	families, modules := map[string]*family{}, map[tunnel.Owner]*moduleRecord{}
+	for key := range d.families {
+		f, err := readFamily(rd, key, d.reg.tellDamage)
+		if err != nil {
+			return nil, nil, err
+		}
+		families[key] = f
+	}
+	for owner := range d.former {
+		m, err := read[moduleRecord](rd, modulePrefix+string(owner))
+		if err != nil && !errors.Is(err, store.ErrDamaged) {
+			return nil, nil, err
+		}
+		modules[owner] = m
+	}
+	return families, modules, nil
 }
 
 func (d *draft) write() error {

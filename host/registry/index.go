@@ -35,6 +35,7 @@ func newIndex() index {
 type entry struct {
 	tunnel   tunnel.Tunnel
 	secret   [sha256.Size]byte
+	warnings []string
 	unusable *tunnel.StatusError // why it cannot log in: its secret is missing or unreadable
 	wanted   tunnel.Wanted
 	reported *tunnel.Status // by the supervisor, of this generation; nil before the first
@@ -154,7 +155,7 @@ func (x *index) gone(former *family, now []tunnel.Tunnel) []tunnel.Ref {
 
 // newEntry is a tunnel as committed, its standing worked out.
 func (r *Registry) newEntry(f *family, t tunnel.Tunnel) *entry {
-	e := &entry{tunnel: t, secret: f.secretMark(t)}
+	e := &entry{tunnel: t, secret: f.secretMark(t), warnings: tunnel.Warnings(t)}
 	if old := r.tunnels[t.Ref]; old != nil && old.secret == e.secret && old.tunnel.Server == t.Server && old.tunnel.Login == t.Login {
 		e.unusable = old.unusable
 	} else if _, err := r.credential(f, t); err != nil {

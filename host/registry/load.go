@@ -72,29 +72,17 @@ func (f *family) named() bool {
 	return len(fs) == 0 && !ref.Name.Declared()
 }
 
-// reload makes the index what the store holds. At the first time nobody is told of what was there before.
-func (r *Registry) reload(ctx context.Context, first bool) error {
+// load fills the index with what the store holds. Nobody is told of what was there before, but of what is damaged.
+func (r *Registry) load(ctx context.Context) error {
 	c, err := readAll(ctx, r.Store)
 	if err != nil {
 		return err
 	}
 	r.mu.Lock()
-	for key, f := range r.families {
-		if c.families[key] == nil {
-			c.families[key] = &family{key: f.key}
-		}
-	}
-	for owner := range r.modules {
-		if c.modules[owner] == nil {
-			c.modules[owner] = nil
-		}
-	}
 	r.broken = c.broken
 	r.takeOverLocked(host, c.modules, c.families, nil)
 	r.mu.Unlock()
-	if first {
-		r.teller.drop()
-	}
+	r.teller.drop()
 	for _, err := range c.damage {
 		r.tellDamage(err)
 	}

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,9 +12,8 @@ import (
 // AddTunnel makes an operator-made tunnel: of the operator, or of a module that is known, whose policy then binds it. The
 // credential's login is the tunnel's. Warnings say what is allowed but unwise.
 func (r *Registry) AddTunnel(ctx context.Context, by string, t tunnel.Tunnel, cred tunnel.Credential) (warnings []string, err error) {
-	if cred.Login == "" {
-		cred.Login = t.Login
-	}
+	cred.Login = cmp.Or(cred.Login, t.Login, tunnel.LoginKey)
+	t.Login = cred.Login
 	t = operatorsOwn(t)
 	err = r.change(ctx, by, func(d *draft) error { return d.add(t, cred) })
 	if err != nil {
@@ -144,6 +144,7 @@ func (d *draft) edit(f *family, t tunnel.Tunnel, e tunnel.Edit) error {
 		}
 		t.Server = *e.Server
 		f.sealed = nil
+		f.repaired(secretPrefix)
 	}
 	if e.Fingerprint != nil {
 		t.Fingerprint = *e.Fingerprint
@@ -153,10 +154,12 @@ func (d *draft) edit(f *family, t tunnel.Tunnel, e tunnel.Edit) error {
 	}
 	f.made = recordOf(operatorsOwn(t))
 	f.made.Revision = t.Revision
-	if e.Credential != nil {
-		return d.credential(f, *e.Credential)
+	if e.Credential == nil {
+		return nil
 	}
-	return nil
+	cred := *e.Credential
+	cred.Login = cmp.Or(cred.Login, t.Login)
+	return d.credential(f, cred)
 }
 
 // editMappings drops, replaces and adds mappings of t; a replaced one keeps its place.
@@ -191,7 +194,7 @@ func managed(t tunnel.Tunnel, e tunnel.Edit) tunnel.Findings {
 		add("server", "server="+e.Server.String())
 	}
 	if e.Credential != nil {
-		add("credential", "password=-")
+		fs = append(fs, passwordByModule(t))
 	}
 	if e.Fingerprint != nil {
 		add("fingerprint", "fingerprint="+tunnel.Clean(*e.Fingerprint, 80))
@@ -219,6 +222,13 @@ func managedByModule(t tunnel.Tunnel, field, setting string) tunnel.Finding {
 	if setting != "" {
 		f.WayOut = fmt.Sprintf("culvert config set %s %s.%s", configuration, t.Settings, setting)
 	}
+	return f
+}
+
+// passwordByModule refuses a credential for a declared tunnel: its password goes into its settings, over standard input.
+func passwordByModule(t tunnel.Tunnel) tunnel.Finding {
+	f := managedByModule(t, "credential", "password")
+	f.WayOut = secretRemedy(t)
 	return f
 }
 
@@ -261,6 +271,9 @@ func (r *Registry) SuspendTunnel(ctx context.Context, by string, ref tunnel.Ref,
 
 // tunnel is the tunnel ref as the draft has it, with its family.
 func (d *draft) tunnel(ref tunnel.Ref) (*family, tunnel.Tunnel, error) {
+	if named, fs := tunnel.ParseRef(ref.String()); len(fs) > 0 || named != ref {
+		return nil, tunnel.Tunnel{}, tunnel.Findings{tunnel.NotFoundFinding(ref)}
+	}
 	f, err := d.family(familyOf(ref))
 	if err != nil {
 		return nil, tunnel.Tunnel{}, err

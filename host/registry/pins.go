@@ -10,6 +10,7 @@ import (
 // Learned pins the key that a server showed at the first success: learned, or confirmed where a fingerprint given
 // beforehand was met. Where another key is pinned already, or the tunnel leads elsewhere by now, nothing happens.
 func (r *Registry) Learned(ctx context.Context, ref tunnel.Ref, server tunnel.Server, shown tunnel.Pin) error {
+	r.forgetShown(ref) // another key is the one that was met
 	learned := false
 	err := r.change(ctx, host, func(d *draft) error {
 		learned = false
@@ -43,6 +44,12 @@ func (r *Registry) Shown(ref tunnel.Ref, shown tunnel.Pin) {
 	}
 }
 
+func (r *Registry) forgetShown(ref tunnel.Ref) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.shown, ref)
+}
+
 // AcceptKey makes the key last shown the one that is expected, or confirms the learned one. before and after are what
 // was and is expected.
 func (r *Registry) AcceptKey(ctx context.Context, by string, ref tunnel.Ref) (before, after tunnel.Pin, err error) {
@@ -65,9 +72,7 @@ func (r *Registry) AcceptKey(ctx context.Context, by string, ref tunnel.Ref) (be
 		return tunnel.Pin{}, tunnel.Pin{}, err
 	}
 	if before != after {
-		r.mu.Lock()
-		delete(r.shown, ref)
-		r.mu.Unlock()
+		r.forgetShown(ref)
 		r.tellKey(tunnel.KeyAccepted, by, ref, before, after)
 	}
 	return before, after, nil

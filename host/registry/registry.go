@@ -41,7 +41,7 @@ type Config struct {
 type Registry struct {
 	Config
 	writing chan struct{} // holds one token while a change is made
-	doubt   bool          // a change may or may not have been written: read all again. Held by who writes
+	doubt   *draft        // a change that may or may not have been written; who writes reads again what it touched
 	teller  teller
 
 	mu sync.RWMutex
@@ -63,11 +63,11 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 		running:  map[*dirty[tunnel.ConfigurationRef]]struct{}{},
 	}
 	r.teller.tell = r.Tell
-	if err := r.reload(ctx, true); err != nil {
+	if err := r.load(ctx); err != nil {
 		return nil, err
 	}
 	if err := r.repairPorts(ctx); err != nil {
-		return nil, err
+		r.Log.Error("reserved ports cannot be put right", "error", err)
 	}
 	r.teller.flush()
 	return r, nil
@@ -95,7 +95,7 @@ func (r *Registry) change(ctx context.Context, by string, steps ...func(*draft) 
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if err := r.resolveDoubt(ctx); err != nil {
+	if err := r.resolve(ctx); err != nil {
 		return err
 	}
 	var d *draft
@@ -106,7 +106,7 @@ func (r *Registry) change(ctx context.Context, by string, steps ...func(*draft) 
 		return refused
 	})
 	if err != nil {
-		return r.notWritten(err, refused)
+		return r.notWritten(d, err, refused)
 	}
 	r.commit(by, d)
 	r.teller.flush()
@@ -114,29 +114,37 @@ func (r *Registry) change(ctx context.Context, by string, steps ...func(*draft) 
 }
 
 // notWritten says why a change did not happen. After an error of the store it may have happened all the same.
-func (r *Registry) notWritten(err, refused error) error {
+func (r *Registry) notWritten(d *draft, err, refused error) error {
 	switch {
-	case refused != nil:
-		return refused
 	case errors.Is(err, store.ErrTooBig):
 		return tunnel.Findings{{
-			Code: tunnel.TooMany, Message: "the change touches more records than one change can hold",
+			Code: tunnel.TooMany, Message: "the change is larger than one change can be",
 			WayOut: "make it in several steps, each with fewer sites or mappings",
 		}}
-	case !errors.Is(err, store.ErrBusy):
-		r.doubt = true
+	case refused == nil && !errors.Is(err, store.ErrBusy):
+		r.doubt = d
 	}
 	return err
 }
 
-func (r *Registry) resolveDoubt(ctx context.Context) error {
-	if !r.doubt {
+// resolve reads again what a change of unknown fate touched.
+func (r *Registry) resolve(ctx context.Context) error {
+	if r.doubt == nil {
 		return nil
 	}
-	if err := r.reload(ctx, false); err != nil {
+	var families map[string]*family
+	var modules map[tunnel.Owner]*moduleRecord
+	_, err := r.Store.View(ctx, func(rd store.Reader) (err error) {
+		families, modules, err = r.doubt.readAgain(rd)
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	r.doubt = false
+	r.doubt = nil
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.takeOverLocked(host, modules, families, nil)
 	return nil
 }
 

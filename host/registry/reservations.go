@@ -220,12 +220,15 @@ func (r *Registry) repairPorts(ctx context.Context) error {
 	return r.writePorts(ctx, want)
 }
 
+// scopesAtOnce is how many records of reservations fit into one change, however large.
+const scopesAtOnce = store.MaxChangeBytes/store.MaxRecord - 1
+
 func samePorts(a, b *portsRecord) bool {
 	return a != nil && b != nil && maps.EqualFunc(a.Held, b.Held, maps.Equal[map[string]int, map[string]int])
 }
 
 func (r *Registry) writePorts(ctx context.Context, want map[string]*portsRecord) error {
-	for scopes := range slices.Chunk(sortedKeys(want), store.MaxChangeKeys/4) {
+	for scopes := range slices.Chunk(sortedKeys(want), scopesAtOnce) {
 		_, err := r.Store.Update(ctx, func(tx store.Tx) error {
 			for _, scope := range scopes {
 				if err := write(tx, portsPrefix+scope, want[scope]); err != nil {

@@ -42,7 +42,7 @@ func (r *Registry) SetSecret(ctx context.Context, by string, ref tunnel.Ref, cre
 		case err != nil:
 			return err
 		case t.Configuration != "":
-			return tunnel.Findings{managedByModule(t, "secret", "password=-")}
+			return tunnel.Findings{passwordByModule(t)}
 		}
 		return r.takeCredential(f, cred)
 	})
@@ -181,7 +181,7 @@ func secretNoun(t tunnel.Tunnel) string {
 func secretRemedy(t tunnel.Tunnel) string {
 	switch {
 	case t.Configuration != "":
-		return fmt.Sprintf("culvert config set %s/%s %s.password=-", t.Ref.Owner, t.Configuration, t.Settings)
+		return fmt.Sprintf("culvert config set %s/%s --secret-stdin %s.password", t.Ref.Owner, t.Configuration, t.Settings)
 	case t.Login == tunnel.LoginPassword:
 		return "culvert tunnel secret " + t.Ref.String() + " --password-stdin"
 	}

@@ -111,6 +111,9 @@ func (r *Registry) takeSettings(f *family, m *moduleRecord, doc json.RawMessage)
 			if sealed[path], err = r.Sealer.Seal(settingPlace(f, path, is), secret); err != nil {
 				return nil, nil, err
 			}
+		case f.damaged[secretPrefix]:
+			warnings = append(warnings, path+": the stored secret is damaged: set it anew")
+			continue
 		case f.sealed[path] == nil:
 			fs = append(fs, nothingToKeep(path))
 			continue
@@ -123,6 +126,7 @@ func (r *Registry) takeSettings(f *family, m *moduleRecord, doc json.RawMessage)
 		marks[path] = settings.Hidden
 	}
 	f.sealed = sealed
+	f.repaired(secretPrefix)
 	f.configuration.Settings = settings.Join(schema, shown, marks)
 	return warnings, fs, nil
 }
@@ -160,6 +164,7 @@ func (r *Registry) resplit(f *family, m *moduleRecord) error {
 		assign(&f.sealed, path, sealed)
 	}
 	f.configuration.Settings = shown
+	f.repaired(secretPrefix)
 	return nil
 }
 
@@ -178,7 +183,7 @@ func (r *Registry) runSettings(f *family, m *moduleRecord) (json.RawMessage, err
 		secret, err := r.Sealer.Open(at, f.sealed[path])
 		if err != nil {
 			return nil, unreadable(tunnel.Ref{Owner: f.owner(), Name: f.ref().Name},
-				fmt.Sprintf("culvert config set %s %s=-", f.configurationRef(), path))
+				fmt.Sprintf("culvert config set %s --secret-stdin %s", f.configurationRef(), path))
 		}
 		own[path] = secret
 	}
