@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/hashicorp/go-hclog"
 	"go.uber.org/goleak"
 
 	"github.com/culvert-pbx/culvert/host/registry"
@@ -95,6 +96,7 @@ type host struct {
 	dir    string
 	db     *boltstore.DB
 	sealer aead
+	log    logBuffer
 
 	mu     sync.Mutex
 	events []tunnel.Event
@@ -117,7 +119,10 @@ func (h *host) open() {
 		h.t.Fatal(err)
 	}
 	h.db = db
-	h.Registry, err = registry.Open(h.t.Context(), registry.Config{Store: db, Sealer: h.sealer, Tell: h.tell})
+	h.Registry, err = registry.Open(h.t.Context(), registry.Config{
+		Store: db, Sealer: h.sealer, Tell: h.tell, Log: h.logger(),
+		Reserved: func() []tunnel.Endpoint { return []tunnel.Endpoint{{Host: "127.0.0.1", Port: 8443}} },
+	})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -223,4 +228,27 @@ func declared(text, path string, slots ...string) tunnel.Declaration {
 // made is an operator-made tunnel.
 func made(text, srv string, ms ...tunnel.Mapping) tunnel.Tunnel {
 	return tunnel.Tunnel{Ref: ref(text), Server: server(srv), Login: tunnel.LoginKey, Mappings: ms}
+}
+
+// logger writes into the host's own buffer.
+func (h *host) logger() hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: &h.log})
+}
+
+// logBuffer is what was logged.
+type logBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }

@@ -1,0 +1,132 @@
+package registry_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"testing"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// key is the host key of that name.
+func key(name string) tunnel.Pin {
+	sum := sha256.Sum256([]byte(name))
+	return tunnel.Pin{KeyType: "ssh-ed25519", Fingerprint: "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])}
+}
+
+func (h *host) wantPin(text, name string, state tunnel.PinState) {
+	h.t.Helper()
+	want := tunnel.Pin{State: state}
+	if name != "" {
+		want = key(name)
+		want.State = state
+	}
+	if got := h.view(text).Pin; got != want {
+		h.t.Errorf("%s has the pin %+v, want %+v", text, got, want)
+	}
+}
+
+func TestKeyIsLearnedThenConfirmed(t *testing.T) {
+	h := newHost(t)
+	h.add("operator/office", "a.example", byKey())
+	h.told()
+	h.must(h.Learned(t.Context(), ref("operator/office"), server("elsewhere.example"), key("one")))
+	h.wantPin("operator/office", "", tunnel.PinNone)
+	h.must(h.Learned(t.Context(), ref("operator/office"), server("a.example"), key("one")))
+	h.wantPin("operator/office", "one", tunnel.PinLearned)
+	h.must(h.Learned(t.Context(), ref("operator/office"), server("a.example"), key("two")))
+	h.wantPin("operator/office", "one", tunnel.PinLearned)
+	before, after, err := h.AcceptKey(t.Context(), by, ref("operator/office"))
+	h.must(err)
+	if before.State != tunnel.PinLearned || after.State != tunnel.PinConfirmed || before.Fingerprint != after.Fingerprint {
+		t.Errorf("accepted %+v after %+v", after, before)
+	}
+	h.wantPin("operator/office", "one", tunnel.PinConfirmed)
+	h.reopen()
+	h.wantPin("operator/office", "one", tunnel.PinConfirmed)
+	es := h.told()
+	if len(es) != 2 || es[0].Type != tunnel.KeyLearned || es[0].Actor != "host" || es[1].Type != tunnel.KeyAccepted || es[1].Actor != by {
+		t.Errorf("events %+v", es)
+	}
+}
+
+func TestChangedKeyIsAccepted(t *testing.T) {
+	h := newHost(t)
+	h.add("operator/office", "a.example", byKey())
+	_, _, err := h.AcceptKey(t.Context(), by, ref("operator/office"))
+	refused(t, err, tunnel.NotFound, "tunnel")
+	h.must(h.Learned(t.Context(), ref("operator/office"), server("a.example"), key("one")))
+	h.Shown(ref("operator/office"), key("two"))
+	before, after, err := h.AcceptKey(t.Context(), by, ref("operator/office"))
+	h.must(err)
+	if before.Fingerprint != key("one").Fingerprint || after.Fingerprint != key("two").Fingerprint {
+		t.Errorf("accepted %+v after %+v", after, before)
+	}
+	h.wantPin("operator/office", "two", tunnel.PinConfirmed)
+
+	h.Shown(ref("operator/office"), key("three"))
+	h.Report(ref("operator/office"), tunnel.Status{State: tunnel.Up}) // the right key again: what was shown before is no more
+	_, after, err = h.AcceptKey(t.Context(), by, ref("operator/office"))
+	h.must(err)
+	if after.Fingerprint != key("two").Fingerprint {
+		t.Errorf("accepted a key that was shown before the last success")
+	}
+	h.Shown(ref("operator/office"), key("four"))
+	to := server("b.example")
+	h.must(h.edit("operator/office", tunnel.Edit{Server: &to}))
+	_, _, err = h.AcceptKey(t.Context(), by, ref("operator/office"))
+	refused(t, err, tunnel.NotFound, "tunnel") // the key of another server
+}
+
+func TestFingerprintGivenBeforehand(t *testing.T) {
+	h := newHost(t)
+	in := made("operator/office", "a.example")
+	in.Fingerprint = key("one").Fingerprint
+	_, err := h.AddTunnel(t.Context(), by, in, byKey())
+	h.must(err)
+	h.must(h.Learned(t.Context(), ref("operator/office"), server("a.example"), key("one")))
+	h.wantPin("operator/office", "one", tunnel.PinConfirmed)
+
+	other := key("two").Fingerprint
+	h.must(h.edit("operator/office", tunnel.Edit{Fingerprint: &other}))
+	h.wantPin("operator/office", "", tunnel.PinNone)
+	h.Shown(ref("operator/office"), key("three"))
+	_, _, err = h.AcceptKey(t.Context(), by, ref("operator/office"))
+	h.must(err)
+	h.wantPin("operator/office", "three", tunnel.PinConfirmed)
+	if fp := h.view("operator/office").Fingerprint; fp != "" {
+		t.Errorf("the fingerprint of a key that was given up stays: %s", fp)
+	}
+
+	h.add("operator/lab", "b.example", byKey())
+	h.must(h.Learned(t.Context(), ref("operator/lab"), server("b.example"), key("lab")))
+	same := key("lab").Fingerprint
+	h.must(h.edit("operator/lab", tunnel.Edit{Fingerprint: &same}))
+	h.wantPin("operator/lab", "lab", tunnel.PinConfirmed)
+}
+
+// TestPinOfADeclaredTunnel follows its site: not the declaration, which the module may withdraw and make anew.
+func TestPinOfADeclaredTunnel(t *testing.T) {
+	h := newHost(t)
+	h.module("adsync", "gw.example")
+	declare := func(set ...tunnel.Declaration) { h.must(h.As("adsync").Declare(h.ctx(), "berlin", set)) }
+	set := func(doc json.RawMessage) {
+		_, err := h.SetConfiguration(t.Context(), by, conf("adsync/berlin"), doc, 0)
+		h.must(err)
+	}
+	declare(declared("adsync/berlin.site", "site"))
+	h.must(h.Learned(t.Context(), ref("adsync/berlin.site"), server("gw.example"), key("one")))
+	h.must(h.SuspendTunnel(t.Context(), by, ref("adsync/berlin.site"), true))
+	declare()
+	declare(declared("adsync/berlin.site", "site"))
+	h.wantPin("adsync/berlin.site", "one", tunnel.PinLearned)
+	if !h.view("adsync/berlin.site").Suspended {
+		t.Error("a module shook off a suspension by declaring anew")
+	}
+	declare()
+	set(site("other.example"))
+	set(site("gw.example"))
+	declare(declared("adsync/berlin.site", "site"))
+	h.wantPin("adsync/berlin.site", "", tunnel.PinNone)
+}
