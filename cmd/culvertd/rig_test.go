@@ -148,12 +148,27 @@ func (r *rig) logText() string {
 	return r.log.String()
 }
 
+func (r *rig) command() *exec.Cmd {
+	cmd := exec.Command(filepath.Join(binDir, "culvertd"), "--config", filepath.Join(r.dir, "culvert.toml"),
+		"--state-dir", r.state, "--plugin-dir", r.plugins, "--socket", r.socket, "--log-level", "debug")
+	cmd.Stdout, cmd.Stderr = r, r
+	cmd.Env = append(os.Environ(), r.env...)
+	return cmd
+}
+
+// tryStart runs a daemon that is expected to end by itself.
+func (r *rig) tryStart() (code int, output string) {
+	r.t.Helper()
+	cmd := r.command()
+	stop := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
+	defer stop.Stop()
+	_ = cmd.Run()
+	return cmd.ProcessState.ExitCode(), r.logText()
+}
+
 func (r *rig) start() {
 	r.t.Helper()
-	r.cmd = exec.Command(filepath.Join(binDir, "culvertd"), "--config", filepath.Join(r.dir, "culvert.toml"),
-		"--state-dir", r.state, "--plugin-dir", r.plugins, "--socket", r.socket, "--log-level", "debug")
-	r.cmd.Stdout, r.cmd.Stderr = r, r
-	r.cmd.Env = append(os.Environ(), r.env...)
+	r.cmd = r.command()
 	if err := r.cmd.Start(); err != nil {
 		r.t.Fatal(err)
 	}
@@ -255,7 +270,43 @@ func (r *rig) waitState(name, state string, within time.Duration) tunnelJSON {
 	return v
 }
 
-func (r *rig) events() string { r.t.Helper(); return r.must("events", "-o", "json") }
+// eventJSON is what the tests read of `events -o json`.
+type eventJSON struct {
+	Type, Actor, Subject, Reason, Message string
+	Fields                                map[string]string
+}
+
+func (r *rig) eventList() []eventJSON {
+	r.t.Helper()
+	var all []eventJSON
+	for line := range strings.Lines(r.must("events", "-o", "json")) {
+		var e eventJSON
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			r.t.Fatalf("%v: %s", err, line)
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+// moduleJSON is what the tests read of `module list -o json`.
+type moduleJSON struct {
+	Name, State, Reason, SHA256 string
+	PID                         int
+}
+
+func (r *rig) modules() map[string]moduleJSON {
+	r.t.Helper()
+	var all []moduleJSON
+	if err := json.Unmarshal([]byte(r.must("module", "list", "-o", "json")), &all); err != nil {
+		r.t.Fatal(err)
+	}
+	out := map[string]moduleJSON{}
+	for _, m := range all {
+		out[m.Name] = m
+	}
+	return out
+}
 
 // publicKey is the PBX's line for authorized_keys.
 func (r *rig) publicKey() string {
@@ -268,6 +319,8 @@ func (r *rig) publicKey() string {
 	r.t.Fatal("key show prints no key")
 	return ""
 }
+
+func contains(text, want string) bool { return strings.Contains(text, want) }
 
 // fatal is an error after which there is nothing to wait for.
 type fatal struct{ error }
