@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf16"
 
@@ -22,8 +23,9 @@ type app struct {
 	errOut io.Writer
 
 	socket string
-	format string // table or json
-	parsed bool   // the command line was understood: what goes wrong from here on is no usage error
+	format string         // table or json
+	zone   *time.Location // the caller's
+	parsed bool           // the command line was understood: what goes wrong from here on is no usage error
 	daemon *control.Client
 }
 

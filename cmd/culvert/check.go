@@ -64,14 +64,11 @@ func (a *app) step(s control.Step) {
 	if a.json() || s.State == control.StepRunning {
 		return
 	}
-	a.say("%s  %s", stepLine("", s), milliseconds(s.MS))
-}
-
-func milliseconds(ms int64) string {
-	if ms == 0 {
-		return ""
+	line := stepLine("", s)
+	if s.MS > 0 {
+		line += fmt.Sprintf("  (%d ms)", s.MS)
 	}
-	return fmt.Sprintf("(%d ms)", ms)
+	a.say("%s", line)
 }
 
 func (a *app) checkResult(server tunnel.Server, c control.Check) {

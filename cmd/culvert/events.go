@@ -47,7 +47,7 @@ func (a *app) event(e control.Event) error {
 	if a.json() {
 		return a.line(e)
 	}
-	parts := []string{when(&e.Time), clean(e.Type), clean(e.Subject)}
+	parts := []string{a.when(&e.Time), clean(e.Type), clean(e.Subject)}
 	for _, k := range slices.Sorted(maps.Keys(e.Fields)) {
 		parts = append(parts, clean(k)+"="+clean(e.Fields[k]))
 	}

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -23,7 +24,7 @@ func main() {
 
 // run is one call of the program; it returns its exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
-	a := &app{in: in, out: out, errOut: errOut}
+	a := &app{in: in, out: out, errOut: errOut, zone: time.Local}
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(in)

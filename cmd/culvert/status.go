@@ -27,7 +27,7 @@ func statusCommand(a *app) *cobra.Command {
 				return err
 			}
 			if !s.OK {
-				return notUp(fmt.Sprintf("%s not as it should be", count(len(s.Problems), "thing is", "things are")), "")
+				return notUp(count(len(s.Problems), "thing is not as it should be", "things are not as they should be"), "")
 			}
 			return nil
 		},

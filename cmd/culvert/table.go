@@ -88,11 +88,11 @@ func fit(w []int, limit int) []int {
 }
 
 // when is a time in the caller's zone, - where there is none.
-func when(t *time.Time) string {
+func (a *app) when(t *time.Time) string {
 	if t == nil {
 		return "-"
 	}
-	return t.Local().Format("2006-01-02 15:04:05")
+	return t.In(a.zone).Format("2006-01-02 15:04:05")
 }
 
 // orDash is - for nothing.

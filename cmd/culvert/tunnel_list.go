@@ -131,7 +131,7 @@ func (a *app) watchLine(l listed) error {
 		state = "removed"
 	}
 	now := time.Now()
-	line := fmt.Sprintf("%s  %s  %s  %s", when(&now), clean(l.Ref()), clean(state), upOf(l.Mappings))
+	line := fmt.Sprintf("%s  %s  %s  %s", a.when(&now), clean(l.Ref()), clean(state), upOf(l.Mappings))
 	if w := why(l.Tunnel); w != "" && !l.Removed {
 		line += "  " + clean(w)
 	}

@@ -29,7 +29,7 @@ func tunnelShowCommand(a *app) *cobra.Command {
 func (a *app) tunnelPage(t control.Tunnel) {
 	rows := [][]string{
 		{"tunnel", t.Ref()},
-		{"state", t.State + " since " + when(t.Since)},
+		{"state", t.State + " since " + a.when(t.Since)},
 	}
 	add := func(name, value string) {
 		if value != "" {
@@ -40,7 +40,7 @@ func (a *app) tunnelPage(t control.Tunnel) {
 	add("message", t.Message)
 	add("what to do", t.Remedy)
 	if t.NextAttempt != nil {
-		add("next attempt", when(t.NextAttempt))
+		add("next attempt", a.when(t.NextAttempt))
 	}
 	if !t.Enabled {
 		add("enabled", "no")
@@ -48,7 +48,7 @@ func (a *app) tunnelPage(t control.Tunnel) {
 	add("server", serverText(t.Server))
 	add("runs", t.ServerVersion)
 	add("login", t.Auth)
-	add("host key", strings.TrimSpace(t.Fingerprint+" ("+t.Pin+")"))
+	add("host key", hostKeyText(t))
 	add("managed by", managedBy(t))
 	add("comment", t.Comment)
 	if t.Revision != 0 {
@@ -57,6 +57,17 @@ func (a *app) tunnelPage(t control.Tunnel) {
 	a.table(nil, rows)
 	a.mappingTable(t)
 	a.warn(t.Warnings)
+}
+
+// hostKeyText is the host key the server must show; one that was given beforehand and not met yet is not pinned.
+func hostKeyText(t control.Tunnel) string {
+	switch {
+	case t.Fingerprint == "":
+		return "not known yet"
+	case t.Pin == string(tunnel.PinNone):
+		return t.Fingerprint + " (given)"
+	}
+	return t.Fingerprint + " (" + t.Pin + ")"
 }
 
 func managedBy(t control.Tunnel) string {
@@ -75,21 +86,27 @@ func (a *app) mappingTable(t control.Tunnel) {
 	a.say("")
 	var rows [][]string
 	for _, m := range t.Mappings {
-		rows = append(rows, []string{m.Name, kindText(m), localText(m), remoteText(m), m.State, orDash(deref(m.Reason)), when(m.ProvedAt)})
+		rows = append(rows, []string{m.Name, kindText(m), localText(m), remoteText(m), m.State, a.when(m.ProvedAt)})
 	}
-	a.table([]string{"MAPPING", "KIND", "LOCAL", "REMOTE", "STATE", "REASON", "PROVED"}, rows)
+	a.table([]string{"MAPPING", "KIND", "LOCAL", "REMOTE", "STATE", "PROVED"}, rows)
 	for _, m := range t.Mappings {
-		if m.Message != "" && m.State != string(tunnel.Up) {
-			a.say("\n%s: %s", clean(m.Name), clean(m.Message))
-			if m.Remedy != "" {
-				a.say("  what to do: %s", clean(m.Remedy))
-			}
-		}
+		a.mappingProblem(t, m)
 	}
 	for _, m := range t.Mappings {
 		if m.Gateway {
 			a.say("\n! %s", thirdParties(m))
 		}
+	}
+}
+
+// mappingProblem says what is wrong with m, unless that is what is wrong with the whole tunnel.
+func (a *app) mappingProblem(t control.Tunnel, m control.Mapping) {
+	if m.Reason == nil || deref(m.Reason) == deref(t.Reason) {
+		return
+	}
+	a.say("\n%s: %s (%s)", clean(m.Name), clean(m.Message), clean(*m.Reason))
+	if m.Remedy != "" {
+		a.say("  what to do: %s", clean(m.Remedy))
 	}
 }
 

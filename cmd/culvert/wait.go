@@ -72,8 +72,8 @@ func (a *app) changedAndWait(cmd *cobra.Command, f *waitFlag, t control.Tunnel, 
 
 // await follows the tunnels of g, showing each stage beside the output, until all are up, one needs a person, or d is
 // over. It returns them as they were last; the error is exit code 3 where they are not up.
-func (a *app) await(ctx context.Context, d time.Duration, g goal) ([]control.Tunnel, error) {
-	ctx, cancel := context.WithTimeout(ctx, d)
+func (a *app) await(caller context.Context, d time.Duration, g goal) ([]control.Tunnel, error) {
+	ctx, cancel := context.WithTimeout(caller, d)
 	defer cancel()
 	w := &waiting{app: a, goal: g, shown: map[string]string{}, mirror: newMirror()}
 	if g.empty > 0 {
@@ -91,5 +91,5 @@ func (a *app) await(ctx context.Context, d time.Duration, g goal) ([]control.Tun
 			return w.mine(), err
 		}
 	}
-	return w.mine(), w.ended(ctx.Err(), d)
+	return w.mine(), w.ended(caller, d)
 }

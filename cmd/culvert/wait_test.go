@@ -13,6 +13,7 @@ import (
 // later runs the program and, once it is waiting, does what then says.
 func (b testbed) later(line string, then func()) result {
 	b.t.Helper()
+	eventually(b.t, "earlier watches end", func() bool { return b.Watchers() == 0 })
 	done := make(chan result, 1)
 	go func() { done <- b.run("", strings.Fields(line)...) }()
 	eventually(b.t, "the program waits", func() bool { return b.Watchers() > 0 })

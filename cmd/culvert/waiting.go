@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -87,6 +86,10 @@ func (w *waiting) show(t control.Tunnel) {
 	if w.stale(t) {
 		return
 	}
+	if w.shown[t.Ref()] != t.Message && t.State == string(tunnel.Connecting) && t.Reason == nil {
+		w.shown[t.Ref()] = t.Message
+		w.app.note("%s%s", w.prefix(t), clean(t.Message))
+	}
 	for _, s := range stages(t) {
 		key := t.Ref() + " " + s.Name
 		if s.State == control.StepRunning || w.shown[key] == s.State {
@@ -114,16 +117,17 @@ func stepLine(prefix string, s control.Step) string {
 	return strings.TrimRight(clean(line), " ")
 }
 
-// ended is the outcome when nothing more comes.
-func (w *waiting) ended(err error, d time.Duration) error {
-	if errors.Is(err, context.Canceled) && len(w.mine()) == 0 && w.patience != nil {
+// ended is the outcome when the time is over, or the caller no longer waits.
+func (w *waiting) ended(caller context.Context, d time.Duration) error {
+	if err := caller.Err(); err != nil {
+		return err
+	}
+	mine := w.mine()
+	if len(mine) == 0 && w.patience != nil {
 		w.app.note("%s declares no tunnel.", clean(w.goal.name))
 		return nil
 	}
-	if errors.Is(err, context.Canceled) {
-		return err
-	}
-	for _, t := range w.mine() {
+	for _, t := range mine {
 		if t.State != string(tunnel.Up) || w.stale(t) {
 			return notUpYet(t, fmt.Sprintf(" after %s", d))
 		}

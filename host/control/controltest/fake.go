@@ -17,7 +17,7 @@ import (
 )
 
 // Fake is what stands behind the API: control.Operator over a World, with what a World has no place for beside it.
-// It keeps secrets to itself, as the real one does. Safe for concurrent use.
+// Safe for concurrent use.
 type Fake struct {
 	World  *tunneltest.World
 	Events *Events
@@ -28,6 +28,7 @@ type Fake struct {
 	descriptions map[tunnel.Owner]tunnel.Description
 	configs      map[tunnel.ConfigurationRef]*tunnel.Configuration
 	pins         map[tunnel.Ref]tunnel.Pin
+	credentials  map[tunnel.Ref]tunnel.Credential
 	calls        []string
 
 	statuses []control.ModuleStatus
@@ -47,6 +48,7 @@ func New() *Fake {
 		descriptions: map[tunnel.Owner]tunnel.Description{},
 		configs:      map[tunnel.ConfigurationRef]*tunnel.Configuration{},
 		pins:         map[tunnel.Ref]tunnel.Pin{},
+		credentials:  map[tunnel.Ref]tunnel.Credential{},
 	}
 }
 
@@ -140,6 +142,7 @@ func (f *Fake) AddTunnel(_ context.Context, by string, t tunnel.Tunnel, cred tun
 		return nil, err
 	}
 	f.called(by, "add %s login %s", t.Ref, cred.Login)
+	f.keep(t.Ref, cred)
 	return tunnel.Warnings(t), nil
 }
 
@@ -218,13 +221,27 @@ func (f *Fake) SuspendTunnel(_ context.Context, by string, ref tunnel.Ref, suspe
 	return nil
 }
 
-// SetSecret takes it and keeps nothing of it.
+// SetSecret keeps it for Credential.
 func (f *Fake) SetSecret(ctx context.Context, by string, ref tunnel.Ref, cred tunnel.Credential) error {
 	if _, err := f.Get(ctx, ref); err != nil {
 		return err
 	}
 	f.called(by, "secret %s login %s", ref, cred.Login)
+	f.keep(ref, cred)
 	return nil
+}
+
+func (f *Fake) keep(ref tunnel.Ref, cred tunnel.Credential) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.credentials[ref] = cred
+}
+
+// Credential is what a tunnel was given to log in with.
+func (f *Fake) Credential(ref tunnel.Ref) tunnel.Credential {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.credentials[ref]
 }
 
 // AcceptKey confirms the pin set by Pin.

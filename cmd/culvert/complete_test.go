@@ -1,0 +1,64 @@
+package main
+
+import (
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/culvert-pbx/culvert/host/control/controltest"
+)
+
+func TestCompletion(t *testing.T) {
+	b := newTestbed(t)
+	b.add("hello/x", "1389:389")
+	for line, want := range map[string]string{
+		"tunnel show ":          "hello/x\tconnecting",
+		"tunnel set hello/x ":   "",
+		"tunnel add ":           "hello/ office/ operator/",
+		"config show ":          "hello/default\trunning",
+		"config add ":           "hello/ office/",
+		"module log ":           "hello\tstopped office\tstopped",
+		"tunnel list --owner ":  "hello\tstopped office\tstopped",
+		"tunnel list --output ": "table json",
+		"module ":               "accept list log restart show",
+	} {
+		args := append([]string{"__complete"}, strings.Split(line, " ")...)
+		r := b.run("", args...)
+		offers, _, _ := strings.Cut(r.out, ":")
+		for _, w := range strings.Fields(want) {
+			if !strings.Contains(offers, w) {
+				t.Errorf("%q offers %q, not %q", line, offers, want)
+			}
+		}
+		if want == "" && offers != "" {
+			t.Errorf("%q offers %q", line, offers)
+		}
+	}
+}
+
+// A key press does not hang on a daemon that does not answer.
+func TestCompletionWaitsForNobody(t *testing.T) {
+	socket := filepath.Join(controltest.Dir(t), "s")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, at := range []string{socket, socket + ".absent"} {
+		began := time.Now()
+		r := runAt(t.Context(), at, "", "__complete", "tunnel", "show", "")
+		if r.code != 0 || time.Since(began) > 2*time.Second || strings.Contains(r.out, "hello") {
+			t.Errorf("exit %d after %s: %s", r.code, time.Since(began), r.out)
+		}
+	}
+}
+
+func TestCompletionScripts(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if r := runAt(t.Context(), "/nonexistent", "", "completion", shell); r.code != 0 || !strings.Contains(r.out, "culvert") {
+			t.Errorf("%s: exit %d", shell, r.code)
+		}
+	}
+}
