@@ -21,7 +21,7 @@ const MaxSocketDir = 40
 //
 //	DIR/m/MODULE/HASH8.sock      the host listens: a private reach mapping, or an operator's, for the module alone
 //	DIR/m/MODULE/own/HASH8.sock  the module listens: a private expose mapping
-//	DIR/p/plugin-dirN/pluginN    the wire between the host and one process, made and removed with it
+//	DIR/m/.w/plugin-dirN/pluginN the wire between the host and one process, made and removed with it
 //
 // The wire's sockets are not below own/: go-plugin's two generated names take up to 38 bytes, which beside a long
 // module name is more than a socket's path can hold.
@@ -48,8 +48,9 @@ func (s Sockets) Prepare(name tunnel.Owner) error {
 	return os.MkdirAll(s.Listeners(name), 0o700)
 }
 
-// wire is the directory below which every process gets one of its own for go-plugin's sockets.
-func (s Sockets) wire() string { return filepath.Join(s.Dir, "p") }
+// wire is the directory below which every process gets one of its own for go-plugin's sockets. It is no module's, since
+// a name begins with a letter, and it lies in m, which nobody else uses: at start it is emptied.
+func (s Sockets) wire() string { return filepath.Join(s.Dir, "m", ".w") }
 
 // clear refuses a directory that is too long and removes what a dead daemon's modules left; their processes died with it.
 // The host's own sockets are not touched: whoever listens on them replaces them.
