@@ -1,0 +1,209 @@
+package sdktest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// sites are the far ends of all the module's tunnels: what listens there, what is wrong with them, and which
+// connections are open.
+type sites struct {
+	mu        sync.Mutex
+	changed   chan struct{} // closed and replaced whenever something below it changes
+	services  map[string]func(net.Conn)
+	faults    map[string]Fault
+	listeners map[string]*listener
+	open      map[*conn]string // the module's ends, with the site of each
+	serving   sync.WaitGroup
+}
+
+func newSites() *sites {
+	return &sites{
+		changed: make(chan struct{}), services: map[string]func(net.Conn){}, faults: map[string]Fault{},
+		listeners: map[string]*listener{}, open: map[*conn]string{},
+	}
+}
+
+// change changes something and wakes whoever waits for it.
+func (s *sites) change(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// wait returns when f returns true, which is looked at after every change, or when ctx ends.
+func (s *sites) wait(ctx context.Context, f func() bool) error {
+	for {
+		s.mu.Lock()
+		ok, changed := f(), s.changed
+		s.mu.Unlock()
+		if ok {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// fault sets what is wrong with a site and lets its open connections feel it.
+func (s *sites) fault(site string, f Fault) {
+	s.change(func() {
+		s.faults[site] = f
+		for c, at := range s.open {
+			if at != site {
+				continue
+			}
+			c.impair(f.frozen, f.delay)
+			if f.cut {
+				c.reset()
+			}
+		}
+	})
+}
+
+// connectLocked makes a connection between the module, whose end is the first, and a site. Over a link that was cut
+// meanwhile it is lost at once.
+func (s *sites) connectLocked(site, mapping string) (module, far *conn) {
+	module, far = newConns(site + "/" + mapping)
+	f := s.faults[site]
+	module.impair(f.frozen, f.delay)
+	if f.cut {
+		module.reset()
+	}
+	s.open[module] = site
+	module.closed = func() { s.change(func() { delete(s.open, module) }) }
+	return module, far
+}
+
+// dial waits until the site serves the mapping and nothing freezes it.
+func (s *sites) dial(ctx context.Context, site, mapping string) (net.Conn, error) {
+	key := site + "/" + mapping
+	if err := s.wait(ctx, func() bool { return s.services[key] != nil && !s.faults[site].frozen }); err != nil {
+		return nil, err
+	}
+	var module *conn
+	s.change(func() {
+		var far *conn
+		module, far = s.connectLocked(site, mapping)
+		serve := s.services[key]
+		s.serving.Go(func() {
+			pprof.SetGoroutineLabels(context.Background()) // not the module's, whose call started it
+			defer far.Close()
+			serve(far)
+		})
+	})
+	return module, nil
+}
+
+// visit waits until the module listens for the mapping and nothing freezes it, and connects to it.
+func (s *sites) visit(ctx context.Context, site, mapping string) (net.Conn, error) {
+	key := site + "/" + mapping
+	if err := s.wait(ctx, func() bool { return s.listeners[key] != nil && !s.faults[site].frozen }); err != nil {
+		return nil, fmt.Errorf("the module does not listen for %s: %w", key, err)
+	}
+	var far *conn
+	var err error
+	s.change(func() {
+		l := s.listeners[key]
+		if l == nil {
+			err = fmt.Errorf("the module does not listen for %s any more", key)
+			return
+		}
+		var module *conn
+		module, far = s.connectLocked(site, mapping)
+		if err = l.offer(module); err != nil {
+			delete(s.open, module)
+		}
+	})
+	return far, err
+}
+
+// listen makes the module's listener for a mapping.
+func (s *sites) listen(site, mapping string) (net.Listener, error) {
+	key := site + "/" + mapping
+	var l *listener
+	s.change(func() {
+		if s.listeners[key] != nil {
+			return
+		}
+		l = newListener(key, func(l *listener) {
+			s.change(func() {
+				if s.listeners[key] == l {
+					delete(s.listeners, key)
+				}
+			})
+		})
+		s.listeners[key] = l
+	})
+	if l == nil {
+		return nil, tunnel.Findings{{
+			Code: tunnel.Exists, Field: "mapping", Value: key,
+			Message: "the module listens for this mapping already", WayOut: "close the other listener first",
+		}}
+	}
+	return l, nil
+}
+
+// status is how the simulated link of a tunnel is.
+func (s *sites) status(v tunnel.View, site string) tunnel.Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.faults[site]
+	st := tunnel.Status{State: tunnel.Up}
+	for _, m := range v.Mappings {
+		ms := tunnel.MappingStatus{Name: m.Name, State: tunnel.Up, Bound: tunnel.BoundUnknown}
+		switch {
+		case f.state != "" && (!f.mappings || m.Kind.Reaches()):
+			ms.State, ms.Reason = tunnel.Down, f.reason
+		case m.Kind.Reaches() && s.services[site+"/"+m.Name] == nil:
+			ms.State, st.State = tunnel.Down, tunnel.Connecting
+		}
+		st.Mappings = append(st.Mappings, ms)
+	}
+	if f.state != "" {
+		st.State, st.Reason, st.Message = f.state, f.reason, "as the test wants it"
+	}
+	return st
+}
+
+// left names the connections the module has not closed.
+func (s *sites) left() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for c := range s.open {
+		names = append(names, string(c.name))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// end resets what is open and waits until the services have returned.
+func (s *sites) end() {
+	s.mu.Lock()
+	for c := range s.open {
+		c.reset()
+	}
+	s.mu.Unlock()
+	s.serving.Wait()
+}
+
+// siteOf is what a test calls the site of a tunnel: the settings key, or an operator-made tunnel's name.
+func siteOf(ref tunnel.Ref) string {
+	if _, site, ok := strings.Cut(string(ref.Name), "."); ok {
+		return site
+	}
+	return string(ref.Name)
+}
