@@ -92,10 +92,14 @@ func TestRunThatDoesNotStopCostsItsProcess(t *testing.T) {
 	pid := r.Pid("hello")
 	began := time.Now()
 	r.disable(stubborn)
-	r.eventually("the process is replaced", func() bool { p := r.Pid("hello"); return p != 0 && p != pid }, func() string { return fmt.Sprint(r.of("hello")) })
-	if took := time.Since(began); took < stopGrace || took > stopGrace+termGrace+3*time.Second {
+	m := r.is("hello", Waiting, tunnel.Crashed)
+	if took := time.Since(began); took < stopGrace || took > stopGrace+termGrace+2*time.Second {
 		t.Errorf("took %v\n%s", took, r.logOf("hello"))
 	}
+	if !strings.Contains(m.Message, "did not end within its grace period") {
+		t.Errorf("message %q", m.Message)
+	}
+	r.eventually("another process runs", func() bool { p := r.Pid("hello"); return p != 0 && p != pid }, func() string { return r.logOf("hello") })
 	r.reports(stubborn, tunnel.ConfigDisabled, "")
 	r.reports(other, tunnel.ConfigRunning, "")
 	r.note(other, "stopped") // it was asked before
@@ -333,13 +337,13 @@ func TestPluginsDieWithTheHost(t *testing.T) {
 	}
 
 	// The next host clears away what the dead one left.
-	left, _ := filepath.Glob(filepath.Join(sockets, "p", "*"))
+	left, _ := filepath.Glob(filepath.Join(sockets, "m", ".w", "*"))
 	if len(left) == 0 {
 		t.Error("a dead host is expected to leave its sockets: the test shows nothing")
 	}
 	r := newRigIn(t, dir, sockets).run()
 	r.is("hello", Stopped, "")
-	if left, _ := filepath.Glob(filepath.Join(sockets, "p", "*")); len(left) != 0 {
+	if left, _ := filepath.Glob(filepath.Join(sockets, "m", ".w", "*")); len(left) != 0 {
 		t.Errorf("left: %v", left)
 	}
 }
