@@ -38,13 +38,15 @@ type moduleSettings struct {
 	Bind  tunnel.Secret          `json:"bind_password"`
 }
 
-var moduleSchema = func() json.RawMessage {
-	schema, err := settings.Schema(reflect.TypeFor[moduleSettings]())
+var moduleSchema = schemaOf[moduleSettings]()
+
+func schemaOf[S any]() json.RawMessage {
+	schema, err := settings.Schema(reflect.TypeFor[S]())
 	if err != nil {
 		panic(err)
 	}
 	return schema
-}()
+}
 
 func describe(name string) tunnel.Description {
 	return tunnel.Description{

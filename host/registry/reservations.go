@@ -197,27 +197,32 @@ func meets(m tunnel.Mapping, own tunnel.Endpoint) bool {
 
 // repairPorts puts right the reservations that do not say what the tunnels say, and says so.
 func (r *Registry) repairPorts(ctx context.Context) error {
-	want := r.allPorts()
+	wrong := r.allPorts()
 	_, err := r.Store.View(ctx, func(rd store.Reader) error {
 		for rec, err := range rd.Scan(portsPrefix) {
 			if err != nil && !errors.Is(err, store.ErrDamaged) {
 				return err
 			}
 			scope := strings.TrimPrefix(rec.Key, portsPrefix)
-			if _, ok := want[scope]; !ok {
-				want[scope] = nil
-			}
-			if stored, err := read[portsRecord](rd, rec.Key); err == nil && samePorts(stored, want[scope]) {
-				delete(want, scope)
+			stored, err := read[portsRecord](rd, rec.Key)
+			switch _, held := wrong[scope]; {
+			case errors.Is(err, store.ErrDamaged):
+				r.tellDamage(err)
+			case err != nil:
+				return err
+			case samePorts(stored, wrong[scope]):
+				delete(wrong, scope)
+			case !held:
+				wrong[scope] = nil // nobody holds anything there: to be deleted
 			}
 		}
 		return nil
 	})
-	if err != nil || len(want) == 0 {
+	if err != nil || len(wrong) == 0 {
 		return err
 	}
-	r.Log.Warn("reserved ports differ from what the tunnels say and are put right", "scopes", len(want))
-	return r.writePorts(ctx, want)
+	r.Log.Warn("reserved ports differ from what the tunnels say and are put right", "scopes", len(wrong))
+	return r.writePorts(ctx, wrong)
 }
 
 // scopesAtOnce is how many records of reservations fit into one change, however large.

@@ -1,0 +1,139 @@
+package registry_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+func up(names ...string) tunnel.Status {
+	s := tunnel.Status{State: tunnel.Up, Since: time.Now()}
+	for _, name := range names {
+		s.Mappings = append(s.Mappings, tunnel.MappingStatus{Name: name, State: tunnel.Up, ProvedAt: time.Now(), Bound: tunnel.BoundLoopback})
+	}
+	return s
+}
+
+func (h *host) wantState(text string, state tunnel.State, reason tunnel.Reason) tunnel.Status {
+	h.t.Helper()
+	s := h.view(text).Status
+	if s.State != state || s.Reason != reason {
+		h.t.Errorf("%s is %s (%s), want %s (%s)", text, s.State, s.Reason, state, reason)
+	}
+	return s
+}
+
+// TestNothingIsUpThatWasNotProved: what was said of another server, another mapping or before a pause does not count.
+func TestNothingIsUpThatWasNotProved(t *testing.T) {
+	office := ref("operator/office")
+	to := server("b.example")
+	for _, c := range []struct {
+		what string
+		do   func(h *host) error
+		up   []string // mappings that are up afterwards
+	}{
+		{"another server", func(h *host) error { return h.edit("operator/office", tunnel.Edit{Server: &to}) }, nil},
+		{"another mapping", func(h *host) error {
+			return h.edit("operator/office", tunnel.Edit{Set: []tunnel.Mapping{mapping(tunnel.Reach, "c=1391:391")}})
+		}, []string{"a", "b"}},
+		{"a mapping changed", func(h *host) error {
+			return h.edit("operator/office", tunnel.Edit{Set: []tunnel.Mapping{mapping(tunnel.Reach, "a=1392:389")}})
+		}, []string{"b"}},
+		{"a pause", func(h *host) error {
+			h.must(h.SuspendTunnel(h.ctx(), by, office, true))
+			h.Report(office, up("a", "b")) // a late word
+			return h.SuspendTunnel(h.ctx(), by, office, false)
+		}, nil},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			h := newHost(t)
+			h.add("operator/office", "a.example", byKey(), mapping(tunnel.Reach, "a=1389:389"), mapping(tunnel.Reach, "b=1390:390"))
+			h.Report(office, up("a", "b"))
+			h.wantState("operator/office", tunnel.Up, "")
+			h.must(c.do(h))
+			s := h.wantState("operator/office", tunnel.Connecting, "")
+			for _, m := range h.view("operator/office").Mappings {
+				got, isUp := s.Mapping(m.Name), slices.Contains(c.up, m.Name)
+				if (got.State == tunnel.Up) != isUp && s.State.Linked() || isUp && got.ProvedAt.IsZero() {
+					t.Errorf("mapping %+v, up should be %v", got, isUp)
+				}
+			}
+			h.Report(office, up("a", "b", "c"))
+			h.wantState("operator/office", tunnel.Up, "")
+		})
+	}
+}
+
+func TestStateEvents(t *testing.T) {
+	h := newHost(t)
+	h.add("operator/office", "a.example", byKey(), mapping(tunnel.Reach, "a=1389:389"))
+	h.told()
+	office := ref("operator/office")
+	h.Report(office, up("a"))
+	h.Report(office, up("a")) // proofs move on: no event
+	waiting := tunnel.Status{State: tunnel.Waiting, Reason: tunnel.Unreachable, Message: "no route"}
+	h.Report(office, waiting)
+	h.Report(office, waiting)
+	h.must(h.SuspendTunnel(h.ctx(), by, office, true))
+	type line struct {
+		typ            tunnel.EventType
+		actor, subject string
+		was, state     string
+		reason         tunnel.Reason
+	}
+	want := []line{
+		{tunnel.TunnelState, "host", "operator/office", "connecting", "up", ""},
+		{tunnel.MappingState, "host", "operator/office/a", "down", "up", ""},
+		{tunnel.TunnelState, "host", "operator/office", "up", "waiting", tunnel.Unreachable},
+		{tunnel.MappingState, "host", "operator/office/a", "up", "down", tunnel.Unreachable},
+		{tunnel.TunnelChanged, by, "operator/office", "", "", ""},
+		{tunnel.TunnelState, "host", "operator/office", "waiting", "disabled", tunnel.SuspendedReason},
+		{tunnel.MappingState, "host", "operator/office/a", "down", "down", tunnel.SuspendedReason},
+	}
+	var got []line
+	for _, e := range h.told() {
+		if e.Time.IsZero() {
+			t.Errorf("event without a time: %+v", e)
+		}
+		got = append(got, line{e.Type, e.Actor, e.Subject, e.Fields["was"], e.Fields["state"], e.Reason})
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("events\n got %+v\nwant %+v", got, want)
+	}
+}
+
+// TestInactiveTunnelsSayHowToMakeThemActive goes through the lifecycle with both sorts of tunnel.
+func TestInactiveTunnelsSayHowToMakeThemActive(t *testing.T) {
+	h := newHost(t)
+	h.module("adsync", "gw.example")
+	h.must(h.As("adsync").Declare(h.ctx(), "berlin", []tunnel.Declaration{declared("adsync/berlin.site", "site")}))
+	h.add("adsync/extra", "a.example", byKey(), mapping(tunnel.Reach, "1389:389"))
+	remedy := func(text, want string) {
+		t.Helper()
+		if got := h.view(text).Status.Remedy; got != want {
+			t.Errorf("%s: remedy %q, want %q", text, got, want)
+		}
+	}
+	h.must(h.EnableConfiguration(h.ctx(), by, conf("adsync/berlin"), false))
+	for _, text := range []string{"adsync/berlin.site", "adsync/extra"} {
+		h.wantState(text, tunnel.Inactive, tunnel.NoConfiguration)
+		remedy(text, "culvert config enable adsync/berlin")
+	}
+	_, err := h.AddConfiguration(h.ctx(), by, conf("adsync/rome"), nil, true)
+	h.must(err)
+	h.wantState("adsync/berlin.site", tunnel.Inactive, tunnel.NoConfiguration)
+	h.wantState("adsync/extra", tunnel.Connecting, "") // R56
+	h.must(h.RemoveConfiguration(h.ctx(), by, conf("adsync/rome"), false))
+	h.must(h.RemoveConfiguration(h.ctx(), by, conf("adsync/berlin"), false))
+	h.absent("adsync/berlin.site")
+	h.wantState("adsync/extra", tunnel.Inactive, tunnel.NoConfiguration)
+	remedy("adsync/extra", "culvert config add adsync/default")
+	h.SetPresent(nil)
+	h.wantState("adsync/extra", tunnel.Inactive, tunnel.ModuleMissing)
+	h.must(h.SuspendTunnel(h.ctx(), by, ref("adsync/extra"), true))
+	h.wantState("adsync/extra", tunnel.Disabled, tunnel.SuspendedReason)
+	h.reopen()
+	h.wantState("adsync/extra", tunnel.Disabled, tunnel.SuspendedReason)
+}
