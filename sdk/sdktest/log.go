@@ -8,7 +8,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// logger is the module's log, written to the test's as long as there is one.
+// logger is the module's log: kept, and written to the test's as long as there is one.
 type logger struct {
 	hclog.Logger
 	out *testWriter
@@ -19,16 +19,10 @@ func newLogger(t testing.TB) *logger {
 	return &logger{hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: out, DisableTime: true}), out}
 }
 
-// end lets nothing through any more: a test that has ended cannot log.
-func (l *logger) end() {
-	l.out.mu.Lock()
-	defer l.out.mu.Unlock()
-	l.out.t = nil
-}
-
 type testWriter struct {
-	mu sync.Mutex
-	t  testing.TB
+	mu   sync.Mutex
+	t    testing.TB // nil when the test has ended and cannot log any more
+	kept bytes.Buffer
 }
 
 func (w *testWriter) Write(p []byte) (int, error) {
@@ -37,5 +31,17 @@ func (w *testWriter) Write(p []byte) (int, error) {
 	if w.t != nil {
 		w.t.Log(string(bytes.TrimRight(p, "\n")))
 	}
-	return len(p), nil
+	return w.kept.Write(p)
+}
+
+func (w *testWriter) text() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.kept.String()
+}
+
+func (w *testWriter) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.t = nil
 }

@@ -103,6 +103,9 @@ func (w *World) Fault(site string, f Fault) {
 // Heal makes all well with a site. Connections that were cut stay cut.
 func (w *World) Heal(site string) { w.Fault(site, Fault{}) }
 
+// Log is everything the module has logged so far, a line each: "[INFO]  tunnel: name=operator/office state=up".
+func (w *World) Log() string { return w.log.out.text() }
+
 // Reconfigure gives the configuration other settings, as `culvert config set` does: what is wrong with them is returned
 // and changes nothing, else the module is stopped and runs with the new ones.
 func (w *World) Reconfigure(settings string) error {
@@ -148,7 +151,7 @@ func (w *World) end() {
 		_ = w.Stop()
 		w.links.stop()
 		w.sites.end()
-		w.log.end()
+		w.log.out.end()
 	})
 }
 
