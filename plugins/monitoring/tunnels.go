@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -44,7 +45,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 func (*tunnelCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range append(tunnelMetrics, mappingMetrics...) {
+	for _, d := range slices.Concat(tunnelMetrics, mappingMetrics) {
 		ch <- d
 	}
 }
