@@ -81,20 +81,23 @@ func TestFailedCommitThatShowsEndsTheWatches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// A change that nobody is told of, and one that fails: as if they were the same.
 	if _, err := write(d.bolt, store.Change{Puts: []store.Record{{Key: "a"}}}); err != nil {
 		t.Fatal(err)
 	}
-	d.resync()
+	failOne(t, d)
 	for c, err := range d.Watch(t.Context(), "", start) {
 		if !errors.Is(err, store.ErrGone) {
 			t.Errorf("watched %v, %v", c, err)
 		}
 	}
+
+	// One that fails and does not show leaves those who watch alone.
 	now, err := d.View(t.Context(), func(store.Reader) error { return nil })
 	if err != nil || !now.After(start) {
 		t.Fatal(now, err)
 	}
-	d.resync() // again, with nothing new: a watch from the present stays
+	failOne(t, d)
 	rev, err := d.Update(t.Context(), func(tx store.Tx) error { return tx.Put("b", nil) })
 	for c, watchErr := range d.Watch(t.Context(), "", now) {
 		if err != nil || watchErr != nil || c.Rev != rev {
@@ -102,4 +105,19 @@ func TestFailedCommitThatShowsEndsTheWatches(t *testing.T) {
 		}
 		break
 	}
+}
+
+// failOne makes a change that fails for lack of room.
+func failOne(t *testing.T, d *DB) {
+	t.Helper()
+	info, err := os.Stat(d.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.bolt.MaxSize = int(info.Size())
+	_, err = d.Update(t.Context(), func(tx store.Tx) error { return tx.Put("big", make([]byte, 200_000)) })
+	if !errors.Is(err, store.ErrUnreachable) {
+		t.Fatalf("the change failed with: %v", err)
+	}
+	d.bolt.MaxSize = 0
 }

@@ -139,17 +139,23 @@ func testWatchSlow(t *testing.T, s Store) {
 
 func testWatchClose(t *testing.T, s Store) {
 	_, start := view(t, s, "")
-	ended := make(chan error)
+	seen, ended := make(chan bool), make(chan error)
 	for range 3 {
 		go func() {
 			var last error
 			for _, err := range s.Watch(context.Background(), "", start) {
-				last = err
+				if last = err; err == nil {
+					seen <- true
+				}
 			}
 			ended <- last
 		}()
 	}
 	update(t, s, "a=1")
+	for range 3 {
+		<-seen
+	}
+	time.Sleep(20 * time.Millisecond) // so that they are waiting, most often
 	closeStore(t, s)
 	for range 3 {
 		wantErr(t, <-ended, store.ErrUnreachable)
