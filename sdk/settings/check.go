@@ -47,7 +47,7 @@ func Check(schema, doc json.RawMessage) tunnel.Findings {
 }
 
 // values checks what JSON Schema sees otherwise: a required text that is empty and a required setting of a group that is
-// not there are missing, and 1.0 is no integer to a Go struct.
+// not there are missing; 1.0 is no integer to a Go struct; and a key with a dot could not be set again.
 func (c *checker) values() {
 	c.root.walk(c.doc, nil, func(n *node, v any, path []string) {
 		if number, ok := v.(json.Number); ok && n.Type == "integer" && strings.Contains(string(number), ".") {
@@ -58,6 +58,15 @@ func (c *checker) values() {
 		for _, key := range n.Required {
 			if !given || o[key] == "" {
 				c.add(tunnel.Required, append(slices.Clip(path), key), "is missing", "set it")
+			}
+		}
+		if n.Others == nil || n.Others.entry == nil {
+			return
+		}
+		for key := range o {
+			if !keyText(key) {
+				c.findings = append(c.findings, finding(tunnel.Malformed, c.field(append(slices.Clip(path), key)), key,
+					"this is not a key", fmt.Sprintf("use letters, digits, - and _, at most %d", maxKey)))
 			}
 		}
 	})

@@ -148,8 +148,8 @@ func parse(schema json.RawMessage) (*node, error) {
 	if err := strict(schema, root); err != nil {
 		return nil, fmt.Errorf("the schema is not one of settings: %w", err)
 	}
-	if root.Type != "object" {
-		return nil, errors.New("the schema is not that of an object")
+	if root.Type != "object" || root.Mark != "" || root.Dialect != "" && root.Dialect != dialect {
+		return nil, errors.New("the schema is not that of settings")
 	}
 	if err := root.sound("", 0); err != nil {
 		return nil, err
@@ -163,11 +163,11 @@ func (n *node) sound(path string, depth int) error {
 	if depth > maxNesting {
 		return fmt.Errorf("%s: nested too deep", path)
 	}
+	if err := n.soundMark(); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
 	switch n.Type {
 	case "string", "integer", "number", "boolean":
-		if n.Mark == Secret && n.Type != "string" {
-			return fmt.Errorf("%s: a secret is a string", path)
-		}
 	case "array":
 		if n.Items == nil {
 			return fmt.Errorf("%s: a list says what it holds", path)
@@ -182,6 +182,28 @@ func (n *node) sound(path string, depth int) error {
 		return fmt.Errorf("%s: type %q is none of settings", path, tunnel.Clean(n.Type, 40))
 	}
 	return nil
+}
+
+// soundMark: what the host reads in a site has the types it reads there. Other versions of the SDK may know less or more.
+func (n *node) soundMark() error {
+	switch n.Mark {
+	case "":
+		return nil
+	case Secret:
+		if n.Type != "string" {
+			return errors.New("a secret is a string")
+		}
+		return nil
+	case Site:
+		for _, p := range newSite().Properties {
+			c := n.Properties.get(p.key)
+			if c == nil && p.key == "server" || c != nil && (c.Type != p.Type || c.Mark != p.Mark) {
+				return fmt.Errorf("a site's %s is not what it is in every module", p.key)
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("mark %q is none", tunnel.Clean(string(n.Mark), 40))
 }
 
 func (n *node) soundObject(path string, depth int) error {

@@ -11,7 +11,7 @@ import (
 func Secrets(schema, doc json.RawMessage) []string {
 	var paths []string
 	root, d := both(schema, doc)
-	root.secrets(d, func(path []string, _ string) { paths = append(paths, dotted(path)) })
+	root.secrets(d, func(path []string, _ any) { paths = append(paths, dotted(path)) })
 	return paths
 }
 
@@ -40,9 +40,9 @@ func Part(schema, doc json.RawMessage) (json.RawMessage, map[string]tunnel.Secre
 	if err != nil || len(fs) > 0 {
 		return json.RawMessage("{}"), secrets
 	}
-	root.secrets(d, func(path []string, value string) {
-		if value != Hidden {
-			secrets[dotted(path)] = tunnel.Secret(value)
+	root.secrets(d, func(path []string, v any) {
+		if s, ok := v.(string); ok && s != Hidden {
+			secrets[dotted(path)] = tunnel.Secret(s)
 		}
 		put(d, path, Hidden)
 	})
@@ -53,7 +53,7 @@ func Part(schema, doc json.RawMessage) (json.RawMessage, map[string]tunnel.Secre
 // never passes for a password, and one that the document does not have is left out.
 func Join(schema, doc json.RawMessage, secrets map[string]tunnel.Secret) json.RawMessage {
 	root, d := both(schema, doc)
-	root.secrets(d, func(path []string, _ string) {
+	root.secrets(d, func(path []string, _ any) {
 		if s, ok := secrets[dotted(path)]; ok {
 			put(d, path, s.Reveal())
 		} else {
@@ -63,11 +63,11 @@ func Join(schema, doc json.RawMessage, secrets map[string]tunnel.Secret) json.Ra
 	return encode(d)
 }
 
-// secrets calls f for each secret set in d, which f may change there.
-func (n *node) secrets(d document, f func(path []string, value string)) {
+// secrets calls f for each secret set in d, which f may change there; one of a wrong type is one too.
+func (n *node) secrets(d document, f func(path []string, v any)) {
 	n.walk(d, nil, func(n *node, v any, path []string) {
-		if s, _ := v.(string); n.Mark == Secret && s != "" {
-			f(path, s)
+		if n.Mark == Secret && v != nil && v != "" {
+			f(path, v)
 		}
 	})
 }

@@ -1,0 +1,108 @@
+package settings
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// whole has everything required.
+func whole(more string) string {
+	doc := `{"base":"dc=x","extra":{"token":"t"}`
+	if more != "" {
+		doc += "," + more
+	}
+	return doc + "}"
+}
+
+func TestCheckAccepts(t *testing.T) {
+	schema := schemaOf[full](t)
+	for _, doc := range []string{
+		whole(``),
+		whole(`"site":{}`),
+		whole(`"site":{"server":"pbx@[::1]:2222","login":"password","password":"***","fingerprint":"195b3f4f1cebeb59eea4289a2559fedb",
+			"slots":{"dc1":{"on":false,"kind":"expose","spec":"what the slot's module says"}}}`),
+		whole(`"port":1,"ratio":-0.5,"tiny":-128,"on":false,"security":"starttls","groups":[],"numbers":[0,65535],"names":{"a_B-1":"x"}`),
+		whole(`"sites":{"rome":{"server":"h"},"berlin":{}},"branches":{"paris":{"base":"b","site":{"server":"h"},"bind_password":"x"}}`),
+		whole(`"rules":[{"to":"x"},{"from":"a","to":"b"}]`),
+	} {
+		expect(t, Check(schema, json.RawMessage(doc)))
+	}
+	expect(t, Check(nil, nil))
+	expect(t, Check(nil, json.RawMessage(`{}`)))
+	expect(t, Check(schemaOf[struct{}](t), json.RawMessage(" ")))
+}
+
+func TestCheckRefuses(t *testing.T) {
+	schema := schemaOf[full](t)
+	for _, c := range []struct {
+		doc  string
+		want []string
+	}{
+		{`{}`, []string{"required base", "required extra.token"}},
+		{``, []string{"required base", "required extra.token"}},
+		{`{"base":"","extra":{}}`, []string{"required base", "required extra.token"}},
+		{whole(`"nope":1,"site":{"serve":"x","slots":{"dc3":{}}},"extra.x":2`),
+			[]string{"unknown-key extra.x extra.x", "unknown-key nope nope", "unknown-key site.serve serve", "unknown-key site.slots.dc3 dc3"}},
+		{whole(`"port":"389","on":"yes","names":[],"groups":"a","tiny":1.5,"ratio":"x","base2":null`),
+			[]string{"unknown-key base2 base2", "malformed groups a", "malformed names", "malformed on yes", "malformed port 389", "malformed ratio x", "malformed tiny 1.5", "malformed tiny 1.5"}},
+		{whole(`"port":1.0`), []string{"malformed port 1.0"}},
+		{whole(`"site":null,"security":null`), []string{"malformed security", "malformed site"}},
+		{whole(`"port":0,"ratio":1.6,"tiny":128,"numbers":[1,65536,-1]`),
+			[]string{"out-of-range numbers[1] 65536", "out-of-range numbers[2] -1", "out-of-range port 0", "out-of-range ratio 1.6", "out-of-range tiny 128"}},
+		{`{"base":"012345678901234567890","extra":{"token":"t"}}`, []string{"too-long base 012345678901234567890"}},
+		{whole(`"security":"none"`), []string{"malformed security none"}},
+		{whole(`"groups":[` + strings.Repeat(`"g",`, 1000) + `"g"]`), []string{"too-long groups"}},
+		{whole(`"rules":[{"to":"x"},{"from":7}]`), []string{"malformed rules[1].from 7", "required rules[1].to"}},
+		{whole(`"site":{"server":"-oProxyCommand=x","login":"magic","fingerprint":"zz","slots":{"dc1":{"kind":"x","on":1}}}`),
+			[]string{"malformed site.fingerprint zz", "malformed site.login magic", "malformed site.server -oProxyCommand=x", "malformed site.slots.dc1.kind x", "malformed site.slots.dc1.on 1"}},
+		{whole(`"site":{"server":"h:0"}`), []string{"out-of-range site.server 0"}},
+		{whole(`"sites":{"Rome":{}}`), []string{"malformed sites.Rome Rome"}},
+		{whole(`"sites":{"` + strings.Repeat("s", 23) + `":{}}`), []string{"too-long sites." + strings.Repeat("s", 23) + " " + strings.Repeat("s", 23)}},
+		{whole(`"sites":{"rome":{}},"branches":{"rome":{"base":"x"}}`), []string{"exists branches.rome.site rome"}},
+		{whole(`"sites":{"site":{}}`), []string{"exists sites.site site"}},
+		{whole(`"branches":{"a":{}}`), []string{"required branches.a.base"}},
+		{whole(`"names":{"a.b":"x"}`), []string{"malformed names.a.b a.b"}},
+		{whole(`"names":{"":"x"}`), []string{"malformed names."}},
+		{whole(`"na\u001bmes":1`), []string{`unknown-key na\x1bmes na\x1bmes`}},
+		{whole(`"bind_password":4711`), []string{"malformed bind_password ***"}},
+		{whole(`"site":{"password":["canary"]}`), []string{"malformed site.password"}},
+		{`[]`, []string{"malformed"}}, {`"x"`, []string{"malformed"}}, {`null`, []string{"malformed"}}, {`{"a":1`, []string{"malformed"}},
+		{`{"a":1}}`, []string{"malformed"}}, {`{"a":1} {}`, []string{"malformed"}}, {`{a:1}`, []string{"malformed"}},
+		{`{"base":"a","base":null}`, []string{"malformed base"}},
+		{`{"site":{"server":"a","server":"b"}}`, []string{"malformed site.server"}},
+		{`{"port":1e999999999}`, []string{"malformed port 1e999999999"}},
+		{`{"port":` + strings.Repeat("9", 40) + `}`, []string{"malformed port " + strings.Repeat("9", 40)}},
+		{`{"base":"` + strings.Repeat("x", MaxDocument) + `"}`, []string{"too-long"}},
+	} {
+		t.Run(tunnel.Clean(c.doc, 60), func(t *testing.T) { expect(t, Check(schema, json.RawMessage(c.doc)), c.want...) })
+	}
+	deep := Check(schema, json.RawMessage(`{"names":`+strings.Repeat(`{"a":`, 50)+`1`+strings.Repeat("}", 51)))
+	if len(deep) != 1 || deep[0].Code != tunnel.Malformed || !strings.Contains(deep[0].Message, "too deep") {
+		t.Errorf("got %v", deep)
+	}
+	expect(t, Check(nil, json.RawMessage(`{"a":1}`)), "unknown-key a a")
+}
+
+// TestFindingsNeverHoldSecrets puts a canary where a secret goes, in every shape that is refused.
+func TestFindingsNeverHoldSecrets(t *testing.T) {
+	schema := schemaOf[full](t)
+	for _, doc := range []string{
+		`{"bind_password":["canary"]}`, `{"bind_password":{"canary":1}}`, `{"bind_password":"` + strings.Repeat("canary", 1000) + `"}`,
+		`{"site":{"password":{"x":"canary"}}}`, `{"site":{"password":"canary","server":"a b"}}`, `{"branches":{"a":{"bind_password":["canary"]}}}`,
+		`{"site":"canary"}`, `{"sites":{"rome":"canary"}}`, `{"nope":"canary"}`, `{"bind_password":"canary`,
+	} {
+		fs := Check(schema, json.RawMessage(doc))
+		if len(fs) == 0 || strings.Contains(fmt.Sprintf("%+v", fs), "canary") {
+			t.Errorf("%.60s: got %+v", doc, fs)
+		}
+	}
+	for _, c := range []string{"bind_password=canary", "site.password=canary", `site={"password":"canary"`, `site={"password":"canary"}x`, `branches=canary`, "canary"} {
+		if _, fs := Set(schema, nil, c); strings.Contains(fmt.Sprintf("%+v", fs), "canary") {
+			t.Errorf("%s: got %+v", c, fs)
+		}
+	}
+}
