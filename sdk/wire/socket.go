@@ -28,10 +28,12 @@ func (c *client) Dial(ctx context.Context, configuration, mapping string) (net.C
 	return conn, nil
 }
 
+// doorPatience is how long the host may take to open the socket of a mapping that was declared just now.
+const doorPatience = 5 * time.Second
+
 // dialSocket returns the bare connection, so deadlines, half-close and the kernel's copying work as on any other.
 func dialSocket(ctx context.Context, path string) (net.Conn, error) {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unix", path)
+	conn, err := knock(ctx, path)
 	if err != nil {
 		return nil, firstOf(ctx.Err(), err)
 	}
@@ -45,6 +47,28 @@ func dialSocket(ctx context.Context, path string) (net.Conn, error) {
 		return nil, err
 	}
 	return conn, nil
+}
+
+// knock connects to the socket as soon as the host has opened it.
+func knock(ctx context.Context, path string) (net.Conn, error) {
+	var d net.Dialer
+	late := time.Now().Add(doorPatience)
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		conn, err := d.DialContext(ctx, "unix", path)
+		if err == nil || !notYet(err) || time.Now().After(late) {
+			return conn, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// notYet reports whether nobody listens there, or too many wait to be let in.
+func notYet(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EAGAIN)
 }
 
 func firstOf(errs ...error) error {

@@ -99,16 +99,18 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestDialLeavesNoDeadlineBehind(t *testing.T) {
+func TestTheContextOfDialIsForDialAlone(t *testing.T) {
 	c, dir := recorder(t)
+	over := make(chan bool)
 	private(t, dir, func(conn *net.UnixConn) {
 		_ = Greet(conn, nil)
-		time.Sleep(80 * time.Millisecond)
+		<-over
 		_, _ = conn.Write([]byte("late"))
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Millisecond)
-	defer cancel()
+	ctx, cancel := context.WithCancel(t.Context())
 	conn, err := c.Dial(ctx, "main", "sql")
+	cancel()
+	close(over)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,15 +118,31 @@ func TestDialLeavesNoDeadlineBehind(t *testing.T) {
 	if got, err := io.ReadAll(conn); string(got) != "late" {
 		t.Errorf("after the context of Dial ended it reads %q, %v", got, err)
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(-time.Second)); err != nil {
-		t.Error(err)
+	_ = conn.SetReadDeadline(time.Now().Add(-time.Second))
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("past a deadline of its own it reads %v", err)
 	}
 }
 
-func TestDialWithoutAHost(t *testing.T) {
-	c, _ := recorder(t)
-	if _, err := c.Dial(t.Context(), "main", "sql"); err == nil || !strings.Contains(err.Error(), "dial sql") {
+func TestDialWaitsForTheSocket(t *testing.T) {
+	c, dir := recorder(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	if _, err := c.Dial(ctx, "main", "sql"); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "dial sql") {
 		t.Errorf("where nobody listens it is %v", err)
+	}
+	answered := make(chan error, 1)
+	go func() {
+		conn, err := c.Dial(t.Context(), "main", "sql")
+		if err == nil {
+			_ = conn.Close()
+		}
+		answered <- err
+	}()
+	time.Sleep(20 * time.Millisecond) // the tunnel was declared just now
+	private(t, dir, func(conn *net.UnixConn) { _ = Greet(conn, nil) })
+	if err := <-answered; err != nil {
+		t.Errorf("when it is there it is %v", err)
 	}
 }
 
