@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -349,4 +351,28 @@ func freePort(t *testing.T) int {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
+}
+
+// metricsPort is the remote port of the tunnel's first mapping.
+func (r *rig) metricsPort(name string) int {
+	r.t.Helper()
+	var v struct {
+		Mappings []struct{ Remote struct{ Port int } }
+	}
+	if err := json.Unmarshal([]byte(r.must("tunnel", "show", name, "-o", "json")), &v); err != nil {
+		r.t.Fatal(err)
+	}
+	return v.Mappings[0].Remote.Port
+}
+
+// fetch gets the metrics page at a local port.
+func fetch(port int) (string, error) {
+	c := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := c.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", port))
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return string(b), err
 }
