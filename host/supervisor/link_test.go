@@ -3,6 +3,8 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"log"
+	"os"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -13,7 +15,15 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if path := os.Getenv(dialEnv); path != "" {
+		if err := playModule(path); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // always makes every attempt fail for one reason.
 func always(r tunnel.Reason) func(context.Context, Attempt) error {

@@ -175,7 +175,7 @@ func TestAServiceThatDoesNotTakeAConnectionIsDownAndOpenedAtOnce(t *testing.T) {
 		s.pass(35 * time.Second)
 		l := s.engine.link(0)
 		l.script(func() { l.target = func(context.Context, string) error { return fail(tunnel.TargetRefused) } })
-		if _, err := s.engine.plans[0].DialLocal(t.Context(), http); err == nil {
+		if _, err := s.engine.plans[0].DialLocal(s.t.Context(), http); err == nil {
 			t.Fatal("the stage has no service to dial")
 		}
 		s.pass(0)

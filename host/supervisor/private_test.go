@@ -1,0 +1,243 @@
+package supervisor
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+func TestAModuleReachesItsSiteHalfCloseIncluded(t *testing.T) {
+	h := newHouse(t)
+	h.source.want(active(berlin, 1, smb))
+	h.expect(tunnel.Up)
+	m := h.start(h.path(), 1)
+	if a := h.hear(m); !a.OK {
+		t.Fatalf("refused: %v", a.Error)
+	}
+	if _, err := io.WriteString(m.in, "a question"); err != nil {
+		t.Fatal(err)
+	}
+	m.in.Close()
+	said, err := io.ReadAll(m.out)
+	if string(said) != "heard a question" {
+		t.Errorf("the site said %q, %v", said, err)
+	}
+}
+
+func TestAPrivateMappingIsProvedThroughItsSocket(t *testing.T) {
+	h := newHouse(t)
+	h.source.want(active(berlin, 1, smb))
+	h.expect(tunnel.Up)
+	if m := h.source.now(berlin).Mapping("smb"); m.ProvedAt.IsZero() || m.TargetProvedAt.IsZero() || m.Bound != tunnel.BoundLoopback {
+		t.Errorf("mapping %+v", m)
+	}
+	l := h.engine.link(0)
+	if len(l.times("prove", "smb")) != 0 || len(l.times("open", "smb")) != 0 {
+		t.Error("a proof of the private socket went over the link")
+	}
+}
+
+func TestAPrivateMappingWhoseSocketSomebodyElseHoldsIsDown(t *testing.T) {
+	h := newHouse(t)
+	if err := os.WriteFile(h.path(), []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.source.want(active(berlin, 1, smb))
+	h.expect(tunnel.Degraded)
+	if m := h.source.now(berlin).Mapping("smb"); m.State != tunnel.Down || m.Reason != tunnel.LocalPortInUse {
+		t.Errorf("mapping %+v", m)
+	}
+	if b, err := os.ReadFile(h.path()); string(b) != "mine" {
+		t.Errorf("the file is gone: %v", err)
+	}
+	os.Remove(h.path())
+	h.expect(tunnel.Up)
+}
+
+func TestDialWaitsForTheLink(t *testing.T) {
+	for _, reason := range []tunnel.Reason{"", tunnel.Unreachable} {
+		h := newHouse(t)
+		hold := make(chan struct{})
+		h.engine.connect = func(ctx context.Context, _ Attempt) error {
+			if reason != "" && h.engine.count() == 1 {
+				return fail(reason)
+			}
+			select {
+			case <-hold:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		h.source.want(active(berlin, 1, smb))
+		h.until("it is tried", func() bool { return h.source.now(berlin).State != "" })
+		m := h.start(h.path(), 1)
+		h.until("the module waits", func() bool { return h.waiters() == 1 })
+		close(hold)
+		if a := h.hear(m); !a.OK {
+			t.Errorf("after %q: %v", reason, a.Error)
+		}
+	}
+}
+
+// waiters is how many connections of smb wait now.
+func (h *house) waiters() int {
+	h.sup.mu.Lock()
+	k := h.sup.keepers[berlin]
+	h.sup.mu.Unlock()
+	k.private.mu.Lock()
+	defer k.private.mu.Unlock()
+	if d := k.private.doors["smb"]; d != nil {
+		return len(d.waiters)
+	}
+	return 0
+}
+
+func TestAWaitingDialEndsWhenTheModuleHangsUp(t *testing.T) {
+	h := newHouse(t)
+	h.engine.connect = always(tunnel.Unreachable)
+	h.source.want(active(berlin, 1, smb))
+	h.expect(tunnel.Waiting)
+	m := h.start(h.path(), 1)
+	h.until("the module waits", func() bool { return h.waiters() == 1 })
+	if err := m.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	h.until("nobody waits", func() bool { return h.waiters() == 0 })
+}
+
+func TestDialIsToldAtOnceWhatSomebodyHasToDo(t *testing.T) {
+	suspended := disabled(berlin, smb)
+	inactive := active(berlin, 1, smb)
+	inactive.Active, inactive.State, inactive.Reason = false, tunnel.Inactive, tunnel.NoConfiguration
+	cases := map[tunnel.State]struct {
+		wanted  tunnel.Wanted
+		connect func(context.Context, Attempt) error
+		reason  tunnel.Reason
+	}{
+		tunnel.Disabled: {wanted: suspended, reason: tunnel.SuspendedReason},
+		tunnel.Inactive: {wanted: inactive, reason: tunnel.NoConfiguration},
+		tunnel.Blocked:  {wanted: active(berlin, 1, smb), connect: always(tunnel.HostKeyMismatch), reason: tunnel.HostKeyMismatch},
+	}
+	for state, c := range cases {
+		h := newHouse(t)
+		h.engine.connect = c.connect
+		h.source.want(c.wanted)
+		h.expect(state)
+		a := h.hear(h.start(h.path(), 1))
+		if a.OK || a.Error.State != state || a.Error.Reason != c.reason || a.Error.Ref != berlin || a.Error.Mapping != "smb" {
+			t.Errorf("%s: %+v", state, a.Error)
+		}
+	}
+}
+
+func TestDialIsToldThatTheTargetRefuses(t *testing.T) {
+	h := newHouse(t)
+	h.engine.shape = func(l *fakeLink) {} // nothing listens there
+	h.source.want(active(berlin, 1, smb))
+	h.expect(tunnel.Up)
+	h.engine.link(0).script(func() {
+		h.engine.link(0).target = func(context.Context, string) error { return fail(tunnel.TargetRefused) }
+	})
+	a := h.hear(h.start(h.path(), 1))
+	if a.OK || a.Error.Reason != tunnel.TargetRefused {
+		t.Errorf("%+v", a)
+	}
+	h.expect(tunnel.Degraded)
+}
+
+func TestAStrangerIsSentAwayWithoutAWord(t *testing.T) {
+	h := newHouse(t)
+	h.opened.Store(false)
+	h.source.want(active(berlin, 1, smb))
+	h.expect(tunnel.Up)
+	if heard, err := io.ReadAll(h.start(h.path(), 1).out); len(heard) != 0 {
+		t.Errorf("heard %q, %v", heard, err)
+	}
+	if len(h.engine.link(0).times("open", "smb")) != 0 {
+		t.Error("the target was opened for a stranger")
+	}
+}
+
+func TestOnlySoManyDialsWait(t *testing.T) {
+	h := newHouse(t)
+	h.engine.connect = always(tunnel.Unreachable)
+	h.source.want(active(berlin, 1, smb))
+	h.expect(tunnel.Waiting)
+	m := h.start(h.path(), waitersPerDoor+2) // the last is dialled only when the others are refused
+	if a := h.hear(m); a.OK || a.Error.State != tunnel.Down || !strings.Contains(a.Error.Message, "64") {
+		t.Errorf("%+v", a.Error)
+	}
+}
+
+func TestSocketsLiveAsLongAsTheirRecords(t *testing.T) {
+	h := newHouse(t)
+	if l, err := net.Listen("unix", h.path()); err != nil { // left by an earlier process
+		t.Fatal(err)
+	} else {
+		l.(*net.UnixListener).SetUnlinkOnClose(false)
+		l.Close()
+	}
+	ldap := tunnel.Mapping{Name: "ldap", Kind: tunnel.ReachGateway, Local: tunnel.Endpoint{Port: 1389}, Remote: tunnel.Endpoint{Port: 389}}
+	h.source.want(disabled(berlin, smb, ldap, http))
+	h.expect(tunnel.Disabled)
+	for _, name := range []string{"smb", "ldap"} {
+		info, err := os.Stat(filepath.Join(h.dir, name))
+		if err != nil || info.Mode().Perm() != 0o600 || info.Mode().Type() != fs.ModeSocket {
+			t.Errorf("socket of %s: %v, %v", name, info, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(h.dir, "http")); err == nil {
+		t.Error("an expose mapping has a socket")
+	}
+	h.source.want(active(berlin, 2, smb))
+	h.until("ldap's socket is gone", func() bool { return h.gone("ldap") && !h.gone("smb") })
+	h.source.want(tunnel.Wanted{Tunnel: tunnel.Tunnel{Ref: berlin}, Gone: true})
+	h.until("smb's socket is gone", func() bool { return h.gone("smb") })
+}
+
+func (h *house) gone(name string) bool {
+	_, err := os.Stat(filepath.Join(h.dir, name))
+	return os.IsNotExist(err)
+}
+
+func TestTheOperatorsTunnelsHaveNoSockets(t *testing.T) {
+	h := newHouse(t)
+	h.source.want(active(office, 1, ldap))
+	h.until("it is up", func() bool { return h.source.now(office).State == tunnel.Up })
+	if left, err := os.ReadDir(h.dir); len(left) != 0 {
+		t.Errorf("%v, %v", left, err)
+	}
+}
+
+func TestAConnectionEndsWithItsTunnel(t *testing.T) {
+	h := newHouse(t)
+	h.source.want(active(berlin, 1, smb))
+	h.expect(tunnel.Up)
+	m := h.start(h.path(), 1)
+	if a := h.hear(m); !a.OK {
+		t.Fatal(a.Error)
+	}
+	h.source.want(tunnel.Wanted{Tunnel: tunnel.Tunnel{Ref: berlin}, Gone: true})
+	if _, err := io.ReadAll(m.out); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestALongErrorFitsTheGreeting(t *testing.T) {
+	h := newHouse(t)
+	w := disabled(berlin, smb)
+	w.Remedy = strings.Repeat("do this and that; ", 1000)
+	h.source.want(w)
+	h.expect(tunnel.Disabled)
+	if a := h.hear(h.start(h.path(), 1)); a.OK || a.Error.State != tunnel.Disabled || a.Error.Reason != tunnel.SuspendedReason {
+		t.Errorf("%+v", a.Error)
+	}
+}
