@@ -113,7 +113,7 @@ func (d *directory) check(path string, st *unix.Stat_t) error {
 // unsafe says who besides root could change it, "" when nobody can.
 func (d *directory) unsafe(st *unix.Stat_t) string {
 	switch {
-	case st.Uid != 0 && !(d.allowOwn && st.Uid == uint32(os.Getuid())):
+	case st.Uid != 0 && !(d.allowOwn && st.Uid == uint32(os.Geteuid())):
 		return fmt.Sprintf("belongs to user %d, not to root", st.Uid)
 	case st.Mode&0o022 != 0:
 		return fmt.Sprintf("is writable by others than its owner (mode %04o)", st.Mode&0o7777)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/culvert-pbx/culvert/sdk/settings"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 	"github.com/culvert-pbx/culvert/sdk/wire"
 )
@@ -47,10 +48,10 @@ func (m *module) ask(ctx context.Context, sha string) (d tunnel.Description, err
 	ctx, cancel := context.WithTimeout(ctx, m.host.startTimeout)
 	defer cancel()
 	r, err := m.host.launch(ctx, m, sha, func(ctx context.Context, w *wire.Module) error {
-		if d, err = w.Describe(ctx); err != nil {
-			return badDescription(err)
+		if d, err = w.Describe(ctx); err == nil {
+			err = m.check(d)
 		}
-		return m.checkName(d)
+		return badDescription(err)
 	})
 	if err != nil {
 		return d, err
@@ -59,18 +60,25 @@ func (m *module) ask(ctx context.Context, sha string) (d tunnel.Description, err
 	return d, nil
 }
 
-func (m *module) checkName(d tunnel.Description) error {
-	if d.Name == string(m.name) {
-		return nil
+// check says what is wrong with what a foreign process says of itself.
+func (m *module) check(d tunnel.Description) error {
+	if d.Name != string(m.name) {
+		return &unusable{
+			tunnel.NameMismatch,
+			fmt.Sprintf("it calls itself %q, and its file is called %s", tunnel.Clean(d.Name, tunnel.MaxName), m.name),
+			"give the file the name that the module has",
+		}
 	}
-	return &unusable{
-		tunnel.NameMismatch,
-		fmt.Sprintf("it calls itself %q, and its file is called %s", tunnel.Clean(d.Name, tunnel.MaxName), m.name),
-		"give the file the name that the module has",
+	if fs := tunnel.CheckDescription(d); len(fs) > 0 {
+		return fs
 	}
+	if err := settings.CheckSchema(d.Schema); err != nil {
+		return tunnel.Finding{Code: tunnel.Malformed, Field: "schema", Message: tunnel.Clean(err.Error(), 200)}
+	}
+	return nil
 }
 
-// badDescription makes what breaks a rule a broken binary; other errors are the connection's.
+// badDescription makes what breaks a rule a broken binary; other errors are the connection's or the registry's.
 func badDescription(err error) error {
 	if !errors.Is(err, tunnel.ErrInvalid) {
 		return err
@@ -81,7 +89,7 @@ func badDescription(err error) error {
 // introduce accepts the first binary, and has another one wait.
 func (m *module) introduce(ctx context.Context, b Binary) error {
 	m.mu.Lock()
-	first := m.pin == nil
+	first := m.pin == nil && m.lost == nil
 	m.mu.Unlock()
 	if first {
 		if err := m.host.cfg.Catalog.PinModule(ctx, "host", m.name, b.SHA256, b.Description); err != nil {

@@ -91,7 +91,7 @@ func TestBinaryOfAnotherUserIsUnsafe(t *testing.T) {
 
 func TestOwnBinaryNeedsToBeAllowed(t *testing.T) {
 	t.Parallel()
-	st := unix.Stat_t{Uid: uint32(os.Getuid()), Mode: unix.S_IFREG | 0o755}
+	st := unix.Stat_t{Uid: uint32(os.Geteuid()), Mode: unix.S_IFREG | 0o755}
 	if why := (&directory{allowOwn: true}).unsafe(&st); why != "" {
 		t.Errorf("allowed, and still it %s", why)
 	}
@@ -126,25 +126,28 @@ func TestOtherFilesAreIgnored(t *testing.T) {
 	}
 }
 
-func TestUnsafeDirectoryIsEmpty(t *testing.T) {
+func TestNothingStartsFromAnUnsafeDirectory(t *testing.T) {
 	t.Parallel()
-	for name, spoil := range map[string]func(*testing.T, *rig){
-		"writable": func(t *testing.T, r *rig) { must(t, os.Chmod(r.cfg.Dir, 0o777)) },
-		"symlink": func(t *testing.T, r *rig) {
+	for name, c := range map[string]struct {
+		spoil func(*testing.T, *rig)
+		fine  bool
+	}{
+		"writable": {spoil: func(t *testing.T, r *rig) { must(t, os.Chmod(r.cfg.Dir, 0o777)) }},
+		"symlink": {spoil: func(t *testing.T, r *rig) {
 			must(t, os.Rename(r.cfg.Dir, r.cfg.Dir+".real"))
 			must(t, os.Symlink(r.cfg.Dir+".real", r.cfg.Dir))
-		},
-		"missing": func(t *testing.T, r *rig) { must(t, os.RemoveAll(r.cfg.Dir)) },
-		"file": func(t *testing.T, r *rig) {
+		}},
+		"file": {spoil: func(t *testing.T, r *rig) {
 			must(t, os.RemoveAll(r.cfg.Dir))
 			write(t, r.cfg.Dir, "x", 0o644)
-		},
+		}},
+		"missing": {spoil: func(t *testing.T, r *rig) { must(t, os.RemoveAll(r.cfg.Dir)) }, fine: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
 			r.install("hello", "")
-			spoil(t, r)
-			if err := r.Look(context.Background()); err == nil || !strings.Contains(err.Error(), r.cfg.Dir) {
+			c.spoil(t, r)
+			if err := r.Look(context.Background()); (err == nil) != c.fine || err != nil && !strings.Contains(err.Error(), r.cfg.Dir) {
 				t.Errorf("Look: %v", err)
 			}
 			if m := r.Modules(); len(m) != 0 {
@@ -152,6 +155,63 @@ func TestUnsafeDirectoryIsEmpty(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestUnsafeDirectoryEndsNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t).run()
+	r.install("hello", "")
+	c := r.configure("hello/default", "wait")
+	r.note(c, "started")
+	pid := r.Pid("hello")
+	must(t, os.Chmod(r.cfg.Dir, 0o777))
+	if err := r.Look(context.Background()); err == nil {
+		t.Error("the directory is found safe")
+	}
+	if m := r.of("hello"); m.PID != pid || m.State != Running {
+		t.Errorf("it ended what ran: %+v", m)
+	}
+	must(t, unix.Kill(pid, unix.SIGKILL))
+	r.is("hello", Waiting, tunnel.BinaryUnsafe)
+	must(t, os.Chmod(r.cfg.Dir, 0o755))
+	r.reports(c, tunnel.ConfigRunning, "")
+}
+
+func TestUnsafeBinaryRunsOnUntilItEnds(t *testing.T) {
+	t.Parallel()
+	r := newRig(t).run()
+	path := filepath.Join(r.cfg.Dir, "hello")
+	self, err := os.Executable()
+	must(t, err)
+	must(t, copyWithVersion(self, path, "1.5.0"))
+	c := r.configure("hello/default", "wait")
+	r.note(c, "started")
+	must(t, os.Chmod(path, 0o777))
+	m := r.is("hello", Running, tunnel.BinaryUnsafe)
+	if got := r.presentNow(); !slices.Equal(got, []tunnel.Owner{"hello"}) {
+		t.Errorf("present: %v", got)
+	}
+	must(t, unix.Kill(m.PID, unix.SIGKILL))
+	r.is("hello", Failed, tunnel.BinaryUnsafe)
+	must(t, os.Chmod(path, 0o755))
+	r.reports(c, tunnel.ConfigRunning, "")
+}
+
+func TestWhatWasAcceptedIsNotKnownAnyMore(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.catalog.damaged = errors.New("the record is damaged")
+	r.install("hello", "")
+	c := r.configure("hello/default", "wait")
+	r.run()
+	if m := r.is("hello", Accept, tunnel.NeedsAcceptance); !strings.Contains(m.Message, "damaged") {
+		t.Errorf("message %q", m.Message)
+	}
+	before, after, err := r.Accept(context.Background(), "operator:0", "hello")
+	if err != nil || before.SHA256 != "" || after.Description.Version != "1.0.0" {
+		t.Errorf("Accept: %+v, %+v, %v", before, after, err)
+	}
+	r.reports(c, tunnel.ConfigRunning, "")
 }
 
 func TestRemovedModuleEndsAndItsConfigurationSaysSo(t *testing.T) {

@@ -12,9 +12,10 @@ import (
 
 // keep has the accepted binary run while a configuration is enabled.
 func (m *module) keep(ctx context.Context) {
-	m.follow(ctx, m.dueLocked, func(ctx context.Context, w want) {
+	m.follow(ctx, m.dueLocked, func(turn context.Context, w want) {
 		m.update(func() { m.problem = nil })
-		keepTrying(ctx, func(ctx context.Context, live func()) error { return m.serve(ctx, w.sha, live) })
+		keepTrying(turn, func(ctx context.Context, live func()) error { return m.serve(ctx, w.sha, live) })
+		m.update(func() { m.alive, m.closed = dead, ctx.Err() != nil })
 	})
 }
 
@@ -46,15 +47,11 @@ func (m *module) serve(ctx context.Context, sha string, live func()) error {
 		m.update(func() { m.alive = ending })
 		r.end(termGrace)
 	}
-	m.update(func() {
-		m.alive, m.process = dead, nil
-		if ctx.Err() == nil {
-			m.problem = toUnusable(err)
-		}
-	})
 	if ctx.Err() != nil {
+		m.update(func() { m.alive, m.process = ending, nil }) // keep says what comes next
 		return ctx.Err()
 	}
+	m.update(func() { m.alive, m.process, m.problem = dead, nil, toUnusable(err) })
 	m.host.cfg.Log.Warn("module ended", "module", m.name, "error", err)
 	return err
 }

@@ -57,6 +57,8 @@ func launch() error {
 	if err != nil {
 		return fmt.Errorf("read the plan: %w", err)
 	}
+	// When memory runs out, a plugin goes before the host. Where this is not possible it is no reason not to start.
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("500"), 0)
 	binary, err := hideBinary(&p.Limit)
 	if err != nil {
 		return err

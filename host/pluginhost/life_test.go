@@ -82,6 +82,38 @@ func TestEachConfigurationIsARunOfItsOwn(t *testing.T) {
 	}
 }
 
+func TestPurgedConfigurationLeavesNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t).run()
+	r.install("hello", "")
+	c, kept := r.configure("hello/default", "wait"), r.configure("hello/kept", "wait")
+	r.note(c, "started")
+	r.note(kept, "started")
+	gone := func(purge bool) func(*tunnel.Run) {
+		return func(run *tunnel.Run) { run.Gone, run.Purge, run.Enabled = true, purge, false }
+	}
+	r.catalog.change(c, gone(true), nil)
+	r.catalog.change(kept, gone(false), nil)
+	r.is("hello", Stopped, "")
+	r.note(kept, "stopped")
+	dir := filepath.Join(r.stateDir("hello"), "default")
+	r.eventually("what it kept is gone", func() bool { _, err := os.Stat(dir); return os.IsNotExist(err) }, func() string { return "" })
+	r.configure("hello/default", "wait")
+	r.note(c, "started")
+}
+
+func TestEndOfTheHostIsNoNewsOfModules(t *testing.T) {
+	t.Parallel()
+	r := newRig(t).run()
+	r.install("hello", "")
+	r.note(r.configure("hello/default", "wait"), "started")
+	before := len(r.told(func(tunnel.Event) bool { return true }))
+	r.stop()
+	if after := r.told(func(tunnel.Event) bool { return true }); len(after) != before {
+		t.Errorf("told: %+v", after[before:])
+	}
+}
+
 func TestRunThatDoesNotStopCostsItsProcess(t *testing.T) {
 	t.Parallel()
 	r := newRig(t).run()

@@ -29,8 +29,8 @@ func identityOf(st *unix.Stat_t) identity {
 	return identity{dev: st.Dev, ino: st.Ino, size: st.Size, modified: st.Mtim, changed: st.Ctim}
 }
 
-// Look looks at the plugin directory now. It waits for no process. A directory that is not safe counts as empty, and is
-// the error.
+// Look looks at the plugin directory now. It waits for no process. Without the directory there are no modules. One that
+// is not safe or cannot be read is an error: what was known stays so, and nothing is started from it.
 func (h *Host) Look(ctx context.Context) error {
 	select {
 	case h.looking <- struct{}{}:
@@ -39,24 +39,22 @@ func (h *Host) Look(ctx context.Context) error {
 		return ctx.Err()
 	}
 	seen, err := h.scan(ctx)
-	if ctx.Err() != nil {
-		return ctx.Err()
+	if err != nil {
+		return err
 	}
 	for name := range seen {
-		if _, merr := h.module(ctx, name); merr != nil {
-			return merr
+		if _, err := h.module(ctx, name); err != nil {
+			return err
 		}
 	}
 	var present []tunnel.Owner
 	for _, m := range h.all() {
-		f := seen[m.name]
-		if f.sha != "" {
+		if m.see(seen[m.name]) {
 			present = append(present, m.name)
 		}
-		m.see(f)
 	}
 	h.cfg.Catalog.SetPresent(present)
-	return err
+	return nil
 }
 
 // lookRegularly looks now and then.
@@ -86,6 +84,9 @@ func (h *Host) lookAndLog(ctx context.Context, last error) error {
 // scan reads the directory: what lies under each name that a module can have.
 func (h *Host) scan(ctx context.Context) (map[tunnel.Owner]found, error) {
 	d, err := openDirectory(h.cfg.Dir, h.cfg.AllowOwn)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -94,12 +95,14 @@ func (h *Host) scan(ctx context.Context) (map[tunnel.Owner]found, error) {
 	if err != nil {
 		return nil, err
 	}
+	before := h.hashes
+	h.hashes = make(map[string]hashed) // those of files that are gone are forgotten
 	seen := make(map[tunnel.Owner]found)
 	for _, name := range names {
 		if fs := tunnel.CheckName(name, tunnel.MaxName); len(fs) > 0 {
 			continue // hello.new, README: not meant for us
 		}
-		f, err := h.inspect(ctx, d, name)
+		f, err := h.inspect(ctx, d, name, before[name])
 		if errors.Is(err, os.ErrNotExist) {
 			continue // gone since the listing
 		}
@@ -112,7 +115,7 @@ func (h *Host) scan(ctx context.Context) (map[tunnel.Owner]found, error) {
 }
 
 // inspect judges one file and finds its checksum.
-func (h *Host) inspect(ctx context.Context, d *directory, name string) (found, error) {
+func (h *Host) inspect(ctx context.Context, d *directory, name string, before hashed) (found, error) {
 	if tunnel.Owner(name) == tunnel.Operator {
 		return found{there: true, problem: &unusable{tunnel.NameMismatch, "operator is the built-in owner of tunnels without a module: no module can have that name", "give the file its module's name"}}, nil
 	}
@@ -122,9 +125,13 @@ func (h *Host) inspect(ctx context.Context, d *directory, name string) (found, e
 	}
 	if err == nil {
 		defer f.Close()
-		var sha string
-		if sha, err = h.hashOnce(ctx, f, name, identityOf(&st)); err == nil {
-			return found{there: true, sha: sha}, nil
+		now := hashed{identity: identityOf(&st), sha: before.sha}
+		if now.identity != before.identity {
+			now.sha, err = hash(ctx, f)
+		}
+		if err == nil {
+			h.hashes[name] = now
+			return found{there: true, sha: now.sha}, nil
 		}
 	}
 	var u *unusable
@@ -134,37 +141,27 @@ func (h *Host) inspect(ctx context.Context, d *directory, name string) (found, e
 	return found{there: true, problem: u}, nil
 }
 
-// hashOnce hashes a file unless it is as it was at the last look.
-func (h *Host) hashOnce(ctx context.Context, f *os.File, name string, id identity) (string, error) {
-	h.mu.Lock()
-	old := h.hashes[name]
-	h.mu.Unlock()
-	if old.identity == id {
-		return old.sha, nil
+// see takes what a look found, and reports whether the module is installed: its binary can run, or runs. Nothing
+// happens where it is what was there before.
+func (m *module) see(f found) (installed bool) {
+	m.mu.Lock()
+	same := m.found.equal(f)
+	installed = f.sha != "" || f.there && m.alive != dead
+	m.mu.Unlock()
+	if !same {
+		m.update(func() {
+			if m.found.sha != f.sha {
+				m.pending, m.mute = nil, nil
+			}
+			m.found = f
+		})
 	}
-	sha, err := hash(ctx, f)
-	if err != nil {
-		return "", err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.hashes[name] = hashed{id, sha}
-	return sha, nil
+	return installed
 }
 
-// see takes what a look found; nothing happens where it is what was there before.
-func (m *module) see(f found) {
-	m.mu.Lock()
-	same := m.found.there == f.there && m.found.sha == f.sha && (m.found.problem == nil) == (f.problem == nil) &&
-		(f.problem == nil || *m.found.problem == *f.problem)
-	m.mu.Unlock()
-	if same {
-		return
+func (f found) equal(g found) bool {
+	if f.problem == nil || g.problem == nil {
+		return f == g
 	}
-	m.update(func() {
-		if m.found.sha != f.sha {
-			m.pending, m.mute = nil, nil
-		}
-		m.found = f
-	})
+	return f.there == g.there && f.sha == g.sha && *f.problem == *g.problem
 }

@@ -1,6 +1,7 @@
 package pluginhost
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"sync"
@@ -34,9 +35,12 @@ type module struct {
 
 	found    found
 	pin      *Binary               // the accepted one, nil before the first was described
-	pending  *Binary               // another one that lies there now and has described itself
+	lost     error                 // why it is not known which one was accepted
+	pending  *Binary               // the other one that lies there now, when it has described itself
 	mute     *unusable             // why the one that lies there has not described itself
 	runs     map[string]tunnel.Run // by configuration
+	purges   map[string]bool       // configurations whose directories shall go before another run of that name
+	closed   bool                  // the host is stopping
 	turn     int                   // raised by each Restart and Accept: what runs from an earlier turn ends
 	alive    life
 	process  *running  // while alive is running
@@ -60,9 +64,9 @@ const (
 	ending
 )
 
-func newModule(h *Host, name tunnel.Owner, pin *Binary) *module {
+func newModule(h *Host, name tunnel.Owner) *module {
 	m := &module{
-		host: h, name: name, pin: pin, changed: make(chan struct{}), runs: make(map[string]tunnel.Run),
+		host: h, name: name, changed: make(chan struct{}), runs: make(map[string]tunnel.Run), purges: make(map[string]bool),
 		active: make(map[string]*run), toldRuns: make(map[string]tunnel.ConfigurationStatus),
 		refusals: bucket{rate: refusedRate, burst: refusedBurst},
 	}
@@ -70,6 +74,16 @@ func newModule(h *Host, name tunnel.Owner, pin *Binary) *module {
 		h.cfg.Log.Error("the module's log cannot be written", "module", name, "error", err)
 	})
 	return m
+}
+
+// work does all that is done for the module until ctx ends.
+func (m *module) work(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { m.describe(ctx) })
+	wg.Go(func() { m.keep(ctx) })
+	wg.Go(func() { m.purge(ctx) })
+	wg.Wait()
+	m.log.ring.close()
 }
 
 // update is the one way to change a module: it applies f, tells the outside what it means, and wakes who waits.
@@ -102,5 +116,11 @@ func (m *module) enabledLocked() bool {
 
 // otherLocked reports whether a binary lies there that is not the accepted one.
 func (m *module) otherLocked() bool {
-	return m.pin != nil && m.found.sha != "" && m.found.sha != m.pin.SHA256
+	switch {
+	case m.found.sha == "":
+		return false
+	case m.pin == nil:
+		return m.lost != nil
+	}
+	return m.found.sha != m.pin.SHA256
 }

@@ -20,17 +20,24 @@ type Unusable struct {
 // Error names the module and what is wrong.
 func (u *Unusable) Error() string { return fmt.Sprintf("module %s: %s", u.Module, u.Message) }
 
+// Unwrap is the same as findings: what was asked is right in itself, and refused by how things are.
+func (u *Unusable) Unwrap() error {
+	return tunnel.Findings{{
+		Code: tunnel.PolicyRefused, Field: "module", Value: string(u.Module), Message: u.Error(), WayOut: u.Remedy,
+	}}
+}
+
 func (m *module) unusable(u *unusable) error {
 	return &Unusable{Module: m.name, Reason: u.reason, Message: u.message, Remedy: u.remedy}
 }
 
 // notInstalled matches tunnel.ErrNotFound.
 func notInstalled(name tunnel.Owner) error {
-	return tunnel.Finding{
+	return tunnel.Findings{{
 		Code: tunnel.NotFound, Field: "module", Value: tunnel.Clean(string(name), 60),
 		Message: fmt.Sprintf("there is no module %s in the plugin directory", tunnel.Clean(string(name), 60)),
 		WayOut:  "culvert module list shows those there are",
-	}
+	}}
 }
 
 // installed returns the module of that name, if there is anything of it.
@@ -110,7 +117,7 @@ func (h *Host) Restart(name tunnel.Owner) error {
 }
 
 // Accept makes the binary that lies under the name now the accepted one and restarts the module with it. before is the
-// one accepted so far. by is operator:UID. It looks at the directory first and waits, where that is needed, for the
+// one accepted so far, zero where that is not known. by is operator:UID. It looks at the directory first and waits, where that is needed, for the
 // binary's description; one that cannot be used is not accepted. Where nothing waits it is tunnel.ErrNotFound.
 func (h *Host) Accept(ctx context.Context, by string, name tunnel.Owner) (before, after Binary, err error) {
 	if err := h.Look(ctx); err != nil {
@@ -127,7 +134,7 @@ func (h *Host) Accept(ctx context.Context, by string, name tunnel.Owner) (before
 		return before, after, err
 	}
 	m.update(func() {
-		m.pin, m.pending = &after, nil
+		m.pin, m.lost, m.pending = &after, nil, nil
 		m.turn++
 		m.restarts = 0
 	})
@@ -142,17 +149,20 @@ func (m *module) waitPending(ctx context.Context) (before, after Binary, err err
 			return true, m.unusable(m.found.problem)
 		case m.mute != nil:
 			return true, m.unusable(m.mute)
-		case m.pin == nil:
+		case m.pin == nil && m.lost == nil:
 			return false, nil
 		case !m.otherLocked():
-			return true, tunnel.Finding{
+			return true, tunnel.Findings{{
 				Code: tunnel.NotFound, Field: "module", Value: string(m.name),
 				Message: fmt.Sprintf("no other binary of %s waits for acceptance", m.name), WayOut: "nothing needs to be done",
-			}
+			}}
 		case m.pending == nil:
 			return false, nil
 		}
-		before, after = *m.pin, *m.pending
+		if m.pin != nil {
+			before = *m.pin
+		}
+		after = *m.pending
 		return true, nil
 	})
 	return before, after, err

@@ -32,7 +32,8 @@ import (
 
 // Catalog is what the host of the modules needs of the registry. It is safe for concurrent use.
 type Catalog interface {
-	// Module returns the binary accepted under that name and what it said of itself; ok is false where none was yet.
+	// Module returns the binary accepted under that name and what it said of itself; ok is false where none was yet. An
+	// error is a record that cannot be read: the operator must accept a binary again.
 	Module(ctx context.Context, name tunnel.Owner) (sha256 string, d tunnel.Description, ok bool, err error)
 
 	// PinModule accepts a binary under that name. by is operator:UID, or host for the first one. Findings mean that its
@@ -79,12 +80,12 @@ type Host struct {
 	startTimeout time.Duration
 	lookEvery    time.Duration
 
-	looking chan struct{} // holds one token: one look at a time
+	looking chan struct{}     // full while a look is under way: one at a time
+	hashes  map[string]hashed // by file name, for the look under way
 
 	mu      sync.Mutex
 	modules map[tunnel.Owner]*module
 	groups  map[int]tunnel.Owner // the process groups that are alive
-	hashes  map[string]hashed    // by file name
 	run     func(*module)        // starts a module's goroutines; nil unless Run runs
 }
 
@@ -156,11 +157,7 @@ func (h *Host) runModules(ctx context.Context, wg *sync.WaitGroup) {
 		h.run = nil
 		return
 	}
-	h.run = func(m *module) {
-		wg.Go(func() { m.describe(ctx) })
-		wg.Go(func() { m.keep(ctx) })
-		wg.Go(func() { <-ctx.Done(); m.log.ring.close() })
-	}
+	h.run = func(m *module) { wg.Go(func() { m.work(ctx) }) }
 	for _, m := range h.modules {
 		h.run(m)
 	}
@@ -169,7 +166,7 @@ func (h *Host) runModules(ctx context.Context, wg *sync.WaitGroup) {
 // setRun takes what shall be of one configuration.
 func (h *Host) setRun(ctx context.Context, r tunnel.Run) error {
 	if _, fs := tunnel.ParseConfigurationRef(r.Ref.String()); len(fs) > 0 {
-		return fs
+		return fs // it becomes a directory's name
 	}
 	m, err := h.module(ctx, r.Ref.Module)
 	if err != nil {
@@ -181,6 +178,9 @@ func (h *Host) setRun(ctx context.Context, r tunnel.Run) error {
 		} else {
 			m.runs[r.Ref.Name] = r
 		}
+		if r.Purge {
+			m.purges[r.Ref.Name] = true
+		}
 	})
 	return nil
 }
@@ -190,29 +190,27 @@ func (h *Host) module(ctx context.Context, name tunnel.Owner) (*module, error) {
 	if m := h.lookup(name); m != nil {
 		return m, nil
 	}
-	pin, err := h.pinned(ctx, name)
-	if err != nil {
-		return nil, err
+	sha, d, ok, err := h.cfg.Catalog.Module(ctx, name)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if m := h.modules[name]; m != nil {
 		return m, nil
 	}
-	m := newModule(h, name, pin)
+	m := newModule(h, name)
+	switch {
+	case err != nil:
+		m.lost = err
+	case ok:
+		m.pin = &Binary{SHA256: sha, Description: d}
+	}
 	h.modules[name] = m
 	if h.run != nil {
 		h.run(m)
 	}
 	return m, nil
-}
-
-func (h *Host) pinned(ctx context.Context, name tunnel.Owner) (*Binary, error) {
-	sha, d, ok, err := h.cfg.Catalog.Module(ctx, name)
-	if err != nil || !ok {
-		return nil, err
-	}
-	return &Binary{SHA256: sha, Description: d}, nil
 }
 
 func (h *Host) lookup(name tunnel.Owner) *module {

@@ -52,7 +52,7 @@ func newRigIn(t testing.TB, dir, sockets string) *rig {
 		Dir: plugins, StateDir: filepath.Join(dir, "state"), SocketDir: sockets, AllowOwn: true,
 		Catalog: r.catalog, Service: r.serviceOf, Tell: r.tell, Log: hclog.NewNullLogger(),
 	})
-	r.lookEvery = 20 * time.Millisecond
+	r.lookEvery, r.startTimeout = 20*time.Millisecond, time.Minute // a busy machine is not what these tests test
 	return r
 }
 
@@ -174,9 +174,9 @@ func (r *rig) reports(c tunnel.ConfigurationRef, state tunnel.ConfigurationState
 
 func (r *rig) eventually(what string, ok func() bool, but func() string) {
 	r.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			r.t.Fatalf("not within 20 s: %s; %s", what, but())
+			r.t.Fatalf("not within a minute: %s; %s", what, but())
 		}
 	}
 }
@@ -219,6 +219,7 @@ type catalog struct {
 	mu       sync.Mutex
 	pins     map[tunnel.Owner]Binary
 	by       []string // who pinned
+	damaged  error    // why nobody knows what was pinned
 	present  []tunnel.Owner
 	runs     map[tunnel.ConfigurationRef]tunnel.Run
 	settings map[tunnel.ConfigurationRef]json.RawMessage
@@ -263,7 +264,7 @@ func (c *catalog) Module(_ context.Context, name tunnel.Owner) (string, tunnel.D
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b, ok := c.pins[name]
-	return b.SHA256, b.Description, ok, nil
+	return b.SHA256, b.Description, ok, c.damaged
 }
 
 func (c *catalog) PinModule(_ context.Context, by string, name tunnel.Owner, sha string, d tunnel.Description) error {

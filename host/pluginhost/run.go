@@ -76,7 +76,7 @@ func (m *module) reconcile(ctx context.Context, r *running, wg *sync.WaitGroup) 
 		}
 	}
 	for name, want := range m.runs {
-		if want.Enabled && m.active[name] == nil {
+		if want.Enabled && m.active[name] == nil && !m.purges[name] {
 			m.active[name] = m.startRunLocked(ctx, r, want, wg)
 		}
 	}

@@ -70,11 +70,25 @@ func (s Sockets) clear() error {
 		return err
 	}
 	for _, m := range modules {
-		if err := os.RemoveAll(s.Listeners(tunnel.Owner(m.Name()))); err != nil {
+		if err := removeSockets(s.Listeners(tunnel.Owner(m.Name()))); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// removeSockets removes the sockets in dir, and nothing else.
+func removeSockets(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		if e.Type() == fs.ModeSocket {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
 }
 
 // socketName tells the mappings of one module apart: 40 bits of a hash, because names of full length do not fit.

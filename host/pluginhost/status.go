@@ -106,6 +106,8 @@ func (m *module) statusLocked() Module {
 func (m *module) stateLocked() (State, *unusable) {
 	state := map[life]State{starting: Starting, alive: Running, ending: Running}[m.alive]
 	switch {
+	case m.closed:
+		return Stopped, nil
 	case m.alive != dead && m.found.problem != nil:
 		return state, m.found.problem
 	case m.alive != dead && m.otherLocked():
@@ -116,12 +118,12 @@ func (m *module) stateLocked() (State, *unusable) {
 		return Failed, &unusable{tunnel.ModuleMissing, fmt.Sprintf("%s is not in the plugin directory", m.name), "install the module, or culvert config remove its configurations"}
 	case m.found.problem != nil:
 		return Failed, m.found.problem
+	case m.otherLocked():
+		return Accept, m.needsAcceptanceLocked()
 	case m.pin == nil && m.mute != nil:
 		return Failed, m.mute
 	case m.pin == nil:
 		return Starting, nil
-	case m.otherLocked():
-		return Accept, m.needsAcceptanceLocked()
 	case !m.enabledLocked():
 		return Stopped, nil
 	case m.problem == nil:
@@ -133,10 +135,11 @@ func (m *module) stateLocked() (State, *unusable) {
 }
 
 func (m *module) needsAcceptanceLocked() *unusable {
-	u := &unusable{
-		reason:  tunnel.NeedsAcceptance,
-		message: fmt.Sprintf("another binary lies under this name, SHA-256 %.12s...; accepted is %.12s...", m.found.sha, m.pin.SHA256),
-		remedy:  "culvert module accept " + string(m.name),
+	u := &unusable{reason: tunnel.NeedsAcceptance, remedy: "culvert module accept " + string(m.name)}
+	if m.pin != nil {
+		u.message = fmt.Sprintf("another binary lies under this name, SHA-256 %.12s...; accepted is %.12s...", m.found.sha, m.pin.SHA256)
+	} else {
+		u.message = "which binary was accepted cannot be read any more: " + tunnel.Clean(m.lost.Error(), 200)
 	}
 	if m.mute != nil {
 		u.message += "; the other one cannot be used: " + m.mute.message
@@ -147,6 +150,9 @@ func (m *module) needsAcceptanceLocked() *unusable {
 
 // tellLocked tells the journal and the registry what changed for them.
 func (m *module) tellLocked() {
+	if m.closed {
+		return // the host ends, and with it what could be told of
+	}
 	m.tellModuleLocked()
 	m.tellRunsLocked()
 }
@@ -190,7 +196,7 @@ func (m *module) runStatusLocked(r tunnel.Run) tunnel.ConfigurationStatus {
 	}
 	s := tunnel.ConfigurationStatus{State: tunnel.ConfigWaiting, Reason: m.told.Reason, Message: m.told.Message}
 	if s.Reason == "" {
-		s.Message = "its module is starting"
+		s.Message = "its module is not running yet"
 	}
 	return s
 }
