@@ -14,7 +14,7 @@ import (
 func (h *host) records() map[string]string {
 	h.t.Helper()
 	all := map[string]string{}
-	_, err := h.db.View(h.ctx(), func(rd store.Reader) error {
+	_, err := h.store.View(h.ctx(), func(rd store.Reader) error {
 		for rec, err := range rd.Scan("") {
 			if err != nil {
 				return err
@@ -31,7 +31,7 @@ func (h *host) records() map[string]string {
 func (h *host) damage(keys ...string) {
 	h.t.Helper()
 	before := h.records()
-	_, err := h.db.Update(h.ctx(), func(tx store.Tx) error {
+	_, err := h.store.Update(h.ctx(), func(tx store.Tx) error {
 		for _, key := range keys {
 			if _, ok := before[key]; !ok {
 				h.t.Fatalf("no record %s among %v", key, before)
@@ -180,7 +180,7 @@ func TestDamagedRecordIsNeverUsed(t *testing.T) {
 func TestReservedPortsArePutRight(t *testing.T) {
 	h := whole(t)
 	want := h.records()
-	_, err := h.db.Update(t.Context(), func(tx store.Tx) error {
+	_, err := h.store.Update(t.Context(), func(tx store.Tx) error {
 		for key, value := range map[string]string{
 			"ports/remote/nowhere.example:22": `{"node":"single","held":{"operator/ghost":{"a":1}}}`,
 			"ports/local":                     `{"node":"single","held":{"operator/ghost":{"a":1389}}}`,
@@ -207,7 +207,7 @@ func TestReservedPortsArePutRight(t *testing.T) {
 // TestDamageMetLater is damage that comes while the daemon runs.
 func TestDamageMetLater(t *testing.T) {
 	h := whole(t)
-	_, err := h.db.Update(t.Context(), func(tx store.Tx) error { return tx.Put("ports/local", []byte(`garbage`)) })
+	_, err := h.store.Update(t.Context(), func(tx store.Tx) error { return tx.Put("ports/local", []byte(`garbage`)) })
 	h.must(err)
 	_, err = h.AddTunnel(t.Context(), by, made("operator/x", "a.example", mapping(tunnel.Reach, "x=1390:1")), byKey())
 	refused(t, err, tunnel.PortCollision, "mappings[x].local.port")

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"path/filepath"
 	"reflect"
@@ -20,8 +21,16 @@ import (
 	"github.com/culvert-pbx/culvert/host/registry"
 	"github.com/culvert-pbx/culvert/sdk/settings"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
+	"github.com/culvert-pbx/culvert/store"
 	"github.com/culvert-pbx/culvert/store/boltstore"
+	"github.com/culvert-pbx/culvert/store/storetest"
 )
+
+// The model's default is what a test run can afford; -rapid.checks and -rapid.steps say otherwise.
+func init() {
+	flag.Set("rapid.checks", "25")
+	flag.Set("rapid.steps", "60")
+}
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -96,7 +105,8 @@ type host struct {
 	*registry.Registry
 	t      testing.TB
 	dir    string
-	db     *boltstore.DB
+	store  store.Store
+	close  func() error // of the file; nil for a store in memory
 	sealer aead
 	log    logBuffer
 
@@ -107,33 +117,44 @@ type host struct {
 func newHost(t testing.TB) *host {
 	t.Helper()
 	h := &host{t: t, dir: filepath.Join(t.TempDir(), "state"), sealer: newSealer(t)}
+	h.openFile()
 	h.open()
-	t.Cleanup(func() { h.db.Close() })
+	t.Cleanup(func() { h.close() })
 	return h
 }
 
-func (h *host) path() string { return filepath.Join(h.dir, "registry.db") }
+// newMemoryHost keeps the records in memory and runs every change twice, as a store may.
+func newMemoryHost(t testing.TB) *host {
+	t.Helper()
+	h := &host{t: t, store: storetest.Twice(storetest.NewMemory()), sealer: newSealer(t)}
+	h.open()
+	return h
+}
+
+func (h *host) openFile() {
+	h.t.Helper()
+	db, err := boltstore.Open(filepath.Join(h.dir, "registry.db"), boltstore.Options{})
+	h.must(err)
+	h.store, h.close = db, db.Close
+}
 
 func (h *host) open() {
 	h.t.Helper()
-	db, err := boltstore.Open(h.path(), boltstore.Options{})
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	h.db = db
-	h.Registry, err = registry.Open(h.t.Context(), registry.Config{
-		Store: db, Sealer: h.sealer, Tell: h.tell, Log: h.logger(),
+	var err error
+	h.Registry, err = registry.Open(context.Background(), registry.Config{
+		Store: h.store, Sealer: h.sealer, Tell: h.tell, Log: h.logger(),
 		Reserved: func() []tunnel.Endpoint { return []tunnel.Endpoint{{Host: "127.0.0.1", Port: 8443}} },
 	})
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	h.must(err)
 }
 
 // reopen is a restart of the daemon.
 func (h *host) reopen() {
 	h.t.Helper()
-	h.db.Close()
+	if h.close != nil {
+		h.close()
+		h.openFile()
+	}
 	h.open()
 }
 

@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"encoding/json"
 	"reflect"
 	"slices"
 
@@ -17,4 +18,9 @@ func sameTunnel(a, b tunnel.Tunnel) bool {
 	}
 	a.Mappings, b.Mappings, a.AcceptWider, b.AcceptWider = nil, nil, nil, nil
 	return reflect.DeepEqual(a, b)
+}
+
+func jsonEqual(a, b string) bool {
+	var x, y any
+	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && reflect.DeepEqual(x, y)
 }

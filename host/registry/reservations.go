@@ -205,14 +205,14 @@ func (r *Registry) repairPorts(ctx context.Context) error {
 			}
 			scope := strings.TrimPrefix(rec.Key, portsPrefix)
 			stored, err := read[portsRecord](rd, rec.Key)
-			switch _, held := wrong[scope]; {
-			case errors.Is(err, store.ErrDamaged):
+			if errors.Is(err, store.ErrDamaged) {
 				r.tellDamage(err)
-			case err != nil:
+			} else if err != nil {
 				return err
-			case samePorts(stored, wrong[scope]):
+			}
+			if samePorts(stored, wrong[scope]) {
 				delete(wrong, scope)
-			case !held:
+			} else if _, held := wrong[scope]; !held {
 				wrong[scope] = nil // nobody holds anything there: to be deleted
 			}
 		}
