@@ -46,7 +46,6 @@ type row struct {
 	what, unit    string
 	culvert, ssh  float64
 	ratio, lo, hi float64 // culvert to ssh: median, smallest, largest of the rounds
-	less          bool    // less is better
 }
 
 // path is one way to the same echo service: through Culvert or through ssh.
@@ -59,6 +58,11 @@ func (b *bench) run(ctx context.Context) error {
 	}
 	defer r.close()
 	expose, reach := path{r.culvertR, r.sshR}, path{r.culvertL, r.sshL}
+
+	memory, err := b.memory(ctx, r) // before any load: afterwards the daemon has memory to spare
+	if err != nil {
+		return err
+	}
 
 	for _, m := range []struct {
 		what string
@@ -91,9 +95,7 @@ func (b *bench) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := b.memory(ctx, r); err != nil {
-		return err
-	}
+	b.rows = append(b.rows, memory)
 	b.print(r)
 	return nil
 }
@@ -136,25 +138,24 @@ func (b *bench) roundTrips(ctx context.Context, what string, p path) error {
 			ratios[j] = ours[j] / theirs[j]
 		}
 		b.rows = append(b.rows, row{what: what + name, unit: "µs", culvert: median(ours), ssh: median(theirs),
-			ratio: median(ratios), lo: slices.Min(ratios), hi: slices.Max(ratios), less: true})
+			ratio: median(ratios), lo: slices.Min(ratios), hi: slices.Max(ratios)})
 	}
 	return nil
 }
 
 // memory is what one idle tunnel more costs in the daemon, beside what one ssh process costs.
-func (b *bench) memory(ctx context.Context, r *rig) error {
+func (b *bench) memory(ctx context.Context, r *rig) (row, error) {
 	fmt.Fprintf(os.Stderr, "memory of %d idle tunnels ...\n", b.idle)
 	ours, err := r.memoryPerTunnel(ctx, b.idle)
 	if err != nil {
-		return err
+		return row{}, err
 	}
 	theirs, err := r.sshMemory()
 	if err != nil {
-		return err
+		return row{}, err
 	}
-	b.rows = append(b.rows, row{what: "memory of one idle tunnel", unit: "KB", culvert: ours, ssh: theirs,
-		ratio: ours / theirs, lo: ours / theirs, hi: ours / theirs, less: true})
-	return nil
+	ratio := ours / theirs
+	return row{what: "memory of one idle tunnel", unit: "KB", culvert: ours, ssh: theirs, ratio: ratio, lo: ratio, hi: ratio}, nil
 }
 
 func (b *bench) print(r *rig) {

@@ -188,7 +188,8 @@ func (r *rig) culvert(ctx context.Context, args ...string) (string, error) {
 	return out.String(), nil
 }
 
-// memoryPerTunnel adds n tunnels without mappings, waits until they are up and returns what one costs, in KB.
+// memoryPerTunnel adds n tunnels without mappings, waits until they are up, returns what one costs, in KB, and removes
+// them again.
 func (r *rig) memoryPerTunnel(ctx context.Context, n int) (float64, error) {
 	before, err := rss(r.daemon.Process.Pid)
 	if err != nil {
@@ -219,7 +220,15 @@ func (r *rig) memoryPerTunnel(ctx context.Context, n int) (float64, error) {
 		return 0, err
 	}
 	after, err := rss(r.daemon.Process.Pid)
-	return (after - before) / float64(n), err
+	if err != nil {
+		return 0, err
+	}
+	for i := range n {
+		if _, err := r.culvert(ctx, "tunnel", "remove", fmt.Sprintf("operator/idle%d", i)); err != nil {
+			return 0, err
+		}
+	}
+	return (after - before) / float64(n), nil
 }
 
 // sshMemory is the resident memory of the ssh client, in KB: it would be one process a tunnel.
