@@ -4,21 +4,43 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 
 	"github.com/culvert-pbx/culvert/host/control"
 	"github.com/culvert-pbx/culvert/host/control/controltest"
+	"github.com/culvert-pbx/culvert/host/pluginhost"
 	"github.com/culvert-pbx/culvert/sdk/settings"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain makes the test binary the program too, for scripts, and the launcher of modules, for the daemon in them.
+func TestMain(m *testing.M) {
+	pluginhost.LaunchIfAsked()
+	testscript.Main(leakless{m}, map[string]func(){"culvert": main})
+}
+
+// leakless fails tests that leave a goroutine.
+type leakless struct{ *testing.M }
+
+func (l leakless) Run() int {
+	code := l.M.Run()
+	// the module host starts every process from one thread that lives as long as its own
+	thread := goleak.IgnoreTopFunction("github.com/culvert-pbx/culvert/host/pluginhost.serveSpawns")
+	if err := goleak.Find(thread); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
 
 // patience is how long a test waits for what must come.
 const patience = 20 * time.Second

@@ -68,7 +68,7 @@ func widths(header []string, rows [][]string) []int {
 
 // fit takes from the widest column until all fit into limit.
 func fit(w []int, limit int) []int {
-	sum := 0
+	sum := -len(gap)
 	for _, n := range w {
 		sum += n + len(gap)
 	}

@@ -34,7 +34,8 @@ func (a *app) acceptKey(cmd *cobra.Command, wait *waitFlag, ref tunnel.Ref) erro
 		return err
 	}
 	if err := a.show(keys, func() {
-		a.table(nil, [][]string{{"before", keyText(keys.Before)}, {"now", keyText(keys.After)}})
+		a.say("%-14s %s", "was "+clean(keys.Before.State)+":", keyText(keys.Before))
+		a.say("%-14s %s", "now "+clean(keys.After.State)+":", keyText(keys.After))
 	}); err != nil {
 		return err
 	}
@@ -50,10 +51,7 @@ func (a *app) acceptKey(cmd *cobra.Command, wait *waitFlag, ref tunnel.Ref) erro
 	return err
 }
 
-// keyText is a host key for a person.
+// keyText is a host key on a line of its own: to be compared, it is never wrapped.
 func keyText(p control.Pin) string {
-	if p.Fingerprint == "" {
-		return "none"
-	}
-	return strings.TrimSpace(p.KeyType+" "+p.Fingerprint) + " (" + p.State + ")"
+	return clean(strings.TrimSpace(p.KeyType + " " + p.Fingerprint))
 }

@@ -149,7 +149,7 @@ func TestAcceptKeyShowsBoth(t *testing.T) {
 	b.add("hello/x", "1389:389")
 	b.Pin(tunnel.Ref{Owner: "hello", Name: "x"}, tunnel.Pin{State: tunnel.PinLearned, KeyType: "ssh-ed25519", Fingerprint: "SHA256:abc"})
 	out := b.must("tunnel", "accept-key", "hello/x")
-	for _, want := range []string{"before  ssh-ed25519 SHA256:abc (learned)", "now     ssh-ed25519 SHA256:abc (confirmed)"} {
+	for _, want := range []string{"was learned:   ssh-ed25519 SHA256:abc\n", "now confirmed: ssh-ed25519 SHA256:abc\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in %s", want, out)
 		}

@@ -99,3 +99,12 @@ func adding(err error) error {
 
 // text is an error's text, fit to show.
 func text(err error) string { return tunnel.Clean(err.Error(), 2000) }
+
+// Refused is the Error of what is right in itself but refused by the present state, for parts that have no finding.
+func Refused(reason tunnel.Reason, message, hint string) *Error {
+	code := string(reason)
+	if code == "" {
+		code = codeState
+	}
+	return &Error{Status: http.StatusConflict, Code: code, Message: message, Hint: hint}
+}

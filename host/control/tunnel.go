@@ -2,6 +2,7 @@ package control
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -82,7 +83,7 @@ func tunnelOf(v tunnel.View, more ...string) Tunnel {
 		Server: SSHServer{Host: v.Server.Host, Port: v.Server.Port, User: v.Server.User},
 		Auth:   string(v.Login), Fingerprint: v.Fingerprint, Pin: string(v.Pin.State),
 		ServerVersion: v.Status.ServerVersion, Enabled: !v.Suspended,
-		State: string(v.Status.State), Reason: reasonOf(v.Status.Reason), Message: v.Status.Message, Remedy: v.Status.Remedy,
+		State: string(v.Status.State), Reason: reasonOf(v.Status.Reason), Message: v.Status.Message, Remedy: remedyFor(v.Ref, v.Status.Remedy),
 		Since: timeOf(v.Status.Since), NextAttempt: timeOf(v.Status.NextAttempt), Revision: v.Revision,
 		Warnings: unique(tunnel.Warnings(v.Tunnel), v.Status.Warnings, more),
 		Mappings: make([]Mapping, 0, len(v.Mappings)),
@@ -97,9 +98,16 @@ func tunnelOf(v tunnel.View, more ...string) Tunnel {
 		t.Pin = string(tunnel.PinNone)
 	}
 	for _, m := range v.Mappings {
-		t.Mappings = append(t.Mappings, mappingOf(m, v.Status.Mapping(m.Name)))
+		s := v.Status.Mapping(m.Name)
+		s.Remedy = remedyFor(v.Ref, s.Remedy)
+		t.Mappings = append(t.Mappings, mappingOf(m, s))
 	}
 	return t
+}
+
+// remedyFor makes a remedy a line to paste: who gave it may not have known which tunnel it is for.
+func remedyFor(ref tunnel.Ref, remedy string) string {
+	return strings.ReplaceAll(remedy, "OWNER/NAME", ref.String())
 }
 
 // mappingOf shows m with its status s. A status nobody reported yet is down and unmeasured.
