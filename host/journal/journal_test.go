@@ -198,6 +198,7 @@ func TestTornLines(t *testing.T) {
 	for name, junk := range map[string]string{
 		"torn": torn, "no JSON": "what?\n", "not an event": "[]\n{}\nnull\n", "empty lines": "\n\n", "binary": "\x00\x01\xff\n",
 		"an endless line": strings.Repeat("x", 3*maxLine), "a long line": strings.Repeat("x", 3*maxLine) + "\n",
+		"a long line that ends like an event": strings.Repeat("x", maxLine) + string(encode(event(99))),
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -208,6 +209,9 @@ func TestTornLines(t *testing.T) {
 				t.Fatal(err)
 			}
 			j = open(t, dir, Options{})
+			if content, err := os.ReadFile(j.path(1)); err != nil || !strings.HasSuffix(string(content), "\n") {
+				t.Errorf("after opening the file ends in the middle of a line: %v", err)
+			}
 			add(j, 3, 6)
 			if got := messages(t, j.Read(t.Context()), nil); !slices.Equal(got, numbers(0, 6)) {
 				t.Errorf("read %v", got)
