@@ -18,6 +18,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
+	"go.uber.org/goleak"
 
 	"github.com/culvert-pbx/culvert/sdk"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 	case os.Getenv("CULVERT_TEST_HOST") != "":
 		hostToBeKilled(os.Getenv("CULVERT_TEST_HOST"))
 	default:
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
 	}
 }
 
