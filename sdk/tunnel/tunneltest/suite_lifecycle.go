@@ -56,10 +56,16 @@ func operatorMadeTunnelsFollowAny(t *testing.T, f Fixture) {
 	standing(t, f, ref, tunnel.Inactive, tunnel.NoConfiguration, "culvert config add hello/")
 	ok(t, f.Configure(one, json.RawMessage(`{}`)))
 	standing(t, f, ref, tunnel.Connecting, "", "")
+	for _, idle := range []string{"hello/a", "hello/m", "hello/z"} {
+		ok(t, f.Configure(confRef(t, idle), json.RawMessage(`{}`)))
+		ok(t, f.Enable(confRef(t, idle), false))
+	}
 	ok(t, f.Configure(two, json.RawMessage(`{}`)))
 	ok(t, f.Enable(one, false))
 	standing(t, f, ref, tunnel.Connecting, "", "")
-	ok(t, f.RemoveConfiguration(two))
+	for _, gone := range []string{"hello/two", "hello/a", "hello/m", "hello/z"} {
+		ok(t, f.RemoveConfiguration(confRef(t, gone)))
+	}
 	standing(t, f, ref, tunnel.Inactive, tunnel.NoConfiguration, "culvert config enable hello/one")
 	ok(t, f.RemoveConfiguration(one))
 	standing(t, f, ref, tunnel.Inactive, tunnel.NoConfiguration, "culvert config add hello/")
@@ -139,6 +145,10 @@ func resultsAreCopies(t *testing.T, f Fixture) {
 	v := get(t, f, ref)
 	equal(t, "port", v.Mappings[0].Remote.Port, 636)
 	equal(t, "state", v.Status.Mappings[0].State, tunnel.Down)
+	report := tunnel.Status{State: tunnel.Up, Mappings: []tunnel.MappingStatus{{Name: "ldap", State: tunnel.Up}}}
+	f.Report(ref, report)
+	report.Mappings[0].State = tunnel.Down
+	equal(t, "state reported", get(t, f, ref).Status.Mappings[0].State, tunnel.Up)
 	slots := []string{"ldap"}
 	ok(t, declareSet(f, "adsync/berlin", declaration("adsync/berlin", "site", slots...)))
 	slots[0] = "smb"

@@ -22,6 +22,7 @@ func settingsChangeWithoutTheModule(t *testing.T, f Fixture) {
 		{`{"site":{"server":"site.example.org","slots":{"smb":{"on":true}}}}`, "root@site.example.org", []string{"reach ldap=:636", "reach smb=:445"}},
 		{`{"site":{"server":"site.example.org","slots":{"ldap":{"on":false}}}}`, "root@site.example.org", nil},
 		{`{"site":{"server":"pbx@new.example.org:2222"}}`, "pbx@new.example.org:2222", []string{"reach ldap=:636"}},
+		{`{"site":{"server":"pbx@newer.example.org:2222"}}`, "pbx@newer.example.org:2222", []string{"reach ldap=:636"}},
 	} {
 		ok(t, f.Configure(conf, json.RawMessage(step.doc)))
 		v := get(t, f, ref)
@@ -30,6 +31,7 @@ func settingsChangeWithoutTheModule(t *testing.T, f Fixture) {
 		c := watch.next(t)
 		equal(t, "told", c.Type, tunnel.Changed)
 		equal(t, "told mappings", mappings(c.Tunnel.Tunnel), step.mappings)
+		equal(t, "told server", c.Tunnel.Server.String(), step.server)
 	}
 	ok(t, f.Configure(conf, json.RawMessage(`{"site":{"server":""}}`)))
 	absent(t, f, ref)
@@ -59,6 +61,7 @@ func settingsThatDoNotFit(t *testing.T, f Fixture) {
 		{`{"site":{"server":"s.example.org","slots":{"ldap":{"kind":"expose"}}}}`, tunnel.PolicyRefused, "site.slots.ldap.kind"},
 		{`{"site":{"server":"s.example.org","slots":{"ldap":{"spec":"0:389"}}}}`, tunnel.OutOfRange, "site.slots.ldap.spec"},
 		{`{"site":{"server":"s.example.org","slots":{"ldap":{"kind":"reach-gateway"}}}}`, tunnel.Required, "site.slots.ldap.spec"},
+		{`{"sites":{"rome":{"server":"r.example.org","slots":{"ldap":{"spec":"x"}}}}}`, tunnel.Malformed, "sites.rome.slots.ldap.spec"}, // though nobody declared it
 		{`{"site":{"server":"s.example.org","slots":{"ldap":{"spec":"1636:636"}}}}`, tunnel.PortCollision, "site.slots.ldap.spec"},
 		{`{"site":{"server":"Site.Example.org","slots":{"metrics":{"on":true}}}}`, tunnel.PortCollision, "site.slots.metrics.spec"},
 	} {
