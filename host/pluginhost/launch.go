@@ -7,10 +7,13 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // launchWord is the argument that makes the daemon's binary the launcher of one plugin.
@@ -47,33 +50,61 @@ func LaunchIfAsked() {
 	}
 	runtime.LockOSThread() // prctl and exec must happen on one and the same thread
 	err := launch()        // returns only on failure
-	fmt.Fprint(os.NewFile(reportFD, "report"), err)
+	_ = json.NewEncoder(os.NewFile(reportFD, "report")).Encode(err)
 	os.Exit(127)
 }
 
+// launchError says why a launcher did not become its plugin. It is how the launcher reports to the host.
+type launchError struct {
+	Message string
+	Errno   unix.Errno // of the execution itself; 0 where it did not come to that, and the machine is at fault
+}
+
+func (e *launchError) Error() string { return e.Message }
+
+// lastsNot are what an execution fails with when another one may succeed.
+var lastsNot = []unix.Errno{unix.ETXTBSY, unix.EAGAIN, unix.ENOMEM, unix.EMFILE, unix.ENFILE, unix.EIO}
+
+// unusable tells a broken binary from a lack of the machine's.
+func (e *launchError) unusable() *unusable {
+	if e.Errno == 0 || slices.Contains(lastsNot, e.Errno) {
+		return &unusable{message: "it cannot be started: " + e.Message, remedy: "it is tried again"}
+	}
+	return &unusable{tunnel.BinaryBroken, "it cannot be executed: " + e.Message, "put a binary for this machine there"}
+}
+
 // launch restricts this process and becomes the plugin.
-func launch() error {
+func launch() *launchError {
 	p, err := readPlan()
 	if err != nil {
-		return fmt.Errorf("read the plan: %w", err)
+		return &launchError{Message: fmt.Sprintf("read the plan: %v", err)}
 	}
 	// When memory runs out, a plugin goes before the host. Where this is not possible it is no reason not to start.
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("500"), 0)
-	binary, err := hideBinary(&p.Limit)
+	binary, err := confine(&p)
 	if err != nil {
-		return err
+		return &launchError{Message: err.Error()}
+	}
+	errno := execute(binary, p)
+	return &launchError{Message: errno.Error(), Errno: errno}
+}
+
+// confine sets everything that holds for the plugin and returns the descriptor of its binary. The order matters, and a
+// sandbox comes last: after it nothing but execute is possible.
+func confine(p *plan) (binary int, err error) {
+	if binary, err = hideBinary(&p.Limit); err != nil {
+		return 0, err
 	}
 	if err := p.Limit.set(); err != nil {
-		return err
+		return 0, err
 	}
 	if err := closeOthers(binary); err != nil {
-		return err
+		return 0, err
 	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("give up new privileges: %w", err)
+		return 0, fmt.Errorf("give up new privileges: %w", err)
 	}
-	// The sandbox belongs here, last before the plugin: after it nothing but execute is possible.
-	return execute(binary, p)
+	return binary, nil
 }
 
 func readPlan() (plan, error) {
@@ -156,14 +187,14 @@ func closeOthers(binary int) error {
 }
 
 // execute replaces this process by the plugin. It goes by descriptor, so that what runs is what was hashed.
-func execute(binary int, p plan) error {
+func execute(binary int, p plan) unix.Errno {
 	argv, err := syscall.SlicePtrFromStrings([]string{p.Name})
 	if err != nil {
-		return err
+		return unix.EINVAL
 	}
 	envv, err := syscall.SlicePtrFromStrings(p.Env)
 	if err != nil {
-		return err
+		return unix.EINVAL
 	}
 	var empty byte
 	_, _, errno := syscall.RawSyscall6(unix.SYS_EXECVEAT, uintptr(binary), uintptr(unsafe.Pointer(&empty)),

@@ -1,14 +1,15 @@
 package pluginhost
 
 import (
+	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -305,18 +306,47 @@ func TestGrandchildHoldsNothingUp(t *testing.T) {
 	}
 }
 
-// hostEnv makes the test binary a host of its own, with what the variable holds.
+// hostEnv makes the test binary a host of its own, with what the variable holds: DIR,SOCKETS,LIMIT of open files.
 const hostEnv = "CULVERT_TEST_HOST"
 
-// hostUntilKilled runs a module until the process is killed and says its pid.
+// hostUntilKilled runs a module until the process is killed. It prints the module's pid, or why there is none.
 func hostUntilKilled(where string) {
-	dir, sockets, _ := strings.Cut(where, ",")
-	r := newRigIn(printer{}, dir, sockets)
-	r.run()
+	f := strings.Split(where, ",")
+	if n, err := strconv.ParseUint(f[2], 10, 64); err == nil {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: n}); err != nil {
+			fmt.Println(err)
+		}
+	}
+	r := newRigIn(printer{}, f[0], f[1])
 	r.install("hello", "")
-	r.note(r.configure("hello/default", "wait"), "started")
-	fmt.Println(r.Pid("hello"))
+	r.configure("hello/default", "wait")
+	r.run()
+	r.eventually("it runs or cannot", func() bool { s := r.of("hello").State; return s == Running || s == Failed }, func() string { return "" })
+	if m := r.of("hello"); m.State == Running {
+		fmt.Println(m.PID)
+	} else {
+		fmt.Println(m.Message)
+	}
 	select {}
+}
+
+// otherHost starts the test binary as a host and returns what it prints and how to kill it.
+func otherHost(t *testing.T, dir, sockets, limit string) (said string, kill func()) {
+	t.Helper()
+	host := exec.Command("/proc/self/exe")
+	host.Env = append(os.Environ(), hostEnv+"="+dir+","+sockets+","+limit)
+	host.Stderr = os.Stderr
+	out, err := host.StdoutPipe()
+	must(t, err)
+	must(t, host.Start())
+	kill = sync.OnceFunc(func() {
+		_ = host.Process.Kill()
+		_ = host.Wait()
+	})
+	t.Cleanup(kill)
+	said, err = bufio.NewReader(out).ReadString('\n')
+	must(t, err)
+	return strings.TrimSpace(said), kill
 }
 
 // printer is a testing.TB for a process without a test.
@@ -331,35 +361,15 @@ func (printer) Errorf(f string, a ...any) { fmt.Fprintf(os.Stderr, f+"\n", a...)
 func TestPluginsDieWithTheHost(t *testing.T) {
 	t.Parallel()
 	sockets, err := os.MkdirTemp("/tmp", "ph")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	defer os.RemoveAll(sockets)
 	dir := t.TempDir()
-	host := exec.Command("/proc/self/exe")
-	host.Env = append(os.Environ(), hostEnv+"="+dir+","+sockets)
-	host.Stderr = os.Stderr
-	out, err := host.StdoutPipe()
-	if err == nil {
-		err = host.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	line := make([]byte, 20)
-	n, err := out.Read(line)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(line[:n])))
+	said, kill := otherHost(t, dir, sockets, "")
+	pid, err := strconv.Atoi(said)
 	if err != nil || !alivePid(pid) {
-		t.Fatalf("%q, %v", line[:n], err)
+		t.Fatalf("%q, %v", said, err)
 	}
-	if err := host.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = host.Wait()
-	_, _ = io.Copy(io.Discard, out)
+	kill()
 	began := time.Now()
 	for alivePid(pid) {
 		if time.Since(began) > 5*time.Second {
@@ -377,6 +387,28 @@ func TestPluginsDieWithTheHost(t *testing.T) {
 	r.is("hello", Stopped, "")
 	if left, _ := filepath.Glob(filepath.Join(sockets, "m", ".w", "*")); len(left) != 0 {
 		t.Errorf("left: %v", left)
+	}
+}
+
+func TestHostWithFewOpenFiles(t *testing.T) {
+	t.Parallel()
+	for limit, want := range map[string]string{"256": "255", "50": "more than 64: raise LimitNOFILE"} {
+		t.Run(limit, func(t *testing.T) {
+			sockets, err := os.MkdirTemp("/tmp", "ph")
+			must(t, err)
+			defer os.RemoveAll(sockets)
+			said, kill := otherHost(t, t.TempDir(), sockets, limit)
+			defer kill()
+			got := said
+			if pid, err := strconv.Atoi(said); err == nil {
+				var l unix.Rlimit
+				must(t, unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &l))
+				got = fmt.Sprint(l.Max)
+			}
+			if !strings.Contains(got, want) {
+				t.Errorf("%q", got)
+			}
+		})
 	}
 }
 

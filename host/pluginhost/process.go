@@ -57,11 +57,6 @@ func newProcess(ctx context.Context, p plan, binary *os.File, sockets string) *p
 	}
 }
 
-// launchError says that the plugin's binary could not be executed.
-type launchError struct{ message string }
-
-func (e *launchError) Error() string { return "cannot be executed: " + e.message }
-
 // Start returns when the plugin runs: the launcher has done its work and become it. When Start fails nothing is left.
 func (p *process) Start(context.Context) error {
 	defer p.binary.Close()
@@ -72,8 +67,8 @@ func (p *process) Start(context.Context) error {
 	defer report.Close()
 	go p.reap()
 	p.disarm = context.AfterFunc(p.start, func() { p.signal(unix.SIGKILL) })
-	said, err := io.ReadAll(io.LimitReader(report, 4096))
-	if err == nil && len(said) == 0 {
+	var failed launchError
+	if err = json.NewDecoder(io.LimitReader(report, 4096)).Decode(&failed); errors.Is(err, io.EOF) {
 		return nil
 	}
 	p.signal(unix.SIGKILL)
@@ -81,7 +76,7 @@ func (p *process) Start(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the launcher's report: %w", err)
 	}
-	return &launchError{tunnel.Clean(string(said), 300)}
+	return &failed
 }
 
 // started says that the start is over: the end of its context does not kill the process any more. It reports whether

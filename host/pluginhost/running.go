@@ -14,7 +14,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
-	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -195,16 +194,6 @@ func (r *running) endedEarly(remedy string) error {
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\n")
 	return line
-}
-
-// unusable tells a passing lack of the machine from a broken binary.
-func (e *launchError) unusable() *unusable {
-	for _, passing := range []unix.Errno{unix.ETXTBSY, unix.EAGAIN, unix.ENOMEM, unix.EMFILE, unix.ENFILE} {
-		if strings.HasSuffix(e.message, passing.Error()) {
-			return &unusable{tunnel.Crashed, e.Error(), "it is tried again"}
-		}
-	}
-	return &unusable{tunnel.BinaryBroken, e.Error(), "put a binary for this machine there"}
 }
 
 // asUnusable gives any error the form of one that concerns a binary; the context's errors stay as they are.
