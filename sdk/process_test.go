@@ -74,6 +74,7 @@ func (probe) Run(ctx context.Context, in *sdk.Instance[probeSettings]) error {
 		}
 		<-ctx.Done()
 		time.Sleep(50 * time.Millisecond)
+		in.Log.Info("cleaning up") // the host may be gone
 		return os.WriteFile(filepath.Join(in.Dir, "cleaned"), nil, 0o600)
 	}
 	return fmt.Errorf("no mode %q", in.Settings.Mode)

@@ -2,7 +2,10 @@ package wire
 
 import (
 	"context"
+	"os"
+	"os/signal"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -21,6 +24,7 @@ const EndGrace = 2 * time.Second
 // From then on standard output goes to the module's log as well. A process that the host did not start ends with
 // status 1: see [Started].
 func Serve(p Plugin, log hclog.Logger) {
+	outliveTheHost()
 	s := newPluginServer(p, log)
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig:  Handshake,
@@ -30,6 +34,10 @@ func Serve(p Plugin, log hclog.Logger) {
 	})
 	s.stopAll(EndGrace)
 }
+
+// outliveTheHost keeps a run that cleans up after its host has gone from being killed by what it logs: the other end of
+// standard error is gone too. Notify, unlike Ignore, leaves programs that the module starts as they would be.
+func outliveTheHost() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 // Started reports whether the environment is one in which the host starts a module.
 func Started(getenv func(string) string) bool {

@@ -101,8 +101,11 @@ func listenSocket(ctx context.Context, path string) (net.Listener, error) {
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return l, err
 	}
-	if conn, err := net.Dial("unix", path); err == nil {
+	conn, err := net.Dial("unix", path)
+	if err == nil {
 		_ = conn.Close()
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
 		return nil, tunnel.Findings{{
 			Code: tunnel.Exists, Field: "mapping",
 			Message: "the module listens for this mapping already", WayOut: "close the other listener first",
