@@ -54,7 +54,7 @@ func (m modules) List(context.Context) ([]control.ModuleStatus, error) {
 	for _, x := range m.Modules() {
 		s := control.ModuleStatus{
 			Name: x.Name, Version: x.Version, SHA256: x.SHA256, State: string(x.State), Reason: x.Reason,
-			Message: x.Message, Remedy: x.Remedy, PID: x.PID, Restarts: x.Restarts, Sandbox: x.Sandbox,
+			Message: x.Message, Remedy: x.Remedy, PID: x.PID, RSS: x.RSS, Restarts: x.Restarts, Sandbox: x.Sandbox,
 		}
 		if x.Pending != nil {
 			f := face(*x.Pending)

@@ -62,6 +62,9 @@ func TestJSONNamesAreAContract(t *testing.T) {
 
 	for _, m := range append(array(t, r.must("module", "list", "-o", "json")), object(t, r.must("module", "show", "monitoring", "-o", "json"))) {
 		holds(t, m, "name version sha256 state reason message remedy pid rss_bytes restarts sandbox configurations tunnels")
+		if rss, _ := m["rss_bytes"].(float64); m["name"] == "monitoring" && rss < 1<<20 {
+			t.Errorf("the running module monitoring takes %v bytes", m["rss_bytes"])
+		}
 	}
 	for _, c := range array(t, r.must("config", "list", "-o", "json")) {
 		holds(t, c, "module name enabled state reason message revision")

@@ -86,7 +86,7 @@ func onlySite(ctx context.Context) error {
 	say("A site: SSH server %s, host key %s", s.server(), s.ssh.Fingerprint())
 	detail("password of %s: %s", siteUser, password)
 	detail("a service behind it: 127.0.0.1:%d", s.servicePort)
-	detail("for example: culvert tunnel add operator/demo --server %s --reach 18080:127.0.0.1:%d", s.server(), s.servicePort)
+	detail("for example: culvert tunnel add operator/demo --server %s --password-stdin --reach 18080:127.0.0.1:%d", s.server(), s.servicePort)
 	<-ctx.Done()
 	return nil
 }
