@@ -3,7 +3,6 @@ package sshtunnel
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 
 	"golang.org/x/crypto/ssh"
 
@@ -27,28 +26,30 @@ func (m *mapping) bind() bind {
 
 // forward is the remote port of an expose mapping.
 type forward struct {
-	once     sync.Once
-	sent     atomic.Bool
-	answered chan struct{} // closed once the server has said yes or no
-	answer   answer
-	prover   prover
+	mu     sync.Mutex
+	grant  *grant // nil before the port is asked for and after it was handed back
+	prover *prover
 }
 
-func newForward() *forward { return &forward{answered: make(chan struct{}), prover: newProver()} }
+// grant is the server's answer to one request for the port.
+type grant struct {
+	answered chan struct{} // closed when it has come, or cannot come any more
+	answer   answer
+}
 
-// reserve asks the server for the mapping's port, once, and waits for the answer until ctx ends.
+// reserve asks the server for the mapping's port, unless that is done, and waits for the answer until ctx ends.
 func (m *mapping) reserve(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	m.remote.once.Do(m.request)
+	g := m.request()
 	select {
-	case <-m.remote.answered:
+	case <-g.answered:
 	case <-m.link.ctx.Done():
 		return m.link.gone()
 	case <-ctx.Done():
 		return serverBusy("to open its port for a mapping")
 	}
-	switch a := m.remote.answer; {
+	switch a := g.answer; {
 	case a.err != nil:
 		return a.err
 	case !a.yes:
@@ -57,54 +58,75 @@ func (m *mapping) reserve(ctx context.Context) error {
 	return nil
 }
 
-// request registers the port before asking for it: the first connection from there may come before the answer.
-func (m *mapping) request() {
-	b := m.bind()
-	m.link.mu.Lock()
-	if !m.link.closing {
-		m.link.asked[b] = m
+// request returns the present grant, asking for one if there is none. The port is registered before it is asked for:
+// the first connection from there may come before the answer.
+func (m *mapping) request() *grant {
+	f := m.remote
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.grant != nil {
+		return f.grant
 	}
-	m.link.mu.Unlock()
-	m.remote.sent.Store(true)
+	b := m.bind()
+	m.link.register(b, m)
+	g := &grant{answered: make(chan struct{})}
 	reply := m.link.ask("tcpip-forward", ssh.Marshal(&b))
-	settle := func() {
-		m.remote.answer = <-reply
-		if m.remote.answer.yes {
+	f.grant = g
+	started := m.link.spawn(func() {
+		g.answer = <-reply
+		if g.answer.yes {
 			m.link.allowed()
 		}
-		close(m.remote.answered)
+		close(g.answered)
+	})
+	if !started {
+		g.answer = answer{err: m.link.gone()}
+		close(g.answered)
 	}
-	if !m.link.spawn(settle) {
-		m.remote.answer = answer{err: m.link.gone()}
-		close(m.remote.answered)
-	}
+	return g
 }
 
-// release hands the port of an expose mapping back, unless the server refused it. Requests are answered in their order,
-// so it needs not wait for the answer to the port's own request.
-func (l *Link) release(ctx context.Context, m *mapping) error {
-	if !m.Kind.Exposes() || !m.asked() {
+// release hands the port back, unless the server has refused it, and waits until ctx ends for the server to confirm it.
+func (m *mapping) release(ctx context.Context) error {
+	f := m.remote
+	f.mu.Lock()
+	g := f.grant
+	f.grant = nil
+	f.mu.Unlock()
+	if g == nil || isClosed(g.answered) && !g.answer.yes {
 		return nil
 	}
 	b := m.bind()
 	select {
-	case a := <-l.ask("cancel-tcpip-forward", ssh.Marshal(&b)): // at the latest with the link
+	case a := <-m.link.ask("cancel-tcpip-forward", ssh.Marshal(&b)): // at the latest with the link
 		return a.err
 	case <-ctx.Done():
 		return serverBusy("to close its port of a mapping")
 	}
 }
 
-// asked reports whether the server has, or may yet give, the port.
-func (m *mapping) asked() bool {
-	if !m.remote.sent.Load() {
-		return false
+// renew hands the port back and asks for it again: where the server got it only in part, or lost it, the whole may be
+// free by now. Connections that are open stay.
+func (m *mapping) renew(ctx context.Context) error {
+	if err := m.release(ctx); err != nil {
+		return err
 	}
-	select {
-	case <-m.remote.answered:
-		return m.remote.answer.yes
-	default:
-		return true
+	return m.reserve(ctx)
+}
+
+// granted reports whether the server has said yes.
+func (f *forward) granted() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.grant != nil && isClosed(f.grant.answered) && f.grant.answer.yes
+}
+
+// register has connections from b taken for m.
+func (l *Link) register(b bind, m *mapping) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closing {
+		l.asked[b] = m
 	}
 }
 

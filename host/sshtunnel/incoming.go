@@ -12,9 +12,9 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-// maxRefusing bounds the refusals under way on one link. A server that opens channels faster than it takes refusals is
-// hung up on.
-const maxRefusing = 256
+// maxRefusing bounds the refusals under way on one link. A server that opens channels faster than it takes refusals has
+// to wait for them.
+const maxRefusing = 4096
 
 // takeChannels receives every channel that the server opens and never waits for one: x/crypto's own Listen stops all
 // forwards of a link as soon as two connections wait on one of them.
@@ -42,15 +42,15 @@ func (l *Link) wanted(nc ssh.NewChannel) (*mapping, netip.Addr) {
 	return l.asked[bind{e.Host, e.Port}], from.Unmap()
 }
 
-// refuse says no without waiting for the server to take it.
+// refuse says no without waiting for the server to take it, unless very many refusals wait already.
 func (l *Link) refuse(nc ssh.NewChannel, reason ssh.RejectionReason, why string) {
-	if l.refusing.Add(1) > maxRefusing {
-		l.refusing.Add(-1)
-		l.lose(linkLost(errFlood))
-		return
+	select {
+	case l.refusing <- struct{}{}:
+	case <-l.ctx.Done():
+		return // its server will learn soon enough
 	}
-	if !l.spawn(func() { defer l.refusing.Add(-1); _ = nc.Reject(reason, why) }) {
-		l.refusing.Add(-1)
+	if !l.spawn(func() { defer func() { <-l.refusing }(); _ = nc.Reject(reason, why) }) {
+		<-l.refusing
 	}
 }
 

@@ -25,9 +25,11 @@ type Link struct {
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup // every goroutine of the link
 
+	requests chan *request
+	closed   chan struct{} // closed when everything is
 	alive    keepalive
-	opening  atomic.Int32 // channels asked for and not answered
-	refusing atomic.Int32 // refusals that the server has not taken yet
+	opening  atomic.Int32  // channels asked for and not answered
+	refusing chan struct{} // one token per refusal that the server has not taken yet
 
 	mu       sync.Mutex
 	closing  bool
@@ -36,19 +38,18 @@ type Link struct {
 	forwards bool              // some forward or some question about a port was allowed on this link
 }
 
-// errFlood is the cause when a link is ended because of what the server does.
-var errFlood = errors.New("the server opened connections that nobody asked for, faster than it took the refusals")
-
 // newLink takes over a connection and begins to serve what comes over it.
 func newLink(ctx context.Context, c Config, w *wire) *Link {
 	l := &Link{
 		config: c, log: c.Log, sock: w.sock, conn: w.conn,
+		requests: make(chan *request, maxQueued), closed: make(chan struct{}), refusing: make(chan struct{}, maxRefusing),
 		mappings: map[string]*mapping{}, asked: map[bind]*mapping{},
 	}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	l.spawn(func() { l.lose(linkLost(w.conn.Wait())) })
 	l.spawn(func() { refuseRequests(w.requests) })
 	l.spawn(func() { l.takeChannels(w.channels) })
+	l.spawn(l.sendRequests)
 	return l
 }
 
@@ -109,6 +110,7 @@ func (l *Link) close() {
 		m.end()
 	}
 	_ = l.sock.Close()
+	close(l.closed)
 	l.work.Wait()
 }
 
@@ -119,7 +121,7 @@ func (l *Link) handBack(ctx context.Context) {
 	}
 	var all sync.WaitGroup
 	for _, m := range l.all() {
-		all.Go(func() { l.release(ctx, m) })
+		all.Go(func() { _ = m.release(ctx) })
 	}
 	all.Wait()
 }

@@ -198,6 +198,15 @@ func serveAt(t *testing.T, addr string, handle func(*net.TCPConn)) *service {
 	return s
 }
 
+// stuck takes connections and neither reads, writes nor closes them.
+func stuck(t *testing.T) *service {
+	t.Helper()
+	stop := make(chan struct{})
+	s := serve(t, func(*net.TCPConn) { <-stop })
+	t.Cleanup(func() { close(stop) }) // before the service waits for its connections
+	return s
+}
+
 // counting answers nothing and counts every byte.
 func counting(t *testing.T) *service {
 	var s *service

@@ -21,7 +21,7 @@ type mapping struct {
 }
 
 func newMapping(l *Link, m tunnel.Mapping) *mapping {
-	n := &mapping{Mapping: m, link: l, traffic: newTraffic(m), remote: newForward()}
+	n := &mapping{Mapping: m, link: l, traffic: newTraffic(m), remote: &forward{prover: newProver()}}
 	n.ctx, n.end = context.WithCancel(l.ctx)
 	return n
 }
@@ -92,5 +92,5 @@ func (l *Link) Withdraw(ctx context.Context, name string) error {
 	}
 	l.drop(m)
 	m.local.wait()
-	return l.release(ctx, m)
+	return m.release(ctx)
 }

@@ -62,22 +62,28 @@ const (
 
 // proveRemote runs one round.
 func (m *mapping) proveRemote(ctx context.Context) *Failure {
-	if !isClosed(m.remote.answered) {
-		return serverBusy("to open its port for a mapping")
-	}
-	p := &m.remote.prover
+	p := m.remote.prover
 	select {
 	case p.turn <- struct{}{}:
 		defer func() { <-p.turn }()
 	case <-ctx.Done():
 		return serverBusy("to carry a proof")
 	}
+	if f := m.whole(ctx); f != nil {
+		return f
+	}
 	hosts := []string{"localhost"}
 	if !p.checked {
 		hosts = append(hosts, "127.0.0.1", "::1")
 	}
+	refused := m.traffic.refused.Load()
 	found := m.runRound(ctx, hosts)
-	if f := m.judgeFound(found); f != nil {
+	f := m.judgeFound(found)
+	if f != nil && m.traffic.refused.Load() > refused {
+		f = crowded(m.Remote.Port) // one of those turned away may have been the proof
+	}
+	p.partial = f != nil && (f.Reason == tunnel.RemotePortHeld || f.Reason == tunnel.RemotePortForbidden)
+	if f != nil {
 		p.checked = false
 		return f
 	}
@@ -85,10 +91,23 @@ func (m *mapping) proveRemote(ctx context.Context) *Failure {
 	return nil
 }
 
+// whole makes sure that the server has given the port, and asks for it again after a round that did not find all of it.
+func (m *mapping) whole(ctx context.Context) *Failure {
+	if m.remote.prover.partial {
+		var f *Failure
+		errors.As(m.renew(ctx), &f)
+		return f
+	}
+	if !m.remote.granted() {
+		return serverBusy("to open its port for a mapping")
+	}
+	return nil
+}
+
 // runRound asks all hosts side by side. Once the first, localhost, has proved itself, the others get a little longer
 // than it took, not the whole time.
 func (m *mapping) runRound(ctx context.Context, hosts []string) map[string]verdict {
-	p := &m.remote.prover
+	p := m.remote.prover
 	r := p.begin(hosts)
 	defer p.finish(r)
 	others, settle := context.WithCancel(ctx)
@@ -144,15 +163,21 @@ func (m *mapping) askPort(ctx context.Context, t *ticket) verdict {
 	}
 }
 
-// exchange sends nonce and reports whether its answer came back.
-func exchange(ch io.ReadWriter, nonce []byte) bool {
-	if _, err := ch.Write(nonce); err != nil {
+// exchange sends nonce and reports whether its answer came back. The first byte that is not the answer's ends it.
+func exchange(c io.ReadWriter, nonce []byte) bool {
+	if _, err := c.Write(nonce); err != nil {
 		return false
 	}
 	want := answerTo(nonce)
-	got := make([]byte, len(want))
-	_, err := io.ReadFull(ch, got)
-	return err == nil && bytes.Equal(got, want)
+	got := make([]byte, 0, len(want))
+	for len(got) < len(want) {
+		n, err := c.Read(got[len(got):cap(got)])
+		got = got[:len(got)+n]
+		if !bytes.HasPrefix(want, got) || err != nil && len(got) < len(want) {
+			return false
+		}
+	}
+	return true
 }
 
 // judgeFound turns what was found at the addresses into one verdict about the port.
@@ -189,6 +214,15 @@ func strangerAt(host string, port int) *Failure {
 	f := portHeld(port)
 	f.Message = fmt.Sprintf("at the SSH server something else answers on %s port %d: who connects there does not reach the PBX", host, port)
 	return f
+}
+
+func crowded(port int) *Failure {
+	return &Failure{
+		Reason:  tunnel.ServerBusy,
+		Message: fmt.Sprintf("so many connections come through port %d at the SSH server that some are refused, the proof among them", port),
+		Remedy: fmt.Sprintf("see who connects there: ss -tnp 'sport = :%d'; at most %d are open at a time",
+			port, maxConnections),
+	}
 }
 
 func proofForbidden(port int) *Failure {

@@ -20,7 +20,8 @@ type prover struct {
 	mu      sync.Mutex
 	round   *round
 	late    [][]byte
-	checked bool // both loopback addresses were asked since the port was given
+	checked bool // both loopback addresses were asked since the port was given; guarded by turn
+	partial bool // the last round found that the server has not the whole port; guarded by turn
 }
 
 // round is one proof under way, of one or several addresses of the same port.
@@ -39,7 +40,7 @@ type ticket struct {
 	once  sync.Once
 }
 
-func newProver() prover { return prover{turn: make(chan struct{}, 1)} }
+func newProver() *prover { return &prover{turn: make(chan struct{}, 1)} }
 
 // begin makes a round for hosts known before anything of it is sent: its nonce may come back before the server has even
 // confirmed the channel it was sent on.
@@ -104,12 +105,13 @@ func (p *prover) under() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.round == nil {
-		return closed
+		return noRound
 	}
 	return p.round.over
 }
 
-var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+// noRound is the channel of no round: nobody needs to be held.
+var noRound = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 // judge says whether b is a nonce of ours (whole), may become one (maybe), or neither.
 func (p *prover) judge(b []byte) (whole, maybe bool) {

@@ -2,43 +2,85 @@ package sshtunnel
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
-
-	"golang.org/x/crypto/ssh"
 )
 
-// answer is what the server said to a global request.
+// maxQueued bounds the global requests of one link that wait for their turn.
+const maxQueued = 256
+
+// request is one global request to the server, on its way or waiting for its turn.
+type request struct {
+	name    string
+	payload []byte
+	reply   chan answer
+}
+
+// answer is what the server said to a request.
 type answer struct {
 	yes bool
-	err error
+	err error // why there is none
 }
 
-// ask sends a global request and returns where its answer will come. x/crypto/ssh waits for it without a limit and
-// sends requests one after the other, so the wait has a goroutine of its own, and a request without an answer for the
-// length of patience ends the link, which frees them all.
+// ask has a global request sent, after those asked before, and returns where its answer will come. It never waits: the
+// server may not answer for long, and SSH has one request at a time under way. A request unanswered for the length of
+// patience ends the link, which frees all that wait.
 func (l *Link) ask(name string, payload []byte) <-chan answer {
-	reply := make(chan answer, 1)
-	started := l.spawn(func() {
-		watchdog := time.AfterFunc(patience, func() { l.lose(serverBusy("for the last minute")) })
-		defer watchdog.Stop()
-		yes, _, err := l.conn.SendRequest(name, true, payload)
-		if err != nil {
-			err = linkLost(err)
-		}
-		reply <- answer{yes, err}
-	})
-	if !started {
-		reply <- answer{err: l.gone()}
+	r := &request{name: name, payload: payload, reply: make(chan answer, 1)}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closing {
+		r.reply <- answer{err: l.gone()}
+		return r.reply
 	}
-	return reply
+	select {
+	case l.requests <- r:
+	default:
+		r.reply <- answer{err: serverBusy("too much: its answers are missing")}
+	}
+	return r.reply
 }
 
-// keepalive shares one request among all who ask: never are two in flight.
+// sendRequests sends one request after the other until the link is closed.
+func (l *Link) sendRequests() {
+	for {
+		select {
+		case r := <-l.requests:
+			r.reply <- l.send(r)
+		case <-l.closed:
+			l.failRequests()
+			return
+		}
+	}
+}
+
+// failRequests answers those that were never sent.
+func (l *Link) failRequests() {
+	for {
+		select {
+		case r := <-l.requests:
+			r.reply <- answer{err: l.gone()}
+		default:
+			return
+		}
+	}
+}
+
+// send waits for the answer without a limit of its own, as x/crypto/ssh does: the watchdog is what ends it.
+func (l *Link) send(r *request) answer {
+	watchdog := time.AfterFunc(l.config.patience, func() { l.lose(serverBusy("for a whole minute")) })
+	defer watchdog.Stop()
+	yes, _, err := l.conn.SendRequest(r.name, true, r.payload)
+	if err != nil {
+		return answer{err: linkLost(err)}
+	}
+	return answer{yes: yes}
+}
+
+// keepalive shares one request among all who ask: never are two under way.
 type keepalive struct {
 	mu      sync.Mutex
-	pending *sign // nil when none is in flight
+	pending *sign // nil when none is
 }
 
 // sign is the server's sign of life: any answer is one, "no" included.
@@ -63,7 +105,7 @@ func (l *Link) Keepalive(ctx context.Context) error {
 	}
 }
 
-// ask returns the request in flight, sending one if there is none.
+// ask returns the request under way, sending one if there is none.
 func (k *keepalive) ask(l *Link) *sign {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -86,70 +128,4 @@ func (k *keepalive) ask(l *Link) *sign {
 	}
 	k.pending = s
 	return s
-}
-
-// opened is the server's answer to a channel.
-type opened struct {
-	ch  *channel
-	err error
-}
-
-// maxOpens bounds the channels of one link that the server has neither opened nor refused yet.
-const maxOpens = 1024
-
-// open asks the server to connect to host and port. The error is an *ssh.OpenChannelError when the server refused, a
-// *Failure when the link is gone or too much is unanswered, else the context's. The call of x/crypto/ssh cannot be
-// cancelled, so it has a goroutine of its own; a channel that comes too late is closed.
-func (l *Link) open(ctx context.Context, host string, port int) (*channel, error) {
-	if l.opening.Add(1) > maxOpens {
-		l.opening.Add(-1)
-		return nil, serverBusy("to open connections: too many wait for its answer")
-	}
-	wanted, unwanted := context.WithCancel(ctx)
-	defer unwanted()
-	reply := make(chan opened)
-	started := l.spawn(func() {
-		defer l.opening.Add(-1)
-		o := l.openNow(host, port)
-		select {
-		case reply <- o:
-		case <-wanted.Done():
-			if o.err == nil {
-				_ = o.ch.Close()
-			}
-		}
-	})
-	if !started {
-		l.opening.Add(-1)
-		return nil, l.gone()
-	}
-	select {
-	case o := <-reply:
-		return o.ch, o.err
-	case <-l.ctx.Done():
-		return nil, l.gone()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// openNow is the open itself, for as long as it takes.
-func (l *Link) openNow(host string, port int) opened {
-	ch, requests, err := l.conn.OpenChannel("direct-tcpip", ssh.Marshal(&endpoints{host, uint32(port), "127.0.0.1", 0}))
-	if err == nil {
-		return opened{ch: newChannel(ch, requests)}
-	}
-	var refused *ssh.OpenChannelError
-	if !errors.As(err, &refused) {
-		return opened{err: linkLost(err)}
-	}
-	return opened{err: refused}
-}
-
-// endpoints is the payload of a direct-tcpip and of a forwarded-tcpip channel (RFC 4254, 7.2).
-type endpoints struct {
-	Host       string
-	Port       uint32
-	Origin     string
-	OriginPort uint32
 }

@@ -3,6 +3,7 @@ package sshtunnel
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -72,16 +73,8 @@ func (m *mapping) meetSelf(ctx context.Context, addr netip.AddrPort) error {
 	defer c.Close()
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Now()) })
 	defer stop()
-	if _, err := c.Write(nonce); err != nil {
-		return err
-	}
-	want := answerTo(nonce)
-	got := make([]byte, len(want))
-	if _, err := io.ReadFull(c, got); err != nil {
-		return err
-	}
-	if !bytes.Equal(got, want) {
-		return fmt.Errorf("something else answered")
+	if !exchange(c, nonce) {
+		return errors.New("the answer did not come back")
 	}
 	return nil
 }
@@ -105,7 +98,7 @@ func bindSource(fd int, addr netip.Addr) (netip.AddrPort, error) {
 	case *unix.SockaddrInet6:
 		return netip.AddrPortFrom(netip.AddrFrom16(b.Addr), uint16(b.Port)), nil
 	}
-	return netip.AddrPort{}, fmt.Errorf("bound to an address of an unknown family")
+	return netip.AddrPort{}, errors.New("bound to an address of an unknown family")
 }
 
 // expect notes that the connection from source is ours and brings nonce.

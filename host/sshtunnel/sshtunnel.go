@@ -29,7 +29,7 @@ const (
 	keepaliveTimeout = 8 * time.Second  // for one keepalive
 	openTimeout      = 30 * time.Second // for a client's channel to its target
 	targetTimeout    = 10 * time.Second // for the service behind a mapping to take a connection
-	patience         = 60 * time.Second // a request unanswered for so long ends the link
+	longPatience     = 60 * time.Second // a request unanswered for so long ends the link
 	farewell         = time.Second      // for handing ports back when a link ends
 )
 
@@ -62,6 +62,8 @@ type Config struct {
 
 	Resolver *net.Resolver // nil is the system's
 	Log      hclog.Logger  // nil is silence
+
+	patience time.Duration // how long a request may stay unanswered; changed by tests alone
 }
 
 // Run connects to the server, checks its host key, logs in and calls serve with the link. The context given to serve
@@ -109,6 +111,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Resolver == nil {
 		c.Resolver = net.DefaultResolver
+	}
+	if c.patience == 0 {
+		c.patience = longPatience
 	}
 	if c.Log == nil {
 		c.Log = hclog.NewNullLogger()
