@@ -5,13 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
-	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -29,7 +26,8 @@ func CheckSchema(schema json.RawMessage) error {
 func Check(schema, doc json.RawMessage) tunnel.Findings {
 	root, compiled, err := compile(schema)
 	if err != nil {
-		return tunnel.Findings{finding(tunnel.Malformed, "", "", tunnel.Clean(err.Error(), 200), "ask the module's author")}
+		return tunnel.Findings{finding(tunnel.Malformed, "", "", tunnel.Clean(err.Error(), 200),
+			"ask the module's author")}
 	}
 	d, fs := read(doc)
 	if len(fs) > 0 {
@@ -107,157 +105,4 @@ type checker struct {
 	root     *node
 	doc      document
 	findings tunnel.Findings
-}
-
-// collect takes the leaves of a tree of verdicts.
-func (c *checker) collect(e *jsonschema.ValidationError) {
-	if len(e.Causes) > 0 {
-		for _, cause := range e.Causes {
-			c.collect(cause)
-		}
-		return
-	}
-	switch k := e.ErrorKind.(type) {
-	case *kind.Required:
-		for _, key := range k.Missing {
-			c.add(tunnel.Required, append(slices.Clone(e.InstanceLocation), key), "is missing", "set it")
-		}
-	case *kind.AdditionalProperties:
-		for _, key := range k.Properties {
-			c.unknown(append(slices.Clone(e.InstanceLocation), key))
-		}
-	default:
-		code, message, wayOut := verdict(e.ErrorKind)
-		c.add(code, e.InstanceLocation, message, wayOut)
-	}
-}
-
-// verdict is a violated keyword in plain words.
-func verdict(k jsonschema.ErrorKind) (code tunnel.Code, message, wayOut string) {
-	switch k := k.(type) {
-	case *kind.Type:
-		return tunnel.Malformed, "is " + article(k.Got), "give " + article(strings.Join(k.Want, " or "))
-	case *kind.Enum:
-		return tunnel.Malformed, "is not one of its values", "give one of " + words(k.Want)
-	case *kind.Minimum:
-		return tunnel.OutOfRange, "is too small", "give at least " + plain(k.Want)
-	case *kind.Maximum:
-		return tunnel.OutOfRange, "is too large", "give at most " + plain(k.Want)
-	case *kind.MaxLength:
-		return tunnel.TooLong, fmt.Sprintf("has %d characters", k.Got), fmt.Sprintf("use at most %d", k.Want)
-	case *kind.MaxItems:
-		return tunnel.TooLong, fmt.Sprintf("has %d entries", k.Got), fmt.Sprintf("use at most %d", k.Want)
-	}
-	return tunnel.Malformed, "does not fit", "look at the module's documentation"
-}
-
-func (c *checker) add(code tunnel.Code, path []string, message, wayOut string) {
-	field, subject := c.field(path), "the document"
-	if len(path) > 0 {
-		subject = tunnel.Clean(path[len(path)-1], maxKey)
-	}
-	c.findings = append(c.findings, finding(code, field, c.shown(path), subject+" "+message, wayOut))
-}
-
-func (c *checker) unknown(path []string) {
-	wayOut := "remove it"
-	if parent := c.root.at(path[:len(path)-1]); parent != nil && len(parent.Properties) > 0 {
-		wayOut = "its neighbours are " + parent.keys()
-	}
-	field := c.field(path)
-	c.findings = append(c.findings, finding(tunnel.UnknownKey, field, path[len(path)-1], "there is no setting "+field, wayOut))
-}
-
-// keys are the properties of n for a sentence.
-func (n *node) keys() string {
-	keys := make([]string, len(n.Properties))
-	for i, p := range n.Properties {
-		keys[i] = p.key
-	}
-	return strings.Join(keys, ", ")
-}
-
-// field writes a path with dots, places in a list in brackets.
-func (c *checker) field(path []string) string {
-	field := ""
-	var v any = c.doc
-	for _, key := range path {
-		switch o := v.(type) {
-		case []any:
-			field += "[" + key + "]"
-			i, _ := strconv.Atoi(key)
-			v = nil
-			if i < len(o) {
-				v = o[i]
-			}
-		case document:
-			field, v = join(field, tunnel.Clean(key, maxKey)), o[key]
-		default:
-			field = join(field, tunnel.Clean(key, maxKey))
-		}
-	}
-	return field
-}
-
-// shown is the value at path for a finding: the plain ones only, and never that of a secret.
-func (c *checker) shown(path []string) string {
-	var v any = c.doc
-	n := c.root
-	for _, key := range path {
-		switch o := v.(type) {
-		case []any:
-			i, err := strconv.Atoi(key)
-			if err != nil || i >= len(o) || n == nil {
-				return ""
-			}
-			v, n = o[i], n.Items
-		case document:
-			if n == nil {
-				return ""
-			}
-			v, n = o[key], n.child(key)
-		}
-	}
-	switch v := v.(type) {
-	case nil, document, []any:
-		return ""
-	case string:
-		if n == nil || n.Mark == Secret {
-			return Hidden
-		}
-		return v
-	default:
-		if n == nil || n.Mark == Secret {
-			return Hidden
-		}
-		return fmt.Sprint(v)
-	}
-}
-
-func article(noun string) string {
-	switch {
-	case noun == "null":
-		return "nothing"
-	case noun == "array":
-		return "a list"
-	case strings.ContainsAny(noun[:1], "aeiou"):
-		return "an " + noun
-	}
-	return "a " + noun
-}
-
-func words(values []any) string {
-	parts := make([]string, len(values))
-	for i, v := range values {
-		parts[i] = fmt.Sprint(v)
-	}
-	return strings.Join(parts, ", ")
-}
-
-// plain is a limit as it was written.
-func plain(r *big.Rat) string {
-	if r.IsInt() {
-		return r.Num().String()
-	}
-	return r.FloatString(6)
 }

@@ -36,7 +36,8 @@ func read(doc json.RawMessage) (document, tunnel.Findings) {
 	}
 	d, ok := v.(document)
 	if !ok {
-		return nil, tunnel.Findings{finding(tunnel.Malformed, "", "", "settings are a JSON object", `write {"key": value, ...}`)}
+		return nil, tunnel.Findings{finding(tunnel.Malformed, "", "", "settings are a JSON object",
+			`write {"key": value, ...}`)}
 	}
 	return d, nil
 }

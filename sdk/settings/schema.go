@@ -202,8 +202,10 @@ func newSite() *node {
 	password := newSecret()
 	password.Title = "Password"
 	return &node{Type: "object", Mark: Site, Others: &others{}, Properties: properties{
-		{"server", &node{Type: "string", Title: "SSH server", Description: "[USER@]HOST[:PORT]; empty: no tunnel", MaxLength: 1024}},
-		{"login", &node{Type: "string", Title: "Login", Enum: []string{string(tunnel.LoginKey), string(tunnel.LoginPassword)}}},
+		{"server", &node{Type: "string", Title: "SSH server", Description: "[USER@]HOST[:PORT]; empty: no tunnel",
+			MaxLength: 1024}},
+		{"login", &node{Type: "string", Title: "Login", Enum: []string{string(tunnel.LoginKey),
+			string(tunnel.LoginPassword)}}},
 		{"password", password},
 		{"fingerprint", &node{Type: "string", Title: "Fingerprint of the server", MaxLength: 128}},
 		{"slots", &node{Type: "object", Title: "Mappings", Others: &others{newSlot()}}},

@@ -14,7 +14,8 @@ import (
 func Set(schema, doc json.RawMessage, assignment string) (json.RawMessage, tunnel.Findings) {
 	key, value, ok := strings.Cut(assignment, "=")
 	if !ok {
-		return nil, tunnel.Findings{finding(tunnel.Malformed, "", "", "a setting is given as KEY=VALUE", "put = and the value after the key")}
+		return nil, tunnel.Findings{finding(tunnel.Malformed, "", "", "a setting is given as KEY=VALUE",
+			"put = and the value after the key")}
 	}
 	return SetValue(schema, doc, key, value)
 }
@@ -30,7 +31,8 @@ func SetValue(schema, doc json.RawMessage, key, value string) (json.RawMessage, 
 		return nil, fs
 	}
 	if !put(d, split(key), v) {
-		return nil, tunnel.Findings{finding(tunnel.Malformed, key, "", "something else than a group stands on the way to "+key, "unset that first")}
+		return nil, tunnel.Findings{finding(tunnel.Malformed, key, "",
+			"something else than a group stands on the way to "+key, "unset that first")}
 	}
 	return encode(d), nil
 }
@@ -42,7 +44,8 @@ func Unset(schema, doc json.RawMessage, key string) (json.RawMessage, tunnel.Fin
 		return nil, fs
 	}
 	if !drop(d, split(key)) {
-		return nil, tunnel.Findings{finding(tunnel.NotFound, key, "", key+" is not set", "culvert config show says what is")}
+		return nil, tunnel.Findings{finding(tunnel.NotFound, key, "", key+" is not set",
+			"culvert config show says what is")}
 	}
 	return encode(d), nil
 }
@@ -51,7 +54,8 @@ func Unset(schema, doc json.RawMessage, key string) (json.RawMessage, tunnel.Fin
 func open(schema, doc json.RawMessage, key string) (*node, document, tunnel.Findings) {
 	root, err := parse(schema)
 	if err != nil {
-		return nil, nil, tunnel.Findings{finding(tunnel.Malformed, "", "", tunnel.Clean(err.Error(), 200), "ask the module's author")}
+		return nil, nil, tunnel.Findings{finding(tunnel.Malformed, "", "", tunnel.Clean(err.Error(), 200),
+			"ask the module's author")}
 	}
 	d, fs := read(doc)
 	if len(fs) > 0 {

@@ -46,7 +46,8 @@ func parseHost(s, field string) (string, Findings) {
 	inner, bracketed := strings.CutPrefix(s, "[")
 	if !bracketed {
 		if strings.Contains(s, ":") {
-			return "", one(Malformed, field, s, quoted(s)+" is not a host name", "write an IPv6 address in brackets, like [2001:db8::7]")
+			return "", one(Malformed, field, s, quoted(s)+" is not a host name",
+				"write an IPv6 address in brackets and without a zone, like [2001:db8::7]")
 		}
 		return s, checkHost(s, field)
 	}
@@ -70,7 +71,8 @@ func checkHost(h, field string) Findings {
 	case h == "":
 		return one(Required, field, h, "a host is missing", wayOut)
 	case len(h) > maxHost:
-		return one(TooLong, field, h, fmt.Sprintf("the host name has %d characters", len(h)), fmt.Sprintf("use at most %d", maxHost))
+		return one(TooLong, field, h, fmt.Sprintf("the host name has %d characters", len(h)),
+			atMost(maxHost))
 	case h[0] == '-':
 		return one(Malformed, field, h, "host "+quoted(h)+" begins with -", wayOut)
 	case !dnsText(h):
@@ -86,7 +88,8 @@ func checkAddr(a netip.Addr, h, field string) Findings {
 	case a.Zone() != "":
 		return one(Malformed, field, h, "address "+quoted(h)+" has a zone", "leave out % and what follows")
 	case a.IsUnspecified():
-		return one(Malformed, field, h, "address "+quoted(h)+" means every address, not one machine", "give the machine's own address or name")
+		return one(Malformed, field, h, "address "+quoted(h)+" means every address, not one machine",
+			"give the machine's own address or name")
 	}
 	return nil
 }

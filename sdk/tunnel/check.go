@@ -45,14 +45,16 @@ func (t Tunnel) checkRef() Findings {
 func misnamed(ref Ref, configuration, settings string) Findings {
 	right := Ref{ref.Owner, SettingsName(configuration, settings)}
 	return one(Malformed, "", ref.String(),
-		fmt.Sprintf("%s is not what the site %s of configuration %s is called", Clean(ref.String(), shown), quoted(settings), quoted(configuration)),
+		fmt.Sprintf("%s is not what the site %s of configuration %s is called", Clean(ref.String(), shown),
+			quoted(settings), quoted(configuration)),
 		"call it "+Clean(right.String(), shown))
 }
 
 func (t Tunnel) checkLogin() Findings {
 	fs := checkLogin(t.Login)
 	if t.OwnKey && t.Login == LoginPassword {
-		fs = append(fs, find(Malformed, "login", string(t.Login), "a tunnel with a key of its own logs in by key", "give login key, or no key"))
+		fs = append(fs, find(Malformed, "login", string(t.Login), "a tunnel with a key of its own logs in by key",
+			"give login key, or no key"))
 	}
 	return fs
 }
@@ -70,7 +72,7 @@ func checkLogin(l Login) Findings {
 // checkLine keeps free text to one line that reads the way it is written.
 func checkLine(s, field string, limit int) Findings {
 	if n := utf8.RuneCountInString(s); n > limit {
-		return one(TooLong, field, s, fmt.Sprintf("the text has %d characters", n), fmt.Sprintf("use at most %d", limit))
+		return one(TooLong, field, s, fmt.Sprintf("the text has %d characters", n), atMost(limit))
 	}
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, unshowable) {
 		return one(Malformed, field, s, "the text holds characters that cannot be shown", "use one line of plain text")
@@ -93,7 +95,8 @@ func (t Tunnel) checkMappings() Findings {
 	for i, m := range t.Mappings {
 		mfs := m.check(t.Ref.Owner)
 		if m.Name != "" && seen[m.Name] {
-			mfs = append(mfs, find(Exists, "name", m.Name, "another mapping of the tunnel is called "+quoted(m.Name)+" too", "give each its own name"))
+			mfs = append(mfs, find(Exists, "name", m.Name,
+				"another mapping of the tunnel is called "+quoted(m.Name)+" too", "give each its own name"))
 		}
 		seen[m.Name] = true
 		fs = append(fs, mfs.In(m.path(i))...)
@@ -127,7 +130,8 @@ func (m Mapping) checkLocal(owner Owner) Findings {
 	switch {
 	case m.Local.Host == "":
 	case m.Kind.Reaches():
-		fs = append(fs, find(Malformed, "local.host", m.Local.Host, "a "+string(m.Kind)+" mapping listens on the PBX itself", "leave the local host out"))
+		fs = append(fs, find(Malformed, "local.host", m.Local.Host,
+			"a "+string(m.Kind)+" mapping listens on the PBX itself", "leave the local host out"))
 	default:
 		fs = append(fs, checkHost(m.Local.Host, "local.host")...)
 	}
@@ -138,7 +142,8 @@ func (m Mapping) checkLocal(owner Owner) Findings {
 		return append(fs, pfs...)
 	}
 	if owner == Operator {
-		fs = append(fs, find(Required, "local.port", "", "a mapping without a local port is for a module, and the operator is none",
+		fs = append(fs, find(Required, "local.port", "",
+			"a mapping without a local port is for a module, and the operator is none",
 			"put the local port before the first colon: "+form(m.Kind)))
 	}
 	return fs
@@ -149,7 +154,8 @@ func (m Mapping) checkRemote() Findings {
 	switch {
 	case m.Remote.Host == "":
 	case m.Kind.Exposes():
-		fs = append(fs, find(Malformed, "remote.host", m.Remote.Host, "the SSH server itself listens for a "+string(m.Kind)+" mapping", "leave the remote host out"))
+		fs = append(fs, find(Malformed, "remote.host", m.Remote.Host,
+			"the SSH server itself listens for a "+string(m.Kind)+" mapping", "leave the remote host out"))
 	default:
 		fs = append(fs, checkHost(m.Remote.Host, "remote.host")...)
 	}

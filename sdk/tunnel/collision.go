@@ -19,11 +19,11 @@ func ScopeRemote(s Server) string {
 // Reservation is one listening port that a mapping takes for as long as its record exists, whatever its state. Targets
 // take none: several mappings may lead to one (R45, R46).
 type Reservation struct {
-	Scope   string `json:"scope"` // ScopeLocal, or what ScopeRemote gives
-	Port    int    `json:"port"`
-	Ref     Ref    `json:"ref"`
-	Mapping string `json:"mapping"`
-	Target  string `json:"target"` // where the port leads, for the reader of a finding
+	Scope   string // ScopeLocal, or what ScopeRemote gives
+	Port    int
+	Ref     Ref
+	Mapping string
+	Target  string // where the port leads, for the reader of a finding; may be left out of those held
 }
 
 // Reservations are the listening ports of t: local ones of its reach kinds, the SSH server's of its expose kinds.
@@ -101,7 +101,8 @@ func (r Reservation) conflict(other Reservation) Finding {
 	f := find(PortCollision, field+"local.port", port,
 		fmt.Sprintf("local port %s is taken by %s", port, holder), "choose another local port")
 	if other.Ref == r.Ref && other.Target != r.Target {
-		f.Message = fmt.Sprintf("local port %s cannot lead to several remote ports: to %s here and to %s in %s", port, r.Target, other.Target, holder)
+		f.Message = fmt.Sprintf("local port %s cannot lead to several remote ports: to %s here and to %s in %s",
+			port, r.Target, other.Target, holder)
 	}
 	return f
 }

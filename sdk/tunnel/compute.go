@@ -1,7 +1,6 @@
 package tunnel
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -23,7 +22,8 @@ func Compute(d Declaration, configuration string, m Description, site Site) (Tun
 	sfs := t.takeSite(site)
 	for _, name := range slices.Sorted(maps.Keys(site.Slots)) {
 		if _, ok := slotNamed(m.Slots, name); !ok {
-			sfs = append(sfs, find(UnknownKey, "slots."+Clean(name, MaxName), name, "there is no slot "+quoted(name), slotsWayOut(m.Slots)))
+			sfs = append(sfs, find(UnknownKey, "slots."+Clean(name, MaxName), name,
+				"there is no slot "+quoted(name), slotsWayOut(m.Slots)))
 		}
 	}
 	for _, s := range m.Slots {
@@ -43,12 +43,14 @@ func Compute(d Declaration, configuration string, m Description, site Site) (Tun
 // offers refuses the slots of a declaration that the description the operator accepted does not have.
 func (m Description) offers(names []string) Findings {
 	if n := len(names); n > MaxMappings {
-		return one(TooMany, "slots", strconv.Itoa(n), "too many slots in one declaration", fmt.Sprintf("use at most %d", MaxMappings))
+		return one(TooMany, "slots", strconv.Itoa(n), "too many slots in one declaration",
+			atMost(MaxMappings))
 	}
 	var fs Findings
 	for _, name := range names {
 		if _, ok := slotNamed(m.Slots, name); !ok {
-			fs = append(fs, find(PolicyRefused, "slots", name, "module "+Clean(m.Name, MaxName)+" has no slot "+quoted(name), slotsWayOut(m.Slots)))
+			fs = append(fs, find(PolicyRefused, "slots", name, "module "+Clean(m.Name,
+				MaxName)+" has no slot "+quoted(name), slotsWayOut(m.Slots)))
 		}
 	}
 	return fs
@@ -93,7 +95,8 @@ func (s Slot) fill(c SlotSettings) (m Mapping, on bool, fs Findings) {
 	}
 	m, fs = ParseMapping(kind, spec)
 	if m.Name != "" && m.Name != s.Name {
-		fs = one(Malformed, "spec", spec, "the mapping of a slot is called like the slot", "leave out "+Clean(m.Name, MaxName)+"=")
+		fs = one(Malformed, "spec", spec, "the mapping of a slot is called like the slot",
+			"leave out "+Clean(m.Name, MaxName)+"=")
 	}
 	m.Name, m.Slot = s.Name, s.Name
 	return m, on, fs.At("spec")

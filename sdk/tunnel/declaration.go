@@ -20,7 +20,8 @@ func CheckDeclared(owner Owner, configuration string, set []Declaration) Finding
 	for _, d := range set {
 		fs = append(fs, d.check(owner, configuration)...)
 		if seen[d.Ref.Name] {
-			fs = append(fs, find(Exists, "tunnel", d.Ref.String(), Clean(d.Ref.String(), shown)+" is declared twice", "declare it once"))
+			fs = append(fs, find(Exists, "tunnel", d.Ref.String(), Clean(d.Ref.String(),
+				shown)+" is declared twice", "declare it once"))
 		}
 		seen[d.Ref.Name] = true
 	}
@@ -44,7 +45,8 @@ func (d Declaration) check(owner Owner, configuration string) Findings {
 func checkSettingsPath(path string) Findings {
 	keys := strings.Split(path, ".")
 	if len(keys) > 3 || len(path) > maxText || slices.Contains(keys, "") {
-		return one(Malformed, "", path, quoted(path)+" is not the path of a site", "give a path like site or sites.rome")
+		return one(Malformed, "", path, quoted(path)+" is not the path of a site",
+			"give a path like site or sites.rome")
 	}
 	return CheckName(siteKey(keys), MaxSite)
 }

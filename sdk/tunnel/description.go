@@ -18,7 +18,8 @@ const (
 func CheckDescription(d Description) Findings {
 	fs := CheckName(d.Name, MaxName).In("name")
 	if Owner(d.Name) == Operator {
-		fs = append(fs, find(PolicyRefused, "name", d.Name, "operator is not a name for a module", "choose another name"))
+		fs = append(fs, find(PolicyRefused, "name", d.Name, "operator is not a name for a module",
+			"choose another name"))
 	}
 	fs = append(fs, checkLine(d.Version, "version", maxVersion)...)
 	fs = append(fs, d.checkSlots()...)
@@ -26,7 +27,8 @@ func CheckDescription(d Description) Findings {
 		fs = append(fs, checkKind(k).At("policy.kinds")...)
 	}
 	if n := len(d.Grants); n > maxGrants {
-		return append(fs, find(TooMany, "grants", strconv.Itoa(n), fmt.Sprintf("the module asks for %d grants", n), fmt.Sprintf("use at most %d", maxGrants)))
+		return append(fs, find(TooMany, "grants", strconv.Itoa(n), fmt.Sprintf("the module asks for %d grants", n),
+			atMost(maxGrants)))
 	}
 	for _, g := range d.Grants {
 		fs = append(fs, checkLine(string(g), "grants", maxGrant)...)
@@ -36,14 +38,16 @@ func CheckDescription(d Description) Findings {
 
 func (d Description) checkSlots() Findings {
 	if n := len(d.Slots); n > MaxMappings {
-		return one(TooMany, "slots", strconv.Itoa(n), fmt.Sprintf("the module has %d slots", n), fmt.Sprintf("use at most %d", MaxMappings))
+		return one(TooMany, "slots", strconv.Itoa(n), fmt.Sprintf("the module has %d slots", n),
+			atMost(MaxMappings))
 	}
 	var fs Findings
 	seen := map[string]bool{}
 	for _, s := range d.Slots {
 		sfs := CheckName(s.Name, MaxName).In("name")
 		if seen[s.Name] {
-			sfs = append(sfs, find(Exists, "name", s.Name, "there are two slots "+quoted(s.Name), "give each its own name"))
+			sfs = append(sfs, find(Exists, "name", s.Name, "there are two slots "+quoted(s.Name),
+				"give each its own name"))
 		}
 		seen[s.Name] = true
 		sfs = append(sfs, checkLine(s.Title, "title", maxTitle)...)

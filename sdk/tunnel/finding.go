@@ -1,6 +1,9 @@
 package tunnel
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // shown bounds the part of a wrong value that a finding repeats.
 const shown = 80
@@ -28,6 +31,9 @@ func (fs Findings) At(field string) Findings {
 
 // quoted is text from outside inside a sentence.
 func quoted(s string) string { return `"` + Clean(s, shown) + `"` }
+
+// atMost is the way out of too many or too long.
+func atMost(n int) string { return "use at most " + strconv.Itoa(n) }
 
 // list joins words for a sentence: "a, b or c".
 func list[S ~string](words []S) string {

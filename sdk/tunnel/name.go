@@ -22,7 +22,7 @@ func CheckName(s string, limit int) Findings {
 	case s == "":
 		return one(Required, "", s, "a name is missing", wayOut)
 	case len(s) > limit:
-		return one(TooLong, "", s, fmt.Sprintf("the name has %d characters", len(s)), fmt.Sprintf("use at most %d", limit))
+		return one(TooLong, "", s, fmt.Sprintf("the name has %d characters", len(s)), atMost(limit))
 	case !nameText(s):
 		return one(Malformed, "", s, quoted(s)+" is not a name", wayOut)
 	}
@@ -55,7 +55,8 @@ func checkTunnelName(n Name) Findings {
 func ParseRef(s string) (Ref, Findings) {
 	owner, name, ok := strings.Cut(s, "/")
 	if !ok {
-		return Ref{}, one(Malformed, "", s, quoted(s)+" is not OWNER/NAME", "write it like operator/office or adsync/berlin.site")
+		return Ref{}, one(Malformed, "", s, quoted(s)+" is not OWNER/NAME",
+			"write it like operator/office or adsync/berlin.site")
 	}
 	fs := append(CheckName(owner, MaxName).In("owner"), checkTunnelName(Name(name)).In("name")...)
 	if len(fs) > 0 {
@@ -68,7 +69,8 @@ func ParseRef(s string) (Ref, Findings) {
 func ParseConfigurationRef(s string) (ConfigurationRef, Findings) {
 	module, name, ok := strings.Cut(s, "/")
 	if !ok {
-		return ConfigurationRef{}, one(Malformed, "", s, quoted(s)+" is not MODULE/NAME", "write it like monitoring/default")
+		return ConfigurationRef{}, one(Malformed, "", s, quoted(s)+" is not MODULE/NAME",
+			"write it like monitoring/default")
 	}
 	fs := append(CheckName(module, MaxName).In("module"), CheckName(name, MaxName).In("name")...)
 	if Owner(module) == Operator {

@@ -26,14 +26,17 @@ func (p Policy) check(m Mapping, owner Owner, slots []Slot) Findings {
 	}
 	switch {
 	case m.Slot != "":
-		return one(PolicyRefused, "slot", m.Slot, fmt.Sprintf("module %s has no slot %s", module, quoted(m.Slot)), slotsWayOut(slots))
+		return one(PolicyRefused, "slot", m.Slot, fmt.Sprintf("module %s has no slot %s", module, quoted(m.Slot)),
+			slotsWayOut(slots))
 	case slices.Contains(p.Kinds, m.Kind):
 		return nil
 	case len(p.Kinds) == 0:
-		return one(PolicyRefused, "kind", string(m.Kind), fmt.Sprintf("module %s allows no mappings but its own slots", module),
+		return one(PolicyRefused, "kind", string(m.Kind),
+			fmt.Sprintf("module %s allows no mappings but its own slots", module),
 			"add the tunnel under operator, which may have any mapping")
 	}
-	return one(PolicyRefused, "kind", string(m.Kind), fmt.Sprintf("module %s allows no %s mappings beside its slots", module, quoted(string(m.Kind))),
+	return one(PolicyRefused, "kind", string(m.Kind),
+		fmt.Sprintf("module %s allows no %s mappings beside its slots", module, quoted(string(m.Kind))),
 		fmt.Sprintf("use %s, or add the tunnel under operator", list(p.Kinds)))
 }
 
@@ -49,7 +52,8 @@ func (s Slot) checkKind(k Kind) Findings {
 	if fs := checkKind(k); len(fs) > 0 || slices.Contains(s.Kinds, k) {
 		return fs
 	}
-	return one(PolicyRefused, "kind", string(k), fmt.Sprintf("slot %s cannot be of kind %s", Clean(s.Name, MaxName), k), "use "+list(s.Kinds))
+	return one(PolicyRefused, "kind", string(k),
+		fmt.Sprintf("slot %s cannot be of kind %s", Clean(s.Name, MaxName), k), "use "+list(s.Kinds))
 }
 
 func slotsWayOut(slots []Slot) string {

@@ -24,7 +24,8 @@ func ParseServer(s string) (Server, Findings) {
 		return Server{}, one(TooLong, "", s, "the SSH server's text is too long", "write [USER@]HOST[:PORT]")
 	}
 	if strings.Contains(s, "://") {
-		return Server{}, one(Malformed, "", s[:strings.Index(s, "://")+3], "the SSH server is not given as a URL", "write [USER@]HOST[:PORT]")
+		return Server{}, one(Malformed, "", s[:strings.Index(s, "://")+3], "the SSH server is not given as a URL",
+			"write [USER@]HOST[:PORT]")
 	}
 	v := Server{User: DefaultUser, Port: DefaultPort}
 	var fs Findings
@@ -51,12 +52,15 @@ func checkUser(u, field string) Findings {
 	const wayOut = `use letters, digits, \ @ . - _ and inner spaces, not beginning with -`
 	switch {
 	case u == "":
-		return one(Required, field, u, "nothing stands before the @", "put the user name there, or leave out the @ for "+DefaultUser)
+		return one(Required, field, u, "nothing stands before the @",
+			"put the user name there, or leave out the @ for "+DefaultUser)
 	case len(u) > maxUser:
-		return one(TooLong, field, u, fmt.Sprintf("the user name has %d bytes", len(u)), fmt.Sprintf("use at most %d", maxUser))
+		return one(TooLong, field, u, fmt.Sprintf("the user name has %d bytes", len(u)),
+			atMost(maxUser))
 	case strings.Contains(u, ":"):
 		name, _, _ := strings.Cut(u, ":")
-		return one(Malformed, field, name+":"+hidden, "a password has no place beside the user name", "leave out the colon and what follows; passwords go in by themselves")
+		return one(Malformed, field, name+":"+hidden, "a password has no place beside the user name",
+			"leave out the colon and what follows; passwords go in by themselves")
 	case u[0] == '-' || !userText(u):
 		return one(Malformed, field, u, quoted(u)+" is not a user name", wayOut)
 	}
@@ -95,7 +99,8 @@ func (v Server) Warnings() []string {
 	if v.User != DefaultUser {
 		return nil
 	}
-	return []string{"the tunnel logs in as root at " + v.Host + ": whoever holds its key or password there is root; better give it a user of its own (USER@HOST)"}
+	return []string{"the tunnel logs in as root at " + v.Host + ": whoever has its key or password is root there; " +
+		"better give it a user of its own (USER@HOST)"}
 }
 
 // check is R11-R13 for a server that is no text any more.

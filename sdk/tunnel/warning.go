@@ -34,16 +34,20 @@ func (m Mapping) warnings() []string {
 	case ReachGateway:
 		add("third parties get access: every host that can connect to the PBX can use its port %d", m.Local.Port)
 	case ExposeGateway:
-		add("third parties get access: every host that can connect to the SSH server can use its port %d", m.Remote.Port)
+		add("third parties get access: every host that can connect to the SSH server can use its port %d",
+			m.Remote.Port)
 	}
 	if m.Kind.Reaches() && 0 < m.Local.Port && m.Local.Port < privileged {
-		add("local port %d is below %d: the PBX opens it only with raised rights (root on Linux)", m.Local.Port, privileged)
+		add("local port %d is below %d: the PBX opens it only with raised rights (root on Linux)", m.Local.Port,
+			privileged)
 	}
 	if m.Kind.Exposes() && m.Remote.Port < privileged {
-		add("remote port %d is below %d: the SSH server opens it only with raised rights (root on Linux, Administrator or System on Windows)", m.Remote.Port, privileged)
+		add("remote port %d is below %d: the SSH server opens it only with raised rights "+
+			"(root on Linux, Administrator or System on Windows)", m.Remote.Port, privileged)
 	}
 	if m.Kind.Reaches() && resolved(m.Remote.Host) {
-		add("the target %s is a name: while the SSH server's resolver is silent, the whole tunnel stands still; better give its address", m.Remote.Host)
+		add("the target %s is a name: while the SSH server's resolver is silent, the whole tunnel stands still; "+
+			"better give its address", m.Remote.Host)
 	}
 	return ws
 }

@@ -34,7 +34,8 @@ func module(t *testing.T, name string, p tunnel.Policy) tunnel.Description {
 	return tunnel.Description{Name: name, Version: "1.0.0", Policy: p, Schema: schema, Slots: []tunnel.Slot{
 		{Name: "ldap", Title: "Directory", Kinds: reach, Spec: ":636", On: true},
 		{Name: "smb", Title: "Share", Kinds: reach, Spec: ":445"},
-		{Name: "metrics", Title: "Metrics", Kinds: []tunnel.Kind{tunnel.Expose, tunnel.ExposeGateway}, Spec: "9100:9100"},
+		{Name: "metrics", Title: "Metrics", Kinds: []tunnel.Kind{tunnel.Expose, tunnel.ExposeGateway},
+			Spec: "9100:9100"},
 	}}
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 
 	"github.com/culvert-pbx/culvert/sdk/settings"
@@ -124,7 +123,8 @@ func (s *state) add(t tunnel.Tunnel) error {
 		return fmt.Errorf("add %s: module %s is not installed: %w", t.Ref, t.Ref.Owner, tunnel.ErrNotFound)
 	}
 	if _, ok := s.made[t.Ref]; ok {
-		return tunnel.Findings{{Code: tunnel.Exists, Field: "name", Value: t.Ref.String(), Message: "there is a tunnel " + t.Ref.String() + " already"}}
+		return tunnel.Findings{{Code: tunnel.Exists, Field: "name", Value: t.Ref.String(),
+			Message: "there is a tunnel " + t.Ref.String() + " already"}}
 	}
 	t.Mappings = slices.Clone(t.Mappings)
 	tunnel.NameMappings(t.Mappings)
@@ -151,83 +151,12 @@ func (s *state) remove(ref tunnel.Ref) error {
 		return tunnel.Findings{tunnel.NotFoundFinding(ref)}
 	case !s.missing[ref.Owner]:
 		return tunnel.Findings{{
-			Code: tunnel.ManagedByModule, Field: "tunnel", Value: ref.String(), Message: ref.String() + " follows the settings of " + by.String(),
-			WayOut: "culvert config set " + by.String(),
+			Code: tunnel.ManagedByModule, Field: "tunnel", Value: ref.String(),
+			Message: ref.String() + " follows the settings of " + by.String(),
+			WayOut:  "culvert config set " + by.String(),
 		}}
 	}
 	c.declared = slices.DeleteFunc(slices.Clone(c.declared), func(d tunnel.Declaration) bool { return d.Ref == ref })
 	s.configurations[by] = c
 	return nil
-}
-
-// tunnels are all the tunnels that come of s, in the order of their names, and what hindered any.
-func (s *state) tunnels() ([]tunnel.Tunnel, tunnel.Findings) {
-	ts := slices.Collect(maps.Values(s.made))
-	var fs tunnel.Findings
-	for ref, c := range s.configurations {
-		m := s.modules[ref.Module]
-		sites := settings.Sites(m.Schema, c.settings)
-		for _, d := range c.declared {
-			site, ok := sites[d.Settings]
-			if !ok {
-				fs = append(fs, noSite(d))
-				continue
-			}
-			t, tfs := tunnel.Compute(d, ref.Name, m, site)
-			fs = append(fs, tfs...)
-			if t.Server != (tunnel.Server{}) {
-				t.Pin = tunnel.Pin{State: tunnel.PinNone}
-				ts = append(ts, t)
-			}
-		}
-	}
-	for i := range ts {
-		ts[i].Suspended = s.suspended[ts[i].Ref]
-	}
-	slices.SortFunc(ts, func(a, b tunnel.Tunnel) int { return a.Ref.Compare(b.Ref) })
-	return ts, fs
-}
-
-func noSite(d tunnel.Declaration) tunnel.Finding {
-	path := tunnel.Clean(d.Settings, 80)
-	return tunnel.Finding{
-		Code: tunnel.NotFound, Field: "settings", Value: path,
-		Message: fmt.Sprintf("the settings have no site %q", path), WayOut: "declare a site that the settings hold",
-	}
-}
-
-// check applies to a draft every rule that a change from former could break.
-func (s *state) check(former state) error {
-	now, fs := s.tunnels()
-	was, _ := former.tunnels()
-	for _, t := range now {
-		unchanged := func(o tunnel.Tunnel) bool {
-			return o.Ref == t.Ref && reflect.DeepEqual(o.Mappings, t.Mappings) && o.Server == t.Server
-		}
-		if slices.ContainsFunc(was, unchanged) {
-			continue
-		}
-		m := s.modules[t.Ref.Owner]
-		tfs := append(tunnel.Check(t), tunnel.CheckPolicy(t, m.Policy, m.Slots)...)
-		tfs = append(tfs, tunnel.Collisions(t, slices.Values(now))...)
-		fs = append(fs, t.InSettings(tfs)...)
-	}
-	return fs.Err()
-}
-
-// stand is the lifecycle rule with this state's circumstances.
-func (s *state) stand(t tunnel.Tunnel) tunnel.Wanted {
-	c := tunnel.Circumstances{Installed: true, Enabled: true}
-	if t.Ref.Owner != tunnel.Operator {
-		_, known := s.modules[t.Ref.Owner]
-		c.Installed, c.Enabled = known && !s.missing[t.Ref.Owner], false
-		for ref, conf := range s.configurations {
-			if ref.Module != t.Ref.Owner || t.Configuration != "" && ref.Name != t.Configuration {
-				continue
-			}
-			c.Enabled = c.Enabled || conf.enabled
-			c.Idle = max(c.Idle, ref.Name)
-		}
-	}
-	return tunnel.Stand(t, c)
 }

@@ -100,7 +100,8 @@ func slotsLimitTheMappings(t *testing.T, f Fixture) {
 		[]string{"reach ldap=1636:dc1.example.org:636", "reach-gateway smb=1445:445", "expose metrics=9100:9100"})
 	ok(t, declareSet(f, "adsync/default", declaration("adsync/default", "site", "metrics", "ldap")))
 	v := get(t, f, ref)
-	equal(t, "two slots", mappings(v.Tunnel), []string{"reach ldap=1636:dc1.example.org:636", "expose metrics=9100:9100"})
+	equal(t, "two slots", mappings(v.Tunnel), []string{"reach ldap=1636:dc1.example.org:636",
+		"expose metrics=9100:9100"})
 	equal(t, "slot", v.Mappings[0].Slot, "ldap")
 	equal(t, "statuses", len(v.Status.Mappings), 2)
 }

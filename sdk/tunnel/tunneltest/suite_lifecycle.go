@@ -15,7 +15,8 @@ func standing(t *testing.T, f Fixture, ref tunnel.Ref, state tunnel.State, reaso
 	t.Helper()
 	s := get(t, f, ref).Status
 	if s.State != state || s.Reason != reason || !strings.Contains(s.Remedy, remedy) {
-		t.Errorf("%s: got %s (%s) remedy %q, want %s (%s) with %q", ref, s.State, s.Reason, s.Remedy, state, reason, remedy)
+		t.Errorf("%s: got %s (%s) remedy %q, want %s (%s) with %q", ref, s.State, s.Reason, s.Remedy, state, reason,
+			remedy)
 	}
 	if state == tunnel.Connecting {
 		return
@@ -112,7 +113,8 @@ func statusIsWhatWasReported(t *testing.T, f Fixture) {
 	proved := time.Now().Add(-time.Minute).UTC().Truncate(time.Second)
 	up := tunnel.Status{
 		State: tunnel.Up, Since: proved, ServerVersion: "OpenSSH_9.2",
-		Mappings: []tunnel.MappingStatus{{Name: "ldap", State: tunnel.Up, ProvedAt: proved, Bound: tunnel.BoundLoopback, Connections: 3, BytesIn: 1 << 40}},
+		Mappings: []tunnel.MappingStatus{{Name: "ldap", State: tunnel.Up, ProvedAt: proved,
+			Bound: tunnel.BoundLoopback, Connections: 3, BytesIn: 1 << 40}},
 	}
 	f.Report(ref, up)
 	s := get(t, f, ref).Status
@@ -152,18 +154,21 @@ func resultsAreCopies(t *testing.T, f Fixture) {
 	slots := []string{"ldap"}
 	ok(t, declareSet(f, "adsync/berlin", declaration("adsync/berlin", "site", slots...)))
 	slots[0] = "smb"
-	ok(t, f.Configure(confRef(t, "adsync/berlin"), json.RawMessage(`{"site":{"server":"b.example.org","slots":{"smb":{"on":true}}}}`)))
+	ok(t, f.Configure(confRef(t, "adsync/berlin"),
+		json.RawMessage(`{"site":{"server":"b.example.org","slots":{"smb":{"on":true}}}}`)))
 	equal(t, "mappings", mappings(get(t, f, ref).Tunnel), []string{"reach ldap=:636"})
 }
 
 func reopeningKeepsEverything(t *testing.T, f Fixture) {
 	fingerprint := "MD5:19:5b:3f:4f:1c:eb:eb:59:ee:a4:28:9a:25:59:fe:db"
-	configured(t, f, "adsync/berlin", `{"base":"dc=x","site":{"server":"b.example.org","login":"password","password":"canary","fingerprint":"`+
-		fingerprint+`","slots":{"ldap":{"spec":"1636:636"},"smb":{"on":true}}}}`)
+	configured(t, f, "adsync/berlin",
+		`{"base":"dc=x","site":{"server":"b.example.org","login":"password","password":"canary","fingerprint":"`+
+			fingerprint+`","slots":{"ldap":{"spec":"1636:636"},"smb":{"on":true}}}}`)
 	ok(t, declareSet(f, "adsync/berlin", declaration("adsync/berlin", "site", "ldap")))
 	idle := declared(t, f, "adsync/rome", "r.example.org")
 	ok(t, f.Enable(confRef(t, "adsync/rome"), false))
-	office := made(t, "operator/office", "admin@[2001:db8::1]:2222", "reach-gateway", "a=1389:dc1.example.org:389", "expose", "b=192.0.2.7:80:10080")
+	office := made(t, "operator/office", "admin@[2001:db8::1]:2222", "reach-gateway", "a=1389:dc1.example.org:389",
+		"expose", "b=192.0.2.7:80:10080")
 	office.Comment = "Büro 2"
 	ok(t, f.AddTunnel(office))
 	ok(t, f.Suspend(office.Ref, true))
@@ -176,7 +181,8 @@ func reopeningKeepsEverything(t *testing.T, f Fixture) {
 	standing(t, f, idle, tunnel.Inactive, tunnel.NoConfiguration, "culvert config enable adsync/rome")
 	standing(t, f, office.Ref, tunnel.Disabled, tunnel.SuspendedReason, "culvert tunnel enable")
 	refused(t, f.AddTunnel(made(t, "operator/b", "s.example.org", "reach", "1636:1")), tunnel.ErrPortCollision)
-	refused(t, declareSet(f, "adsync/berlin", tunnel.Declaration{Ref: office.Ref, Settings: "site"}), tunnel.ErrNotOwner)
+	refused(t, declareSet(f, "adsync/berlin", tunnel.Declaration{Ref: office.Ref, Settings: "site"}),
+		tunnel.ErrNotOwner)
 	watch := follow(t, f.As("adsync"))
 	equal(t, "present", len(watch.synced(t)), 3)
 	ok(t, declareSet(f, "adsync/berlin", declaration("adsync/berlin", "site", "ldap")))

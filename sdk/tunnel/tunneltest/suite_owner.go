@@ -91,12 +91,15 @@ func aConfigurationTouchesItsOwn(t *testing.T, f Fixture) {
 	declared(t, f, "adsync/berlin", "berlin.example.org")
 	declared(t, f, "adsync/rome", "rome.example.org")
 	before := records(t, f)
-	for _, name := range []tunnel.Name{"rome.site", "berlin.sit", "berlin", "site", "", "berlin.site.site", "berlin.Site", "berlin.site\n"} {
+	for _, name := range []tunnel.Name{"rome.site", "berlin.sit", "berlin", "site", "", "berlin.site.site",
+		"berlin.Site", "berlin.site\n"} {
 		d := tunnel.Declaration{Ref: tunnel.Ref{Owner: "adsync", Name: name}, Settings: "site"}
 		refused(t, declareSet(f, "adsync/berlin", d), tunnel.ErrInvalid)
 	}
-	for _, path := range []string{"", ".", "site.", ".site", "Site", "site.server", "sites", "sites.nowhere", "base", "../site", strings.Repeat("a.", 5000) + "a"} {
-		d := tunnel.Declaration{Ref: tunnel.Ref{Owner: "adsync", Name: tunnel.SettingsName("berlin", path)}, Settings: path}
+	for _, path := range []string{"", ".", "site.", ".site", "Site", "site.server", "sites", "sites.nowhere",
+		"base", "../site", strings.Repeat("a.", 5000) + "a"} {
+		d := tunnel.Declaration{Ref: tunnel.Ref{Owner: "adsync", Name: tunnel.SettingsName("berlin", path)},
+			Settings: path}
 		if err := declareSet(f, "adsync/berlin", d); err == nil {
 			t.Errorf("a declaration of settings %.40q was taken", path)
 		}

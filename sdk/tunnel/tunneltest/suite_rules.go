@@ -19,7 +19,8 @@ func settingsChangeWithoutTheModule(t *testing.T, f Fixture) {
 		server   string
 		mappings []string
 	}{
-		{`{"site":{"server":"site.example.org","slots":{"smb":{"on":true}}}}`, "root@site.example.org", []string{"reach ldap=:636", "reach smb=:445"}},
+		{`{"site":{"server":"site.example.org","slots":{"smb":{"on":true}}}}`, "root@site.example.org",
+			[]string{"reach ldap=:636", "reach smb=:445"}},
 		{`{"site":{"server":"site.example.org","slots":{"ldap":{"on":false}}}}`, "root@site.example.org", nil},
 		{`{"site":{"server":"pbx@new.example.org:2222"}}`, "pbx@new.example.org:2222", []string{"reach ldap=:636"}},
 		{`{"site":{"server":"pbx@newer.example.org:2222"}}`, "pbx@newer.example.org:2222", []string{"reach ldap=:636"}},
@@ -44,7 +45,8 @@ func settingsChangeWithoutTheModule(t *testing.T, f Fixture) {
 
 func settingsThatDoNotFit(t *testing.T, f Fixture) {
 	declared(t, f, "adsync/default", "site.example.org")
-	ok(t, f.AddTunnel(made(t, "operator/office", "site.example.org", "reach-gateway", "a=1636:636", "expose", "b=9000:9100")))
+	ok(t, f.AddTunnel(made(t, "operator/office", "site.example.org", "reach-gateway", "a=1636:636", "expose",
+		"b=9000:9100")))
 	before := records(t, f)
 	for _, bad := range []struct {
 		doc   string
@@ -58,12 +60,18 @@ func settingsThatDoNotFit(t *testing.T, f Fixture) {
 		{`{"site":{"server":"s.example.org:99999"}}`, tunnel.OutOfRange, "site.server"},
 		{`{"site":{"server":"s.example.org","login":"magic"}}`, tunnel.Malformed, "site.login"},
 		{`{"site":{"server":"s.example.org","slots":{"ftp":{"on":true}}}}`, tunnel.UnknownKey, "site.slots.ftp"},
-		{`{"site":{"server":"s.example.org","slots":{"ldap":{"kind":"expose"}}}}`, tunnel.PolicyRefused, "site.slots.ldap.kind"},
-		{`{"site":{"server":"s.example.org","slots":{"ldap":{"spec":"0:389"}}}}`, tunnel.OutOfRange, "site.slots.ldap.spec"},
-		{`{"site":{"server":"s.example.org","slots":{"ldap":{"kind":"reach-gateway"}}}}`, tunnel.Required, "site.slots.ldap.spec"},
-		{`{"sites":{"rome":{"server":"r.example.org","slots":{"ldap":{"spec":"x"}}}}}`, tunnel.Malformed, "sites.rome.slots.ldap.spec"}, // though nobody declared it
-		{`{"site":{"server":"s.example.org","slots":{"ldap":{"spec":"1636:636"}}}}`, tunnel.PortCollision, "site.slots.ldap.spec"},
-		{`{"site":{"server":"Site.Example.org","slots":{"metrics":{"on":true}}}}`, tunnel.PortCollision, "site.slots.metrics.spec"},
+		{`{"site":{"server":"s.example.org","slots":{"ldap":{"kind":"expose"}}}}`, tunnel.PolicyRefused,
+			"site.slots.ldap.kind"},
+		{`{"site":{"server":"s.example.org","slots":{"ldap":{"spec":"0:389"}}}}`, tunnel.OutOfRange,
+			"site.slots.ldap.spec"},
+		{`{"site":{"server":"s.example.org","slots":{"ldap":{"kind":"reach-gateway"}}}}`, tunnel.Required,
+			"site.slots.ldap.spec"},
+		{`{"sites":{"rome":{"server":"r.example.org","slots":{"ldap":{"spec":"x"}}}}}`, tunnel.Malformed,
+			"sites.rome.slots.ldap.spec"}, // though nobody declared it
+		{`{"site":{"server":"s.example.org","slots":{"ldap":{"spec":"1636:636"}}}}`, tunnel.PortCollision,
+			"site.slots.ldap.spec"},
+		{`{"site":{"server":"Site.Example.org","slots":{"metrics":{"on":true}}}}`, tunnel.PortCollision,
+			"site.slots.metrics.spec"},
 	} {
 		err := f.Configure(confRef(t, "adsync/default"), json.RawMessage(bad.doc))
 		var fs tunnel.Findings
@@ -85,14 +93,20 @@ func collisionsOverAllOwners(t *testing.T, f Fixture) {
 		code bool
 	}{
 		{"same local port", made(t, "operator/a", "other.example.org", "reach", "x=1636:389"), true},
-		{"all addresses against loopback", made(t, "operator/b", "other.example.org", "reach-gateway", "x=1636:389"), true},
+		{"all addresses against loopback", made(t, "operator/b", "other.example.org", "reach-gateway",
+			"x=1636:389"), true},
 		{"another module", made(t, "hello/c", "other.example.org", "reach", "x=1636:389"), true},
-		{"remote port, other user and case", made(t, "operator/d", "bob@site.EXAMPLE.org", "expose", "x=9000:9100"), true},
-		{"remote port on all addresses", made(t, "operator/e", "bob@site.example.org", "expose-gateway", "x=9000:9100"), true},
-		{"other SSH port is another server", made(t, "operator/f", "site.example.org:2222", "expose", "x=9000:9100"), false},
+		{"remote port, other user and case", made(t, "operator/d", "bob@site.EXAMPLE.org", "expose", "x=9000:9100"),
+			true},
+		{"remote port on all addresses", made(t, "operator/e", "bob@site.example.org", "expose-gateway",
+			"x=9000:9100"), true},
+		{"other SSH port is another server", made(t, "operator/f", "site.example.org:2222", "expose",
+			"x=9000:9100"), false},
 		{"other server", made(t, "operator/g", "other.example.org", "expose", "x=9000:9100"), false},
-		{"same target, other local port (R46)", made(t, "operator/h", "site.example.org", "reach", "x=1637:636"), false},
-		{"one service, two remote ports (R45)", made(t, "operator/i", "site.example.org", "expose", "x=9100:9101"), false},
+		{"same target, other local port (R46)", made(t, "operator/h", "site.example.org", "reach", "x=1637:636"),
+			false},
+		{"one service, two remote ports (R45)", made(t, "operator/i", "site.example.org", "expose", "x=9100:9101"),
+			false},
 	} {
 		err := f.AddTunnel(c.add)
 		if !c.code {
