@@ -37,6 +37,7 @@ func TestWhatCannotRunIsListedWithItsReason(t *testing.T) {
 		{"prints", link, tunnel.BinaryBroken, `it wrote "welcome to \\x1b[31mprints" instead`},
 		{"other-contract", link, tunnel.ContractUnsupported, "99"},
 		{"foreign-address", link, tunnel.BinaryBroken, "foreign address"},
+		{"mute", link, tunnel.StartTimeout, "in time"},
 		{"misnamed", link, tunnel.NameMismatch, `calls itself "monitoring"`},
 		{"rude", link, tunnel.BinaryBroken, "on purpose"},
 		{"operator", link, tunnel.NameMismatch, "built-in owner"},
@@ -206,6 +207,9 @@ func TestWhatWasAcceptedIsNotKnownAnyMore(t *testing.T) {
 	r.run()
 	if m := r.is("hello", Accept, tunnel.NeedsAcceptance); !strings.Contains(m.Message, "damaged") {
 		t.Errorf("message %q", m.Message)
+	}
+	if err := r.Described(context.Background(), "hello"); !isUnusable(err, tunnel.NeedsAcceptance) {
+		t.Errorf("Described: %v", err)
 	}
 	before, after, err := r.Accept(context.Background(), "operator:0", "hello")
 	if err != nil || before.SHA256 != "" || after.Description.Version != "1.0.0" {

@@ -70,7 +70,7 @@ func (e *launchError) unusable() *unusable {
 	if e.Errno == 0 || slices.Contains(lastsNot, e.Errno) {
 		return &unusable{message: "it cannot be started: " + e.Message, remedy: "it is tried again"}
 	}
-	return &unusable{tunnel.BinaryBroken, "it cannot be executed: " + e.Message, "put a binary for this machine there"}
+	return &unusable{tunnel.BinaryBroken, "it cannot be executed: " + e.Message, "put a binary for this machine there, or install what it needs and restart the module"}
 }
 
 // launch restricts this process and becomes the plugin.

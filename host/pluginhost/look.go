@@ -29,6 +29,10 @@ func identityOf(st *unix.Stat_t) identity {
 	return identity{dev: st.Dev, ino: st.Ino, size: st.Size, modified: st.Mtim, changed: st.Ctim}
 }
 
+// settled reports whether the file was last touched so long ago that another change must show: the kernel's clock for
+// files ticks coarsely.
+func (i identity) settled() bool { return time.Since(time.Unix(i.changed.Unix())) > 2*time.Second }
+
 // Look looks at the plugin directory now. It waits for no process. Without the directory there are no modules. One that
 // is not safe or cannot be read is an error: what was known stays so, and nothing is started from it.
 func (h *Host) Look(ctx context.Context) error {
@@ -130,7 +134,9 @@ func (h *Host) inspect(ctx context.Context, d *directory, name string, before ha
 			now.sha, err = hash(ctx, f)
 		}
 		if err == nil {
-			h.hashes[name] = now
+			if now.identity.settled() {
+				h.hashes[name] = now
+			}
 			return found{there: true, sha: now.sha}, nil
 		}
 	}

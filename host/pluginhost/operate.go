@@ -70,6 +70,8 @@ func (h *Host) Described(ctx context.Context, name tunnel.Owner) error {
 			return true, notInstalled(name)
 		case m.found.problem != nil:
 			return true, m.unusable(m.found.problem)
+		case m.otherLocked():
+			return true, m.unusable(m.needsAcceptanceLocked())
 		case m.mute != nil:
 			return true, m.unusable(m.mute)
 		}

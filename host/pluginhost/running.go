@@ -170,15 +170,17 @@ func (r *running) handshakeFailure(err error) error {
 	}
 	const fromSDK = "put a module's binary there, built with this version's SDK"
 	switch {
-	case says("incompatible API version", "incompatible core API", "unsupported plugin protocol"):
+	case says("incompatible API version", "incompatible core API", "unsupported plugin protocol", "unknown service", "unknown method"):
 		return &unusable{tunnel.ContractUnsupported, "it speaks another version of the contract: " + tunnel.Clean(firstLine(text), 200), fromSDK}
 	case says("Failed to read any lines", "plugin exited before") || errors.Is(err, wire.ErrGone):
 		return r.endedEarly(fromSDK)
 	case says("Unrecognized remote plugin message"):
 		_, said, _ := strings.Cut(firstLine(text), ": ")
 		return &unusable{tunnel.BinaryBroken, fmt.Sprintf("it wrote %q instead of the handshake: nothing may be printed before Serve", tunnel.Clean(said, 100)), fromSDK}
+	case says("foreign address"):
+		return &unusable{tunnel.BinaryBroken, tunnel.Clean(firstLine(text), 200), fromSDK}
 	}
-	return &unusable{tunnel.BinaryBroken, "it does not behave like a module: " + tunnel.Clean(firstLine(text), 200), fromSDK}
+	return &unusable{tunnel.Crashed, "it could not be reached: " + tunnel.Clean(firstLine(text), 200), "see its log; it is tried again"}
 }
 
 func (r *running) endedEarly(remedy string) error {

@@ -61,7 +61,7 @@ func (h *Host) Modules() []Module {
 	return list
 }
 
-// Pid is the process of a module, 0 where none runs. One that is only starting counts.
+// Pid is the process of a module, 0 where none runs. One that is only starting, or only describes itself, is not yet its.
 func (h *Host) Pid(name tunnel.Owner) int {
 	m := h.lookup(name)
 	if m == nil {

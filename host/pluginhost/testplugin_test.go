@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,6 +41,13 @@ func serveTestPlugin() {
 			GRPCServer:       plugin.DefaultGRPCServer,
 		})
 		return
+	case "mute": // it listens and never answers
+		l, err := net.Listen("unix", os.Getenv("PLUGIN_UNIX_SOCKET_DIR")+"/plugin1")
+		if err != nil {
+			panic(err)
+		}
+		fmt.Printf("1|1|unix|%s|grpc|\n", l.Addr())
+		select {}
 	case "foreign-address":
 		fmt.Println("1|1|unix|/run/dbus/system_bus_socket|grpc|")
 		select {}
