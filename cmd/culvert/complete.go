@@ -40,6 +40,24 @@ func (a *app) completeTunnels(_ *cobra.Command, args []string, _ string) ([]cobr
 	})
 }
 
+// completeMappings offers the names of the mappings of the tunnel that the line names.
+func (a *app) completeMappings(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return a.complete(func(ctx context.Context, c *control.Client) (out []cobra.Completion, err error) {
+		ref, fs := tunnel.ParseRef(args[0])
+		if len(fs) > 0 {
+			return nil, fs
+		}
+		t, err := c.Tunnel(ctx, ref)
+		for _, m := range t.Mappings {
+			out = append(out, cobra.CompletionWithDesc(clean(m.Name), clean(m.Kind)))
+		}
+		return out, err
+	})
+}
+
 // completeConfigurations offers MODULE/NAME with its state, for the first argument.
 func (a *app) completeConfigurations(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {
@@ -54,11 +72,16 @@ func (a *app) completeConfigurations(_ *cobra.Command, args []string, _ string) 
 	})
 }
 
-// completeModules offers module names, for a flag or the first argument.
-func (a *app) completeModules(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+// completeModule offers module names for the first argument.
+func (a *app) completeModule(cmd *cobra.Command, args []string, text string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+	return a.completeModules(cmd, args, text)
+}
+
+// completeModules offers module names, for a flag.
+func (a *app) completeModules(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	return a.complete(func(ctx context.Context, c *control.Client) (out []cobra.Completion, err error) {
 		all, err := c.Modules(ctx)
 		for _, m := range all {

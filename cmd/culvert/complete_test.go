@@ -14,15 +14,16 @@ func TestCompletion(t *testing.T) {
 	b := newTestbed(t)
 	b.add("hello/x", "1389:389")
 	for line, want := range map[string]string{
-		"tunnel show ":          "hello/x\tconnecting",
-		"tunnel set hello/x ":   "",
-		"tunnel add ":           "hello/ office/ operator/",
-		"config show ":          "hello/default\trunning",
-		"config add ":           "hello/ office/",
-		"module log ":           "hello\tstopped office\tstopped",
-		"tunnel list --owner ":  "hello\tstopped office\tstopped",
-		"tunnel list --output ": "table json",
-		"module ":               "accept list log restart show",
+		"tunnel show ":               "hello/x\tconnecting",
+		"tunnel set hello/x ":        "",
+		"tunnel set hello/x --drop ": "reach-389\treach",
+		"tunnel add ":                "hello/ office/ operator/",
+		"config show ":               "hello/default\trunning",
+		"config add ":                "hello/ office/",
+		"module log ":                "hello\tstopped office\tstopped",
+		"tunnel list --owner ":       "hello\tstopped office\tstopped",
+		"tunnel list --output ":      "table json",
+		"module ":                    "accept list log restart show",
 	} {
 		args := append([]string{"__complete"}, strings.Split(line, " ")...)
 		r := b.run("", args...)

@@ -22,7 +22,7 @@ config).`,
 // onModule makes cmd take one module.
 func onModule(a *app, cmd *cobra.Command, run func(cmd *cobra.Command, name tunnel.Owner) error) *cobra.Command {
 	cmd.Args = needs("NAME")
-	cmd.ValidArgsFunction = a.completeModules
+	cmd.ValidArgsFunction = a.completeModule
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if fs := tunnel.CheckName(args[0], tunnel.MaxName); len(fs) > 0 {
 			return fs.At("NAME")

@@ -109,7 +109,7 @@ func atLeast(names ...string) cobra.PositionalArgs {
 
 // completeConfigOwners offers MODULE/ for a new configuration's name.
 func (a *app) completeConfigOwners(cmd *cobra.Command, args []string, text string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	found, directive := a.completeModules(cmd, args, text)
+	found, directive := a.completeModule(cmd, args, text)
 	for i, c := range found {
 		name, _, _ := strings.Cut(string(c), "\t")
 		found[i] = cobra.Completion(name + "/")

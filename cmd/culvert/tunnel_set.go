@@ -46,6 +46,8 @@ named go on. A new server or user needs the login anew.
 	cmd.Flags().StringArrayVar(&f.drop, "drop", nil, "remove the mapping of this NAME (again for more)")
 	cmd.Flags().StringArrayVar(&f.acceptWider, "accept-wider", nil, "let the server bind the remote port of this mapping wider than declared")
 	cmd.Flags().Uint64Var(&f.ifRevision, "if-revision", 0, "only if the tunnel still has this revision")
+	_ = cmd.RegisterFlagCompletionFunc("drop", a.completeMappings)
+	_ = cmd.RegisterFlagCompletionFunc("accept-wider", a.completeMappings)
 	f.login.register(cmd)
 	f.mappings.register(cmd)
 	return cmd

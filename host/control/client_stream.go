@@ -72,6 +72,9 @@ func (m message) as(v any) error {
 			return err
 		}
 		e.Status = http.StatusInternalServerError
+		if len(e.Findings) > 0 {
+			e.Status = Refusal(e.Findings).Status
+		}
 		return e
 	}
 	return json.Unmarshal(m.data, v)

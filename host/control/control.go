@@ -43,7 +43,7 @@ const (
 	maxBody       = 1 << 20
 	maxHeader     = 16 << 10
 	headerTimeout = 5 * time.Second
-	readTimeout   = 20 * time.Second
+	readTimeout   = 30 * time.Second
 	idleTimeout   = 2 * time.Minute
 	drainTimeout  = 3 * time.Second
 )
@@ -52,6 +52,7 @@ const (
 type Server struct {
 	Config
 	heartbeat time.Duration
+	refusals  refusals
 	closing   chan struct{} // closed when streams shall end
 }
 

@@ -63,14 +63,15 @@ func many[T any](s *Server, w http.ResponseWriter, r *http.Request, name string,
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Cache-Control", "no-store")
-	return writeLines(json.NewEncoder(w), read(r.Context()))
+	return writeLines(w, read(r.Context()))
 }
 
 // writeLines writes a line each. After the first line an error can only be shown by breaking the answer off.
-func writeLines[T any](out *json.Encoder, all iter.Seq2[T, error]) error {
-	begun := false
+func writeLines[T any](w http.ResponseWriter, all iter.Seq2[T, error]) error {
+	begun, out := false, json.NewEncoder(w)
 	for v, err := range all {
 		if err == nil {
+			allow(w)
 			err = out.Encode(v)
 		}
 		if err != nil && !begun {

@@ -17,6 +17,7 @@ const tokenHeader = "Culvert-Token"
 // writes the error of whoever refuses.
 func (s *Server) guard(r route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		allow(w)
 		err := s.admit(req)
 		if err == nil {
 			err = r.handle(s, w, req)
@@ -29,6 +30,11 @@ func (s *Server) guard(r route) http.Handler {
 			s.Log.Info("request", "by", by(req), "method", req.Method, "path", tunnel.Clean(req.URL.Path, 200))
 		}
 	})
+}
+
+// allow gives the reader of an answer writeTimeout from now on.
+func allow(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout)) // the server's own writers can
 }
 
 // admit checks who calls, before anything of the request is looked at.
@@ -52,8 +58,11 @@ func (s *Server) admit(req *http.Request) error {
 func (s *Server) refuseModule(owner tunnel.Owner, req *http.Request) error {
 	what := req.Method + " " + tunnel.Clean(req.URL.Path, 120)
 	message := fmt.Sprintf("module %s is not an operator: it asked the control API for %s", owner, what)
-	s.Tell(tunnel.Event{Time: time.Now(), Type: tunnel.Refused, Actor: "module:" + string(owner), Subject: string(owner), Message: message,
-		Fields: map[string]string{"request": what}})
+	now := time.Now()
+	if due, silent := s.refusals.note(owner, now); due {
+		s.Tell(tunnel.Event{Time: now, Type: tunnel.Refused, Actor: "module:" + string(owner), Subject: string(owner),
+			Message: message + silent, Fields: map[string]string{"request": what}})
+	}
 	return &Error{Status: http.StatusForbidden, Code: codeRefused, Message: message,
 		Hint: "a module declares tunnels over the SDK, under its own name"}
 }

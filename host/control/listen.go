@@ -60,6 +60,7 @@ func Listen(socket string) (l net.Listener, token string, err error) {
 // listener takes token and lock along when it closes.
 type listener struct {
 	*net.UnixListener
+	crowd crowd
 	token string
 	lock  *os.File
 }
@@ -75,7 +76,11 @@ func (l *listener) Close() error {
 
 // ownDirectory makes dir if it is absent and refuses one in which others could put a socket or token of theirs.
 func ownDirectory(dir string) error {
-	if err := os.Mkdir(dir, 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
+	err := os.Mkdir(dir, 0o750)
+	if err == nil {
+		err = os.Chmod(dir, 0o750) // whatever the umask
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("directory of the control socket: %w; make it, or choose another --socket", err)
 	}
 	info, err := os.Stat(dir)

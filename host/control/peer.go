@@ -19,9 +19,13 @@ func (p peer) actor() string { return fmt.Sprintf("operator:%d", p.uid) }
 
 type peerKey struct{}
 
-// withPeer keeps the connection's peer in its context.
+// withPeer keeps the connection's peer in its context. On a connection that Listen's listener did not accept it is
+// unknown.
 func withPeer(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(ctx, peerKey{}, peerOf(c))
+	if c, ok := c.(*counted); ok {
+		ctx = context.WithValue(ctx, peerKey{}, c.peer)
+	}
+	return ctx
 }
 
 // peerFrom is the peer of the connection a request came on, not ok where it is unknown.
@@ -30,12 +34,8 @@ func peerFrom(ctx context.Context) peer {
 	return p
 }
 
-func peerOf(c net.Conn) peer {
-	u, ok := c.(*net.UnixConn)
-	if !ok {
-		return peer{}
-	}
-	raw, err := u.SyscallConn()
+func peerOf(c *net.UnixConn) peer {
+	raw, err := c.SyscallConn()
 	if err != nil {
 		return peer{}
 	}

@@ -1,0 +1,75 @@
+package control_test
+
+import (
+	"net"
+	"testing"
+	"time"
+)
+
+// One process cannot use up the daemon's descriptors, and what it lets go of can be used again.
+func TestOneProcessCannotTakeAllConnections(t *testing.T) {
+	d, c := start(t)
+	var all []net.Conn
+	closeAll := func() {
+		for _, x := range all {
+			x.Close()
+		}
+		all = nil
+	}
+	defer closeAll()
+	refused := false
+	for range 100 {
+		x, err := net.Dial("unix", d.Socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, x)
+		x.SetReadDeadline(time.Now().Add(30 * time.Millisecond))
+		var b [1]byte
+		_, err = x.Read(b[:])
+		if ne, ok := err.(net.Error); !ok || !ne.Timeout() {
+			refused = true
+			break
+		}
+	}
+	if !refused {
+		t.Error("100 connections of one process stand")
+	}
+	closeAll()
+	for end := time.Now().Add(patience); ; {
+		_, err := c.Version(t.Context())
+		if err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Whoever sends half a request is not waited for.
+func TestHalfARequest(t *testing.T) {
+	d, _ := start(t)
+	x, err := net.Dial("unix", d.Socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	if _, err := x.Write([]byte("GET /v1/status HTTP/1.1\r\nHost: x\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	x.SetReadDeadline(time.Now().Add(patience))
+	began := time.Now()
+	var b [512]byte
+	for {
+		if _, err := x.Read(b[:]); err != nil {
+			if ne, ok := err.(net.Error); ok && ne.Timeout() {
+				t.Error("still waited for")
+			}
+			break
+		}
+	}
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("took %s", took)
+	}
+}
