@@ -31,11 +31,11 @@ func (k *keeper) attempt(ctx context.Context, o order, alive func(), rearrange <
 		}
 	})
 	served := false
-	err = k.config.Engine.Run(ctx, k.plan(t, cred), func(ctx context.Context, l Link) error {
+	err = k.config.Engine.Run(ctx, k.plan(t, cred), func(standing context.Context, l Link) error {
 		served = true
 		alive()
-		err := k.serve(ctx, l, rearrange)
-		k.lost(o, err)
+		err := k.serve(standing, l, rearrange)
+		k.lost(ctx, o, err)
 		return err
 	})
 	end := k.explain(err, served)
@@ -62,17 +62,17 @@ func (k *keeper) plan(t tunnel.Tunnel, cred tunnel.Credential) Attempt {
 	}
 }
 
-// lost says that the link of o is gone: it broke, or was given up for what is wanted now.
-func (k *keeper) lost(o order, err error) {
-	k.standing.unlinked()
+// lost says that the link of o is gone: it broke, or was given up for what is wanted now. At the end of all there is
+// nothing to say.
+func (k *keeper) lost(ctx context.Context, o order, err error) {
 	now := k.order()
 	switch {
-	case !now.supersedes(o):
+	case now.supersedes(o):
+		k.standing.follow(now.wanted)
+	case ctx.Err() != nil:
+		k.standing.end()
+	default:
 		k.standing.failed(tunnel.Connecting, k.explain(err, true), time.Time{})
-	case now.wanted.Active:
-		k.standing.begin()
-	case !now.wanted.Gone:
-		k.standing.rest(now.wanted)
 	}
 }
 

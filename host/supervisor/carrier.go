@@ -12,6 +12,7 @@ const (
 	applyFirst  = 2 * time.Second
 	applyMost   = 15 * time.Second
 	targetAgain = 30 * time.Second
+	moduleAgain = 2 * time.Second // a module's own socket: to try costs nobody anything
 )
 
 // carrier carries one mapping on one link: it makes it listen, proves it again and again and tells the standing.
@@ -43,8 +44,9 @@ func (c *carrier) leave(ctx context.Context) {
 	c.withdraw(ctx)
 }
 
+// withdraw takes the mapping off the link.
 func (c *carrier) withdraw(ctx context.Context) {
-	c.k.standing.note(func() { c.m.applied = false })
+	c.k.standing.note(func() { c.m.withdrawn(c.link) })
 	err := c.k.ask(ctx, patience, func(ctx context.Context) error { return c.link.Withdraw(ctx, c.m.Name) })
 	if err != nil && ctx.Err() == nil {
 		c.k.log.Warn("withdraw a mapping", "mapping", c.m.Name, "error", err)
@@ -154,6 +156,9 @@ func (c *carrier) target(ctx context.Context) {
 		return
 	}
 	c.due = time.Now().Add(targetAgain)
+	if c.m.Kind.Exposes() && c.m.Private() {
+		c.due = time.Now().Add(moduleAgain)
+	}
 	err := c.k.ask(ctx, patience, func(ctx context.Context) error { return c.link.Target(ctx, c.m.Name) })
 	if ctx.Err() != nil {
 		return

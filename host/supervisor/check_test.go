@@ -100,7 +100,7 @@ func TestACheckTellsEachStep(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			play(t, func(s *stage) {
+			play(t, func(t *testing.T, s *stage) {
 				s.engine.connect, s.engine.shape = through("", nil), c.shape
 				if c.connect != nil {
 					s.engine.connect = c.connect
@@ -124,9 +124,9 @@ func TestACheckTellsEachStep(t *testing.T) {
 }
 
 func TestACheckEndsWithItsContext(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.engine.connect = func(ctx context.Context, _ Attempt) error { return silence(ctx) }
-		ctx, cancel := context.WithTimeout(s.t.Context(), time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := s.sup.Check(ctx, Trial{}, func(TrialStep) {})
 		if !errors.Is(err, context.DeadlineExceeded) {
@@ -136,7 +136,7 @@ func TestACheckEndsWithItsContext(t *testing.T) {
 }
 
 func TestALinkThatBreaksDuringACheckFailsTheStepItWasIn(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.engine.connect = through("", nil)
 		s.engine.shape = func(l *fakeLink) {
 			l.proof = func(context.Context, string) error {

@@ -371,7 +371,7 @@ type stage struct {
 }
 
 // play runs a story in virtual time and ends the supervisor after it.
-func play(t *testing.T, story func(s *stage)) {
+func play(t *testing.T, story func(t *testing.T, s *stage)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := &stage{t: t, source: newFakeSource(), engine: &fakeEngine{}}
@@ -385,7 +385,7 @@ func play(t *testing.T, story func(s *stage)) {
 		done := make(chan error, 1)
 		go func() { done <- s.sup.Run(ctx) }()
 		s.end = sync.OnceValue(func() error { cancel(); return <-done })
-		story(s)
+		story(t, s)
 		if err := s.end(); err != nil {
 			t.Errorf("Run: %v", err)
 		}

@@ -49,29 +49,26 @@ func newKeeper(c Config, g *gate, ref tunnel.Ref) *keeper {
 }
 
 // want tells the keeper what shall be.
-func (k *keeper) want(w tunnel.Wanted) {
-	k.mu.Lock()
-	k.now.wanted = w
-	k.mu.Unlock()
-	if !w.Gone {
-		k.standing.arrange(w.Tunnel.Mappings)
-	}
-	poke(k.changed)
-}
+func (k *keeper) want(w tunnel.Wanted) { k.give(func(o *order) { o.wanted = w }) }
 
-// restart asks for a new link at once. The present one no longer counts when it returns.
-func (k *keeper) restart() {
+// restart asks for a new link at once, where the tunnel is active.
+func (k *keeper) restart() { k.give(func(o *order) { o.restarts++ }) }
+
+// give changes the order. A link that it supersedes does not count from now on.
+func (k *keeper) give(change func(*order)) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.now.wanted.Active {
-		return
+	old := k.now
+	change(&k.now)
+	if k.now.supersedes(old) {
+		k.standing.supersede(k.now.wanted)
+	} else {
+		k.standing.arrange(k.now.wanted.Tunnel.Mappings)
 	}
-	k.now.restarts++
-	k.standing.unlinked()
-	k.standing.begin()
 	poke(k.changed)
 }
 
+// order is what the keeper is to do now.
 func (k *keeper) order() order {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -91,7 +88,7 @@ func (k *keeper) run(ctx context.Context) {
 			k.keep(ctx, o)
 			continue
 		}
-		k.standing.rest(o.wanted)
+		k.standing.follow(o.wanted)
 		select {
 		case <-k.changed:
 		case <-ctx.Done():
@@ -110,7 +107,7 @@ func (k *keeper) keep(ctx context.Context, o order) {
 		defer cancel()
 		k.follow(ctx, o, rearrange)
 	})
-	k.standing.begin()
+	k.standing.follow(o.wanted)
 	_ = retry.Run(ctx, func(ctx context.Context, alive func()) error {
 		return k.attempt(ctx, o, alive, rearrange)
 	}, retry.Loop{Policy: pace(), Waiting: k.waiting})

@@ -34,7 +34,7 @@ func always(r tunnel.Reason) func(context.Context, Attempt) error {
 }
 
 func TestATunnelIsUpWhenEveryMappingIsProved(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.source.want(active(office, 1, ldap, http))
 		s.pass(0)
 		now := s.expect(office, tunnel.Up, "")
@@ -55,7 +55,7 @@ func TestATunnelIsUpWhenEveryMappingIsProved(t *testing.T) {
 func TestAnUnreachableServerIsTriedEveryThreeSeconds(t *testing.T) {
 	for _, reason := range []tunnel.Reason{tunnel.Unreachable, tunnel.UnknownHost, tunnel.NameLookupFailed} {
 		t.Run(string(reason), func(t *testing.T) {
-			play(t, func(s *stage) {
+			play(t, func(t *testing.T, s *stage) {
 				s.engine.connect = always(reason)
 				began := time.Now()
 				s.source.want(active(office, 1, ldap))
@@ -82,7 +82,7 @@ func TestAnUnreachableServerIsTriedEveryThreeSeconds(t *testing.T) {
 }
 
 func TestAServerThatHangsUpIsTriedWithBackoffForEver(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.engine.connect = always(tunnel.HandshakeClosed)
 		s.source.want(active(office, 1, ldap))
 		s.pass(10 * time.Minute)
@@ -102,7 +102,7 @@ func TestAServerThatHangsUpIsTriedWithBackoffForEver(t *testing.T) {
 }
 
 func TestARefusedLoginWaitsTwiceAsLongEachTime(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.engine.connect = always(tunnel.LoginRefused)
 		s.source.want(active(office, 1, ldap))
 		s.pass(time.Second)
@@ -124,7 +124,7 @@ func TestARefusedLoginWaitsTwiceAsLongEachTime(t *testing.T) {
 func TestWhatBlocksIsTriedAtOnceAfterAChange(t *testing.T) {
 	for _, reason := range []tunnel.Reason{tunnel.LoginRefused, tunnel.HostKeyMismatch} {
 		t.Run(string(reason), func(t *testing.T) {
-			play(t, func(s *stage) {
+			play(t, func(t *testing.T, s *stage) {
 				s.engine.connect = always(reason)
 				s.source.want(active(office, 1, ldap))
 				s.pass(10 * time.Second)
@@ -139,7 +139,7 @@ func TestWhatBlocksIsTriedAtOnceAfterAChange(t *testing.T) {
 }
 
 func TestAChangedHostKeyIsShownAndNeverTriedAgain(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		other := tunnel.Pin{KeyType: "ssh-ed25519", Fingerprint: "SHA256:other"}
 		s.engine.connect = func(context.Context, Attempt) error {
 			return &fakeError{Failure{Reason: tunnel.HostKeyMismatch, Message: "another key", Shown: other}}
@@ -159,7 +159,7 @@ func TestAChangedHostKeyIsShownAndNeverTriedAgain(t *testing.T) {
 }
 
 func TestAMissingSecretBlocksBeforeAnyAttempt(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.source.credential = &tunnel.StatusError{Ref: office, State: tunnel.Blocked, Reason: tunnel.SecretMissing, Message: "no password"}
 		s.source.want(active(office, 1, ldap))
 		s.pass(24 * time.Hour)
@@ -171,7 +171,7 @@ func TestAMissingSecretBlocksBeforeAnyAttempt(t *testing.T) {
 }
 
 func TestASteadyLinkReconnectsAtOnce(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.source.want(active(office, 1, ldap))
 		s.pass(10 * time.Second)
 		broke := time.Now()
@@ -194,7 +194,7 @@ func TestASteadyLinkReconnectsAtOnce(t *testing.T) {
 }
 
 func TestBreaksInARowAreNeverFarApart(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.engine.shape = func(l *fakeLink) {
 			go func() {
 				select {
@@ -225,7 +225,7 @@ func TestBreaksInARowAreNeverFarApart(t *testing.T) {
 }
 
 func TestTheLastFailureStaysInSightWhileARetryRuns(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.engine.connect = always(tunnel.HandshakeTimeout)
 		s.source.want(active(office, 1, ldap))
 		s.pass(0)
@@ -244,7 +244,7 @@ func TestTheLastFailureStaysInSightWhileARetryRuns(t *testing.T) {
 }
 
 func TestARetryThatReachesNobodyIsToldOnlyWhenItLasts(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.engine.connect = always(tunnel.Unreachable)
 		s.source.want(active(office, 1, ldap))
 		s.pass(time.Minute)
@@ -260,7 +260,7 @@ func TestARetryThatReachesNobodyIsToldOnlyWhenItLasts(t *testing.T) {
 }
 
 func TestTheMessageTellsTheStageOfAFreshAttempt(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.engine.connect = func(_ context.Context, a Attempt) error {
 			for _, at := range []Stage{StageName, StageTCP, StageHostKey, StageLogin} {
 				a.Stage(Step{Stage: at})
@@ -290,7 +290,7 @@ func TestTheMessageTellsTheStageOfAFreshAttempt(t *testing.T) {
 }
 
 func TestEightHandshakesAtATimePerServer(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.engine.connect = func(ctx context.Context, _ Attempt) error {
 			time.Sleep(time.Second)
 			return ctx.Err()
@@ -316,7 +316,7 @@ func TestEightHandshakesAtATimePerServer(t *testing.T) {
 }
 
 func TestRestartMakesANewLinkAndAsksTheTargetsAgain(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.source.want(active(office, 1, ldap))
 		s.pass(time.Second)
 		if err := s.sup.Restart(office); err != nil {
@@ -335,7 +335,7 @@ func TestRestartMakesANewLinkAndAsksTheTargetsAgain(t *testing.T) {
 
 func TestRestartEndsAnyWait(t *testing.T) {
 	for _, reason := range []tunnel.Reason{tunnel.HostKeyMismatch, tunnel.LoginRefused, tunnel.Unreachable} {
-		play(t, func(s *stage) {
+		play(t, func(t *testing.T, s *stage) {
 			s.engine.connect = always(reason)
 			s.source.want(active(office, 1))
 			s.pass(time.Second)
@@ -351,7 +351,7 @@ func TestRestartEndsAnyWait(t *testing.T) {
 }
 
 func TestRestartOfWhatDoesNotRun(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		if err := s.sup.Restart(office); !errors.Is(err, tunnel.ErrNotFound) {
 			t.Errorf("no such tunnel: %v", err)
 		}
@@ -375,7 +375,7 @@ func disabled(ref tunnel.Ref, ms ...tunnel.Mapping) tunnel.Wanted {
 }
 
 func TestWhatIsNoLongerWantedComesDownAtOnce(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.source.want(active(office, 1, ldap))
 		s.pass(time.Minute)
 		s.source.want(disabled(office, ldap))
@@ -397,7 +397,7 @@ func TestWhatIsNoLongerWantedComesDownAtOnce(t *testing.T) {
 }
 
 func TestATunnelThatComesBackWaitsUntilItsPredecessorIsGone(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.engine.closing = time.Second
 		s.source.want(active(office, 1, ldap))
 		s.pass(time.Minute)
@@ -412,7 +412,7 @@ func TestATunnelThatComesBackWaitsUntilItsPredecessorIsGone(t *testing.T) {
 }
 
 func TestAGoneTunnelLeavesNothing(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.source.want(active(office, 1, ldap))
 		s.pass(0)
 		s.source.want(tunnel.Wanted{Tunnel: tunnel.Tunnel{Ref: office}, Gone: true})
@@ -424,7 +424,7 @@ func TestAGoneTunnelLeavesNothing(t *testing.T) {
 }
 
 func TestAChangeOfServerMakesANewLink(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.source.want(active(office, 1, ldap))
 		s.pass(time.Second)
 		moved := active(office, 2, ldap)
@@ -439,7 +439,7 @@ func TestAChangeOfServerMakesANewLink(t *testing.T) {
 }
 
 func TestAllLinksCloseTogetherAtTheEnd(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.engine.closing = 5 * time.Second
 		for _, name := range []tunnel.Name{"a", "b", "c", "d"} {
 			s.source.want(active(tunnel.Ref{Owner: tunnel.Operator, Name: name}, 1, ldap))

@@ -103,10 +103,10 @@ func (m *mapping) count(l Link) {
 	}
 }
 
-// unlinked notes that link l is gone: what it carried stays counted.
-func (m *mapping) unlinked(l Link) {
+// withdrawn notes that the link carries the mapping no more; what it carried stays counted.
+func (m *mapping) withdrawn(l Link) {
 	m.count(l)
 	m.pastIn, m.pastOut = m.pastIn+m.in, m.pastOut+m.out
 	m.open, m.in, m.out = 0, 0, 0
-	m.verdicts = verdicts{}
+	m.applied = false
 }

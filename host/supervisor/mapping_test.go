@@ -32,7 +32,7 @@ func (s *stage) expectMapping(name string, state tunnel.State, reason tunnel.Rea
 }
 
 func TestIdleMappingsAreProvedEveryTenSecondsAndTheirServicesLeftAlone(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		began := time.Now()
 		s.source.want(active(office, 1, ldap, http))
 		s.pass(65 * time.Second)
@@ -56,7 +56,7 @@ func TestIdleMappingsAreProvedEveryTenSecondsAndTheirServicesLeftAlone(t *testin
 }
 
 func TestAFailedProofIsAskedForEveryTwoSecondsUntilItHolds(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		began := time.Now()
 		s.shaped(func(l *fakeLink) {
 			l.proof = func(_ context.Context, name string) error {
@@ -82,7 +82,7 @@ func TestAFailedProofIsAskedForEveryTwoSecondsUntilItHolds(t *testing.T) {
 }
 
 func TestASilentProofIsAFailureAfterEightSecondsAndALateAnswerCountsAtOnce(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		began := time.Now()
 		s.shaped(func(l *fakeLink) {
 			l.proof = func(ctx context.Context, _ string) error {
@@ -108,7 +108,7 @@ func TestASilentProofIsAFailureAfterEightSecondsAndALateAnswerCountsAtOnce(t *te
 }
 
 func TestATargetThatRefusedIsOpenedAgainEveryThirtySeconds(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		began := time.Now()
 		s.shaped(func(l *fakeLink) {
 			l.target = func(context.Context, string) error {
@@ -138,7 +138,7 @@ func TestATargetThatRefusedIsOpenedAgainEveryThirtySeconds(t *testing.T) {
 }
 
 func TestASilentTargetIsUnreachable(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.shaped(func(l *fakeLink) {
 			l.target = func(ctx context.Context, _ string) error { return silence(ctx) }
 		})
@@ -151,7 +151,7 @@ func TestASilentTargetIsUnreachable(t *testing.T) {
 }
 
 func TestConnectionsOfOthersProveATarget(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.shaped(func(l *fakeLink) {
 			l.target = func(context.Context, string) error { return fail(tunnel.TargetRefused) }
 		})
@@ -169,13 +169,13 @@ func TestConnectionsOfOthersProveATarget(t *testing.T) {
 }
 
 func TestAServiceThatDoesNotTakeAConnectionIsDownAndOpenedAtOnce(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		began := time.Now()
 		s.source.want(active(office, 1, http))
 		s.pass(35 * time.Second)
 		l := s.engine.link(0)
 		l.script(func() { l.target = func(context.Context, string) error { return fail(tunnel.TargetRefused) } })
-		if _, err := s.engine.plans[0].DialLocal(s.t.Context(), http); err == nil {
+		if _, err := s.engine.plans[0].DialLocal(t.Context(), http); err == nil {
 			t.Fatal("the stage has no service to dial")
 		}
 		s.pass(0)
@@ -190,7 +190,7 @@ func TestAServiceThatDoesNotTakeAConnectionIsDownAndOpenedAtOnce(t *testing.T) {
 }
 
 func TestAForbiddenProofLeavesTheMappingUnproved(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.shaped(func(l *fakeLink) {
 			l.proof = func(_ context.Context, name string) error {
 				if name == "http" {
@@ -211,7 +211,7 @@ func TestAForbiddenProofLeavesTheMappingUnproved(t *testing.T) {
 }
 
 func TestAHeldPortIsAskedForAgainAndOthersNoticeNothing(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		began := time.Now()
 		s.shaped(func(l *fakeLink) {
 			l.apply = func(_ context.Context, m tunnel.Mapping) error {
@@ -239,7 +239,7 @@ func TestAHeldPortIsAskedForAgainAndOthersNoticeNothing(t *testing.T) {
 }
 
 func TestAPortThatAStrangerSharesIsGivenBackAndAskedForAnew(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		began := time.Now()
 		s.shaped(func(l *fakeLink) {
 			l.proof = func(context.Context, string) error {
@@ -277,7 +277,7 @@ func TestALyingServerIsNeverUp(t *testing.T) {
 	}
 	for name, lie := range liars {
 		t.Run(name, func(t *testing.T) {
-			play(t, func(s *stage) {
+			play(t, func(t *testing.T, s *stage) {
 				s.shaped(lie)
 				s.source.want(active(office, 1, http))
 				s.pass(5 * time.Minute)
@@ -293,7 +293,7 @@ func TestALyingServerIsNeverUp(t *testing.T) {
 }
 
 func TestATunnelWithoutMappingsIsUpWhenItsLinkAnswers(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.shaped(func(l *fakeLink) {
 			l.keepalive = func(context.Context) error { time.Sleep(time.Second); return nil }
 		})
@@ -306,7 +306,7 @@ func TestATunnelWithoutMappingsIsUpWhenItsLinkAnswers(t *testing.T) {
 }
 
 func TestASilentServerIsBusyAndRecovers(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		began := time.Now()
 		s.shaped(func(l *fakeLink) {
 			l.keepalive = func(ctx context.Context) error {
@@ -331,7 +331,7 @@ func TestASilentServerIsBusyAndRecovers(t *testing.T) {
 }
 
 func TestALinkIsReplacedAfterAMinuteWithoutAnswer(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.source.want(active(office, 1, ldap))
 		s.pass(5 * time.Second)
 		l, began := s.engine.link(0), s.engine.attempts[0]
@@ -347,7 +347,7 @@ func TestALinkIsReplacedAfterAMinuteWithoutAnswer(t *testing.T) {
 }
 
 func TestAChangedMappingLeavesItsNeighboursAlone(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.source.want(active(office, 1, ldap, http))
 		s.pass(5 * time.Second)
 		moved := http
@@ -378,7 +378,7 @@ func TestAChangedMappingLeavesItsNeighboursAlone(t *testing.T) {
 }
 
 func TestANewMappingIsNotUpBeforeItIsProved(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.source.want(active(office, 1, ldap))
 		s.pass(5 * time.Second)
 		l := s.engine.link(0)
@@ -394,7 +394,7 @@ func TestANewMappingIsNotUpBeforeItIsProved(t *testing.T) {
 }
 
 func TestAPortPassesFromOneMappingToAnother(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		ports := map[int]string{}
 		s.shaped(func(l *fakeLink) {
 			l.apply = func(_ context.Context, m tunnel.Mapping) error {
@@ -419,7 +419,7 @@ func TestAPortPassesFromOneMappingToAnother(t *testing.T) {
 }
 
 func TestOneSlowMappingKeepsTheTunnelConnecting(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.shaped(func(l *fakeLink) {
 			l.target = func(_ context.Context, name string) error {
 				if name == "ldap" {
@@ -438,7 +438,7 @@ func TestOneSlowMappingKeepsTheTunnelConnecting(t *testing.T) {
 }
 
 func TestWhatALinkCarriedStaysCounted(t *testing.T) {
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.source.want(active(office, 1, ldap))
 		s.pass(15 * time.Second)
 		for i, want := range []uint64{100, 200} {
@@ -456,7 +456,7 @@ func TestWhatALinkCarriedStaysCounted(t *testing.T) {
 func TestWhereAMappingIsBound(t *testing.T) {
 	gateway := ldap
 	gateway.Name, gateway.Kind, gateway.Local.Port = "gateway", tunnel.ReachGateway, 2389
-	play(t, func(s *stage) {
+	play(t, func(t *testing.T, s *stage) {
 		s.source.want(active(office, 1, ldap, gateway, http))
 		s.pass(0)
 		now := s.expect(office, tunnel.Up, "")
@@ -473,6 +473,61 @@ func TestWhereAMappingIsBound(t *testing.T) {
 		s.pass(0)
 		if now := s.source.now(office); len(now.Warnings) != 0 {
 			t.Errorf("warnings %q without anything exposed", now.Warnings)
+		}
+	})
+}
+
+func TestWhatAMappingCarriedStaysCountedWhenItsPortIsAskedForAnew(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.source.want(active(office, 1, http))
+		s.pass(5 * time.Second)
+		l := s.engine.link(0)
+		l.script(func() {
+			l.mappings["http"].out = 100
+			l.proof = func(context.Context, string) error { return fail(tunnel.RemotePortHeld) }
+		})
+		s.pass(6 * time.Second)
+		l.script(func() { l.proof = nil })
+		s.pass(6 * time.Second)
+		if m := s.expectMapping("http", tunnel.Up, ""); m.BytesOut != 100 {
+			t.Errorf("mapping %+v", m)
+		}
+	})
+}
+
+func TestAModuleThatListensLateIsFoundAtOnce(t *testing.T) {
+	metrics := tunnel.Mapping{Name: "metrics", Kind: tunnel.Expose, Remote: tunnel.Endpoint{Port: 19100}}
+	play(t, func(t *testing.T, s *stage) {
+		began := time.Now()
+		s.shaped(func(l *fakeLink) {
+			l.target = func(context.Context, string) error {
+				if time.Since(began) < 3*time.Second {
+					return fail(tunnel.TargetRefused)
+				}
+				return nil
+			}
+		})
+		s.source.want(active(office, 1, metrics))
+		s.pass(3 * time.Second)
+		s.expect(office, tunnel.Degraded, tunnel.TargetRefused)
+		s.pass(time.Second)
+		s.expect(office, tunnel.Up, "")
+	})
+}
+
+func TestAnOldLinkDoesNotSpeakForANewServer(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.engine.closing = time.Second
+		s.source.want(active(office, 1, ldap, http))
+		s.pass(10*time.Second - 1)
+		s.engine.set(func() { s.engine.connect = always(tunnel.Unreachable) })
+		at := time.Now()
+		s.source.want(active(office, 2, ldap, http))
+		s.pass(5 * time.Second)
+		for _, r := range s.source.history(office) {
+			if !r.at.Before(at) && r.State.Linked() {
+				t.Errorf("%s at %s", r.State, r.at.Sub(at))
+			}
 		}
 	})
 }

@@ -37,12 +37,20 @@ func newStanding(log hclog.Logger, report func(tunnel.Status)) *standing {
 	return &standing{log: log, report: report, turned: make(chan struct{})}
 }
 
-// arrange makes ms the mappings of the tunnel. Those that stay as they were keep what is known of them.
+// arrange makes ms the mappings of the tunnel, whose link stays as it is.
 func (s *standing) arrange(ms []tunnel.Mapping) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.adopt(ms) && s.state != "" {
+		s.settle()
+	}
+}
+
+// adopt makes ms the mappings and reports whether that changed anything. Those that stay as they were keep what is
+// known of them. Callers hold s.mu.
+func (s *standing) adopt(ms []tunnel.Mapping) (changed bool) {
 	next := make([]*mapping, len(ms))
-	changed := len(ms) != len(s.mappings)
+	changed = len(ms) != len(s.mappings)
 	for i, m := range ms {
 		next[i] = s.find(m)
 		if next[i] == nil {
@@ -50,13 +58,8 @@ func (s *standing) arrange(ms []tunnel.Mapping) {
 		}
 		changed = changed || next[i] != s.mappings[i]
 	}
-	if !changed {
-		return
-	}
 	s.mappings = next
-	if s.state != "" {
-		s.settle()
-	}
+	return changed
 }
 
 // find returns the entry of a mapping that is the same as m. Callers hold s.mu.

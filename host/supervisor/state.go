@@ -39,20 +39,40 @@ func (s *standing) transition(to tunnel.State, why Failure, next time.Time) {
 	s.turned = make(chan struct{})
 }
 
-// rest says that no link is due, and why.
-func (s *standing) rest(w tunnel.Wanted) {
+// supersede says that something else is wanted of the tunnel from now on, its mappings included. A link of before
+// counts no more.
+func (s *standing) supersede(w tunnel.Wanted) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.transition(w.State, Failure{Reason: w.Reason, Message: w.Message, Remedy: w.Remedy}, time.Time{})
+	s.drop()
+	s.adopt(w.Tunnel.Mappings)
+	s.begin(w)
 }
 
-// begin says that an attempt starts after something changed: no failure of before counts.
-func (s *standing) begin() {
+// follow says again what is wanted, after a link or attempt of before may have spoken.
+func (s *standing) follow(w tunnel.Wanted) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fresh = true
-	s.transition(tunnel.Connecting, Failure{}, time.Time{})
+	s.drop()
+	s.begin(w)
 }
+
+// begin says what the tunnel begins: an attempt, to which no failure of before counts, or nothing, and why. Callers
+// hold s.mu.
+func (s *standing) begin(w tunnel.Wanted) {
+	switch {
+	case w.Gone:
+		s.report = func(tunnel.Status) {}
+	case w.Active:
+		s.fresh = true
+		s.transition(tunnel.Connecting, Failure{}, time.Time{})
+	default:
+		s.transition(w.State, Failure{Reason: w.Reason, Message: w.Message, Remedy: w.Remedy}, time.Time{})
+	}
+}
+
+// end ends all reports.
+func (s *standing) end() { s.follow(tunnel.Wanted{Gone: true}) }
 
 // retry says that the attempt a tunnel waited for starts. The failure before it stays in sight.
 func (s *standing) retry() {
@@ -104,10 +124,11 @@ func stageText(at Stage) string {
 	return "proving the mappings"
 }
 
-// failed says how a tunnel goes on after an attempt: the state it waits in and until when, zero for a change.
+// failed says how a tunnel goes on after an attempt or a link: the state it is in and until when, zero for a change.
 func (s *standing) failed(to tunnel.State, why Failure, next time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.drop()
 	s.fresh = false
 	s.transition(to, why, next)
 }
@@ -127,12 +148,11 @@ func (s *standing) linked(l Link) {
 	s.settle()
 }
 
-// unlinked says that the link is gone, and with it every proof. What that makes of the tunnel is said next.
-func (s *standing) unlinked() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// drop forgets the link, if there is one, and with it every proof. Callers hold s.mu.
+func (s *standing) drop() {
 	for _, m := range s.mappings {
-		m.unlinked(s.link)
+		m.withdrawn(s.link)
+		m.verdicts = verdicts{}
 	}
 	s.link = nil
 }

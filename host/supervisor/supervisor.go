@@ -10,6 +10,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -75,7 +76,7 @@ func (s *Supervisor) follow(ctx context.Context) error {
 		}
 		s.want(ctx, w)
 	}
-	return ctx.Err()
+	return errors.New("follow the registry: it told no more")
 }
 
 // want starts, changes or ends the keeper of one tunnel.
