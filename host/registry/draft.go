@@ -183,8 +183,8 @@ func (d *draft) withdraw(f *family, name tunnel.Name, why tunnel.Finding) {
 	d.why[tunnel.Ref{Owner: f.owner(), Name: name}] = why
 }
 
-// forgetPlaces drops what was said of servers that the family's tunnels no longer lead to: pins, and the overlays of
-// sites that are gone. A fingerprint given anew confirms the pin or drops it.
+// forgetPlaces drops the pins of servers that the family's tunnels, declared or not, no longer lead to. A fingerprint given
+// anew confirms the pin or drops it.
 func (f *family) forgetPlaces(before *family, former, m *moduleRecord) {
 	was, is := before.places(former), f.places(m)
 	for name, p := range f.pins {
@@ -198,11 +198,6 @@ func (f *family) forgetPlaces(before *family, former, m *moduleRecord) {
 			f.pins[name] = p
 		default:
 			delete(f.pins, name)
-		}
-	}
-	for name := range f.overlays {
-		if _, ok := is[name]; !ok {
-			delete(f.overlays, name)
 		}
 	}
 }

@@ -50,7 +50,7 @@ var (
 	servers        = []string{"", "a.example", "A.example", "ops@a.example", "b.example:2222"}
 	ports          = []int{1636, 1637, 1638}
 	passwords      = []tunnel.Secret{"one", "two"}
-	paths          = []string{"site", "sites.lab", "sites.none"}
+	paths          = []string{"site", "sites.lab"}
 )
 
 // bound is a secret with the server it was given for.
@@ -83,6 +83,10 @@ func newModel(t *testing.T, rt *rapid.T) *model {
 		}
 		m.must(m.AddModule(d))
 		m.must(m.world.AddModule(d))
+	}
+	for _, c := range []string{"adsync/berlin", "adsync/rome", "tapi/berlin"} {
+		m.must(m.Configure(conf(c), json.RawMessage(`{"site":{"server":"a.example"},"sites":{"lab":{"server":"b.example"}}}`)))
+		m.must(m.world.Configure(conf(c), json.RawMessage(`{"site":{"server":"a.example"},"sites":{"lab":{"server":"b.example"}}}`)))
 	}
 	m.follow()
 	return m
@@ -161,12 +165,15 @@ func (m *model) pickRef(rt *rapid.T) tunnel.Ref {
 
 // declare states a set under one owner's connection; now and then it names another's tunnel.
 func (m *model) declare(rt *rapid.T) {
-	owner, name := pick(rt, "owner", append([]tunnel.Owner{"nobody"}, owners...)), pick(rt, "configuration", configurations)
+	owner, name := pick(rt, "owner", append(slices.Repeat(owners, 3), "nobody")), pick(rt, "configuration", configurations)
 	var set []tunnel.Declaration
-	for _, path := range rapid.SliceOfNDistinct(rapid.SampledFrom(paths), 0, 2, rapid.ID[string]).Draw(rt, "paths") {
+	for _, path := range paths {
+		if rapid.IntRange(0, 2).Draw(rt, "leave out "+path) == 0 {
+			continue
+		}
 		d := tunnel.Declaration{Ref: tunnel.Ref{Owner: owner, Name: tunnel.SettingsName(name, path)}, Settings: path}
-		d.Slots = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"ldaps", "metrics", "nope"}), 0, 1, rapid.ID[string]).Draw(rt, "slots")
-		if rapid.IntRange(0, 3).Draw(rt, "foreign") == 0 {
+		d.Slots = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"ldaps", "ldaps", "metrics", "metrics", "nope"}), 0, 1, rapid.ID[string]).Draw(rt, "slots")
+		if rapid.IntRange(0, 5).Draw(rt, "foreign") == 0 {
 			d.Ref = m.pickRef(rt)
 		}
 		set = append(set, d)
@@ -410,7 +417,7 @@ func (m *model) check(rt *rapid.T) {
 			}
 		}
 	}
-	m.comparePorts(rt, held)
+	m.compareRecords(rt, held)
 }
 
 func (m *model) all(rt *rapid.T, s tunnel.Service) []tunnel.View {
@@ -430,13 +437,13 @@ func (m *model) compare(rt *rapid.T, got, want tunnel.View) {
 	if !sameTunnel(a, b) {
 		rt.Fatalf("the registry has\n%+v\nthe model\n%+v", a, b)
 	}
-	state := want.Status.State
+	state, reason := want.Status.State, want.Status.Reason
 	password, has := m.password(got.Tunnel)
 	if state == tunnel.Connecting && got.Login == tunnel.LoginPassword && !has {
-		state = tunnel.Blocked
+		state, reason = tunnel.Blocked, tunnel.SecretMissing
 	}
-	if got.Status.State != state || state != tunnel.Blocked && got.Status.Reason != want.Status.Reason {
-		rt.Fatalf("%s is %s (%s), want %s (%s)", got.Ref, got.Status.State, got.Status.Reason, state, want.Status.Reason)
+	if got.Status.State != state || got.Status.Reason != reason {
+		rt.Fatalf("%s is %s (%s), want %s (%s)", got.Ref, got.Status.State, got.Status.Reason, state, reason)
 	}
 	cred, err := m.Credential(context.Background(), got.Ref)
 	if cred.Password != password || (err == nil) != (has || got.Login == tunnel.LoginKey) {
@@ -464,8 +471,8 @@ func (m *model) password(t tunnel.Tunnel) (tunnel.Secret, bool) {
 	return b.secret, ok && b.server == t.Server
 }
 
-// comparePorts checks that the stored reservations are those of the tunnels.
-func (m *model) comparePorts(rt *rapid.T, held []tunnel.Reservation) {
+// compareRecords checks that the stored reservations are those of the tunnels, and that nothing is left of what is no more.
+func (m *model) compareRecords(rt *rapid.T, held []tunnel.Reservation) {
 	want := map[string]map[string]map[string]int{}
 	for _, r := range held {
 		if want["ports/"+r.Scope] == nil {
@@ -476,7 +483,15 @@ func (m *model) comparePorts(rt *rapid.T, held []tunnel.Reservation) {
 		}
 		want["ports/"+r.Scope][r.Ref.String()][r.Mapping] = r.Port
 	}
-	for key, value := range m.records() {
+	records := m.records()
+	for key, value := range records {
+		_, family, _ := strings.Cut(key, "/")
+		if strings.HasPrefix(key, "declaration/") {
+			family = "configuration/" + family
+		}
+		if _, there := records[family]; (strings.Count(key, "/") == 3 || strings.HasPrefix(key, "declaration/")) && !there {
+			rt.Fatalf("%s is left of %s", key, family)
+		}
 		if !strings.HasPrefix(key, "ports/") {
 			continue
 		}
