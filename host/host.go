@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -48,7 +47,6 @@ func Run(ctx context.Context, c Config, version string, log hclog.Logger, ready 
 	if fs := c.Check(); len(fs) > 0 {
 		return fs
 	}
-	debug.SetPanicOnFault(true) // a truncated registry file is an error, not the end of the process
 	d := &daemon{config: c, log: log}
 	defer d.close()
 	if err := d.open(ctx, version); err != nil {
@@ -65,11 +63,17 @@ func (d *daemon) open(ctx context.Context, version string) (err error) {
 	if d.journal, err = journal.Open(filepath.Join(d.config.StateDir, "events"), journal.Options{Trouble: d.journalTrouble}); err != nil {
 		return fmt.Errorf("open the events: %w", err)
 	}
+	if err := d.store.Verify(ctx); err != nil {
+		d.log.Error("the registry is damaged; what is damaged is not used, the rest works", "error", err)
+	}
 	secrets, err := seal.Open(seal.Options{
 		CredentialsDir: os.Getenv("CREDENTIALS_DIRECTORY"), KeyFile: d.config.KeyFile, StateDir: d.config.StateDir,
 	})
 	if err != nil {
 		return fmt.Errorf("open the key of the secrets: %w", err)
+	}
+	if o := secrets.Origin(); o.Made {
+		d.log.Info("made the key of the secrets; without it the secrets of a restored registry are unreadable", "path", o.Path)
 	}
 	if d.keys, err = sshtunnel.LoadKeyPair(d.config.StateDir); err != nil {
 		return fmt.Errorf("load the key pair of this PBX: %w", err)
