@@ -47,17 +47,21 @@ func target(e Endpoint) string {
 	return hostText(e.Host) + ":" + strconv.Itoa(e.Port)
 }
 
-// Overlap reports whether a and b cannot both be had (R43). The kind does not matter: a gateway kind listens on all
+// place is what only one mapping can have: a port of a scope. The kind does not matter: a gateway kind listens on all
 // addresses of its side, IPv4 and IPv6, and the loopback addresses of the others are among them.
-func Overlap(a, b Reservation) bool { return a.Scope == b.Scope && a.Port == b.Port }
+type place struct {
+	scope string
+	port  int
+}
+
+func (r Reservation) place() place { return place{r.Scope, r.Port} }
+
+// Overlap reports whether a and b cannot both be had (R43).
+func Overlap(a, b Reservation) bool { return a.place() == b.place() }
 
 // Conflicts says which of one tunnel's reservations overlap with each other (R43, R44) or with those held by other
 // tunnels; what held says of the tunnel itself is its former self and does not count.
 func Conflicts(own, held []Reservation) Findings {
-	type place struct {
-		scope string
-		port  int
-	}
 	taken := make(map[place]Reservation, len(held))
 	mine := make(map[Ref]bool, 1)
 	for _, r := range own {
@@ -65,17 +69,16 @@ func Conflicts(own, held []Reservation) Findings {
 	}
 	for _, r := range held {
 		if !mine[r.Ref] {
-			taken[place{r.Scope, r.Port}] = r
+			taken[r.place()] = r
 		}
 	}
 	var fs Findings
 	for _, r := range own {
-		p := place{r.Scope, r.Port}
-		if other, ok := taken[p]; ok {
+		if other, ok := taken[r.place()]; ok {
 			fs = append(fs, r.conflict(other))
 			continue
 		}
-		taken[p] = r
+		taken[r.place()] = r
 	}
 	return fs
 }

@@ -118,12 +118,17 @@ func TestCollisionsAreThoseOfTheRule(t *testing.T) {
 func TestCollisionsAreSymmetric(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := Reservations(drawTunnel("a").Draw(t, "a")), Reservations(drawTunnel("b").Draw(t, "b"))
+		met := false
 		for _, x := range a {
 			for _, y := range b {
 				if Overlap(x, y) != Overlap(y, x) {
 					t.Fatalf("%+v and %+v", x, y)
 				}
+				met = met || Overlap(x, y)
 			}
+		}
+		if met != foreign(a, b) {
+			t.Fatalf("overlap is %v: %+v and %+v", met, a, b)
 		}
 		if foreign(a, b) != foreign(b, a) {
 			t.Fatalf("%+v and %+v", a, b)

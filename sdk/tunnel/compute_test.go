@@ -165,6 +165,18 @@ func TestCheckPolicy(t *testing.T) {
 	}
 }
 
+func TestPolicyWaysOut(t *testing.T) {
+	for want, p := range map[string]Policy{
+		"add the tunnel under operator, which may have any mapping": {},
+		"use expose or expose-gateway, or add the tunnel":           {Kinds: []Kind{Expose, ExposeGateway}},
+	} {
+		fs := CheckPolicy(sound(t, "adsync/a", "reach x=1:2"), p, nil)
+		if len(fs) != 1 || !strings.Contains(fs[0].WayOut, want) {
+			t.Errorf("got %v, want %q", fs, want)
+		}
+	}
+}
+
 func slotted(t *testing.T, slot, mapping string) Tunnel {
 	v := sound(t, "adsync/a", mapping)
 	v.Mappings[0].Slot = slot
@@ -172,8 +184,14 @@ func slotted(t *testing.T, slot, mapping string) Tunnel {
 }
 
 func TestCheckDescription(t *testing.T) {
-	if fs := CheckDescription(directory); len(fs) > 0 {
-		t.Error(fs)
+	full := Description{Name: "full", Version: strings.Repeat("1", 64), Grants: make([]Grant, 32), Policy: Policy{Kinds: Kinds}}
+	for i := range MaxMappings {
+		full.Slots = append(full.Slots, Slot{Name: fmt.Sprint("s", i), Title: strings.Repeat("ü", 100), Kinds: Kinds, Spec: ":1"})
+	}
+	for _, d := range []Description{directory, full, {Name: "hello", Policy: Anything}} {
+		if fs := CheckDescription(d); len(fs) > 0 {
+			t.Error(d.Name, fs)
+		}
 	}
 	for _, c := range []struct {
 		name  string

@@ -17,6 +17,7 @@ func TestParseServer(t *testing.T) {
 		"[2001:DB8::1]:65535":                 {"2001:db8::1", 65535, "root"},
 		"a@[::1]":                             {"::1", 22, "a"},
 		"a_b-c.example.":                      {"a_b-c.example.", 22, "root"},
+		strings.Repeat("a", 63) + ".b":        {strings.Repeat("a", 63) + ".b", 22, "root"},
 		"h:1":                                 {"h", 1, "root"},
 		strings.Repeat("a.", 126) + "a":       {strings.Repeat("a.", 126) + "a", 22, "root"},
 		strings.Repeat("u", 255) + "@example": {"example", 22, strings.Repeat("u", 255)},
