@@ -31,6 +31,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	root.SetOut(out)
 	root.SetErr(errOut)
 	err := root.ExecuteContext(ctx)
+	a.disconnect()
 	if err != nil && !a.parsed {
 		err = asUsage(err)
 	}

@@ -56,6 +56,13 @@ func (a *app) connect() error {
 	return nil
 }
 
+// disconnect lets go of the daemon, if there was any need of one.
+func (a *app) disconnect() {
+	if a.daemon != nil {
+		a.daemon.Close()
+	}
+}
+
 // group makes cmd a command that only holds others: bare it shows its help, and a name it does not know is wrong.
 func group(cmd *cobra.Command) *cobra.Command {
 	cmd.Args = cobra.ArbitraryArgs

@@ -39,8 +39,11 @@ func TestScripts(t *testing.T) {
 			"newhostkey": func(ts *testscript.TestScript, _ bool, _ []string) { stageOf(ts).newHostKey(ts) },
 			"cut":        func(ts *testscript.TestScript, _ bool, _ []string) { stageOf(ts).site.Cut() },
 			"cli":        cli,
-			"until":      until,
-			"names":      names,
+			"bare": func(ts *testscript.TestScript, _ bool, _ []string) {
+				bare(context.Background(), ts.Getenv("CULVERT_SOCKET"), ts.Fatalf)
+			},
+			"until": until,
+			"names": names,
 		},
 	})
 }

@@ -29,7 +29,7 @@ func tunnelShowCommand(a *app) *cobra.Command {
 func (a *app) tunnelPage(t control.Tunnel) {
 	rows := [][]string{
 		{"tunnel", t.Ref()},
-		{"state", t.State + " since " + a.when(t.Since)},
+		{"state", a.stateText(t)},
 	}
 	add := func(name, value string) {
 		if value != "" {
@@ -57,6 +57,13 @@ func (a *app) tunnelPage(t control.Tunnel) {
 	a.table(nil, rows)
 	a.mappingTable(t)
 	a.warn(t.Warnings)
+}
+
+func (a *app) stateText(t control.Tunnel) string {
+	if t.Since == nil {
+		return t.State
+	}
+	return t.State + " since " + a.when(t.Since)
 }
 
 // hostKeyText is the host key the server must show; one that was given beforehand and not met yet is not pinned.

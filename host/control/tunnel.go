@@ -183,23 +183,3 @@ func unique(lists ...[]string) []string {
 	}
 	return out
 }
-
-// Pin is a host key as it is expected of a server.
-type Pin struct {
-	State       string `json:"state"` // none, learned or confirmed
-	KeyType     string `json:"key_type"`
-	Fingerprint string `json:"fingerprint"`
-}
-
-// AcceptedKey is what accept-key changed.
-type AcceptedKey struct {
-	Before Pin `json:"before"`
-	After  Pin `json:"after"`
-}
-
-func pinOf(p tunnel.Pin) Pin {
-	if p.State == "" {
-		p.State = tunnel.PinNone
-	}
-	return Pin{State: string(p.State), KeyType: p.KeyType, Fingerprint: p.Fingerprint}
-}

@@ -1,44 +1,12 @@
 package control
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
-
-// NewConfiguration asks for a configuration: settings as one document, then each change of Set and Unset on it.
-type NewConfiguration struct {
-	Module   string `json:"module"`
-	Name     string `json:"name"`
-	Disabled bool   `json:"disabled,omitempty"`
-	SettingsInput
-}
-
-// ConfigurationEdit changes a configuration's settings.
-type ConfigurationEdit struct {
-	SettingsInput
-	IfRevision uint64 `json:"if_revision,omitempty"` // refused when the configuration's is another; 0 takes whatever is there
-}
-
-// SettingsInput is settings from a person: a whole document, or single values that the module's schema types.
-type SettingsInput struct {
-	Settings json.RawMessage `json:"settings,omitempty"` // a JSON object; absent is what is there, "***" keeps a secret
-	Set      []Setting       `json:"set,omitempty"`
-	Unset    []string        `json:"unset,omitempty"`
-}
-
-// Setting is one value under its dotted key, as text.
-type Setting struct {
-	Key   string `json:"key"`
-	Value string `json:"value"`
-}
-
-const maxSettings = 1000 // changes in one request
 
 func configurationRef(r *http.Request) (tunnel.ConfigurationRef, error) {
 	ref, fs := tunnel.ParseConfigurationRef(r.PathValue("module") + "/" + r.PathValue("name"))
@@ -147,56 +115,6 @@ func (s *Server) changeSettings(r *http.Request, ref tunnel.ConfigurationRef, in
 			return warnings, err
 		}
 	}
-}
-
-// settings applies in to doc, by the schema of the module as it is installed now.
-func (s *Server) settings(ctx context.Context, module tunnel.Owner, doc json.RawMessage, in SettingsInput) (json.RawMessage, error) {
-	if err := s.Modules.Look(ctx); err != nil {
-		return nil, err
-	}
-	if err := s.Modules.Described(ctx, module); err != nil && !errors.Is(err, tunnel.ErrNotFound) {
-		return nil, err
-	}
-	d, err := s.Operator.Description(ctx, module)
-	if err != nil {
-		return nil, named(err, module)
-	}
-	if in.Settings != nil {
-		doc = in.Settings
-	}
-	if len(doc) == 0 {
-		doc = json.RawMessage("{}")
-	}
-	var fs, more tunnel.Findings
-	for _, key := range in.Unset {
-		next := doc
-		if next, more = s.Settings.Unset(d.Schema, doc, key); len(more) == 0 {
-			doc = next
-		}
-		fs = append(fs, more...)
-	}
-	for _, v := range in.Set {
-		next := doc
-		if next, more = s.Settings.Set(d.Schema, doc, v.Key, v.Value); len(more) == 0 {
-			doc = next
-		}
-		fs = append(fs, more...)
-	}
-	return doc, fs.Err()
-}
-
-// check is what can be said of the input without the module.
-func (in SettingsInput) check() tunnel.Findings {
-	var fs tunnel.Findings
-	if n := len(in.Set) + len(in.Unset); n > maxSettings {
-		fs = append(fs, tunnel.Finding{Code: tunnel.TooMany, Field: "set", Value: fmt.Sprint(n), Message: fmt.Sprintf("there are %d changes", n),
-			WayOut: fmt.Sprintf("make at most %d at once, or give the whole document", maxSettings)})
-	}
-	if doc := bytes.TrimSpace(in.Settings); in.Settings != nil && (len(doc) == 0 || doc[0] != '{') {
-		fs = append(fs, tunnel.Finding{Code: tunnel.Malformed, Field: "settings", Value: tunnel.Clean(string(doc), 80), Message: "settings are not a JSON object",
-			WayOut: `begin with { and write each setting as "key": value`})
-	}
-	return fs
 }
 
 func (s *Server) enableConfiguration(w http.ResponseWriter, r *http.Request) error {
