@@ -87,6 +87,34 @@ func TestCheckRefuses(t *testing.T) {
 	expect(t, Check(nil, json.RawMessage(`{"a":1}`)), "unknown-key a a")
 }
 
+func TestRequiredSite(t *testing.T) {
+	schema := schemaOf[struct {
+		Site tunnel.Site `json:"site" required:"true"`
+	}](t)
+	for _, doc := range []string{`{}`, `{"site":{}}`, `{"site":{"server":""}}`} {
+		expect(t, Check(schema, json.RawMessage(doc)), "required site.server")
+	}
+	expect(t, Check(schema, json.RawMessage(`{"site":{"server":"h"}}`)))
+}
+
+func TestFindingsAreInPlainWords(t *testing.T) {
+	for doc, want := range map[string]string{
+		`"port":"x"`:   "port: port is text; give a whole number",
+		`"port":true`:  "port: port is true or false; give a whole number",
+		`"on":1`:       "on: on is a number; give true or false",
+		`"ratio":null`: "ratio: ratio is nothing; give a number",
+		`"groups":{}`:  "groups: groups is a group; give a list",
+		`"names":[]`:   "names: names is a list; give a group",
+		`"port":0`:     "port: port is too small; give at least 1",
+		`"ratio":2`:    "ratio: ratio is too large; give at most 1.5",
+		`"nope":1`:     "nope: there is no setting nope; there are site, base, bind_password, port,",
+	} {
+		if got := Check(schemaOf[full](t), json.RawMessage(whole(doc))).Error(); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: got %q, want %q", doc, got, want)
+		}
+	}
+}
+
 // TestFindingsNeverHoldSecrets puts a canary where a secret goes, in every shape that is refused.
 func TestFindingsNeverHoldSecrets(t *testing.T) {
 	schema := schemaOf[full](t)

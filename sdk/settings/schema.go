@@ -14,10 +14,10 @@ import (
 
 // Schema derives the JSON Schema of a settings struct. Its error is a mistake of the module's author and says where.
 //
-// Every exported field is a key by its json tag. Further tags: title and help (what the editor shows), required:"true",
-// default (a value, or JSON for lists), enum ("ldaps,starttls"), min, max, maxlen, and slots ("dc1,dc2") for a site.
-// Fields are booleans, numbers, strings, types with UnmarshalText, secrets, sites, lists, structs (a group, one level
-// deep) and maps by name.
+// Every exported field is a key by its json tag. Further tags: title and help (what the editor shows), required:"true"
+// (of a site: its server), default (a value, or JSON for lists), enum ("ldaps,starttls"), min, max, maxlen, and slots
+// ("dc1,dc2") for a site. Fields are booleans, numbers, strings, types with UnmarshalText, secrets, sites, lists, structs
+// (a group, one level deep) and maps by name.
 //
 // A site's key names its tunnel, so it is a name of at most tunnel.MaxSite characters. Several sites of one shape are a
 // map of sites or of structs with one site each; the entry's key names the tunnel then.
@@ -90,7 +90,10 @@ func (n *node) group(t reflect.Type, in scope) error {
 			return fmt.Errorf("field %s: %w", f.Name, err)
 		}
 		n.Properties = append(n.Properties, property{key, c})
-		if f.Tag.Get("required") == "true" {
+		switch required := f.Tag.Get("required") == "true"; {
+		case required && c.Mark == Site:
+			c.Required = []string{"server"}
+		case required:
 			n.Required = append(n.Required, key)
 		}
 	}

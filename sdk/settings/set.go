@@ -83,7 +83,7 @@ func (n *node) value(field, text string) (any, tunnel.Findings) {
 		shown = Hidden
 	}
 	fail := func(wayOut string) (any, tunnel.Findings) {
-		return nil, tunnel.Findings{finding(tunnel.Malformed, field, shown, field+" is "+article(n.Type), wayOut)}
+		return nil, tunnel.Findings{finding(tunnel.Malformed, field, shown, field+" is "+typeWords[n.Type], wayOut)}
 	}
 	switch n.Type {
 	case "boolean":

@@ -40,7 +40,7 @@ func (c *checker) collect(e *jsonschema.ValidationError) {
 func verdict(k jsonschema.ErrorKind) (code tunnel.Code, message, wayOut string) {
 	switch k := k.(type) {
 	case *kind.Type:
-		return tunnel.Malformed, "is " + article(k.Got), "give " + article(strings.Join(k.Want, " or "))
+		return tunnel.Malformed, "is " + typeWords[k.Got], "give " + typeWords[k.Want[0]] // a node has one type
 	case *kind.Enum:
 		return tunnel.Malformed, "is not one of its values", "give one of " + words(k.Want)
 	case *kind.Minimum:
@@ -139,16 +139,10 @@ func (c *checker) shown(path []string) string {
 	}
 }
 
-func article(noun string) string {
-	switch {
-	case noun == "null":
-		return "nothing"
-	case noun == "array":
-		return "a list"
-	case strings.ContainsAny(noun[:1], "aeiou"):
-		return "an " + noun
-	}
-	return "a " + noun
+// typeWords are JSON's types in plain words.
+var typeWords = map[string]string{
+	"string": "text", "boolean": "true or false", "integer": "a whole number", "number": "a number",
+	"array": "a list", "object": "a group", "null": "nothing",
 }
 
 func words(values []any) string {
@@ -164,5 +158,5 @@ func plain(r *big.Rat) string {
 	if r.IsInt() {
 		return r.Num().String()
 	}
-	return r.FloatString(6)
+	return strings.TrimRight(r.FloatString(12), "0")
 }
