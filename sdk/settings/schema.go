@@ -68,36 +68,42 @@ func (s scope) in(below place) scope {
 func (n *node) group(t reflect.Type, in scope) error {
 	n.Type, n.Others = "object", &others{}
 	for i := range t.NumField() {
-		f := t.Field(i)
-		key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		switch {
-		case key == "-":
-			continue
-		case f.Anonymous && key == "" && f.Type.Kind() == reflect.Struct && markOf(f.Type) == "":
-			if err := n.group(f.Type, in); err != nil {
-				return err
-			}
-			continue
-		case !f.IsExported():
-			continue
-		case !keyText(key):
-			return fmt.Errorf("field %s needs a json tag of letters, digits, - and _", f.Name)
-		case n.Properties.get(key) != nil:
-			return fmt.Errorf("field %s: there are two keys %s", f.Name, key)
-		}
-		c, err := newField(f, key, in)
-		if err != nil {
-			return fmt.Errorf("field %s: %w", f.Name, err)
-		}
-		n.Properties = append(n.Properties, property{key, c})
-		switch required := f.Tag.Get("required") == "true"; {
-		case required && c.Mark == Site:
-			c.Required = []string{"server"}
-		case required:
-			n.Required = append(n.Required, key)
+		if err := n.addField(t.Field(i), in); err != nil {
+			return err
 		}
 	}
 	return n.oneSite(in)
+}
+
+// addField adds what encoding/json would read into the field: nothing, one key, or those of an embedded struct.
+func (n *node) addField(f reflect.StructField, in scope) error {
+	key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	switch {
+	case key == "-":
+		return nil
+	case f.Anonymous && key == "" && f.Type.Kind() == reflect.Struct && markOf(f.Type) == "":
+		return n.group(f.Type, in)
+	case !f.IsExported():
+		return nil
+	case !keyText(key):
+		return fmt.Errorf("field %s needs a json tag of letters, digits, - and _", f.Name)
+	case n.Properties.get(key) != nil:
+		return fmt.Errorf("field %s: there are two keys %s", f.Name, key)
+	}
+	c, err := newField(f, key, in)
+	if err != nil {
+		return fmt.Errorf("field %s: %w", f.Name, err)
+	}
+	n.Properties = append(n.Properties, property{key, c})
+	if f.Tag.Get("required") != "true" {
+		return nil
+	}
+	if c.Mark == Site {
+		c.Required = []string{"server"}
+	} else {
+		n.Required = append(n.Required, key)
+	}
+	return nil
 }
 
 // oneSite: an entry of a map has one name, so one tunnel.
@@ -195,44 +201,3 @@ func newEntry(t reflect.Type, in scope) (*node, error) {
 }
 
 func number(n uint64) json.Number { return json.Number(strconv.FormatUint(n, 10)) }
-
-func newSecret() *node {
-	return &node{Type: "string", Mark: Secret, WriteOnly: true, MaxLength: maxString}
-}
-
-// newSite is the same in every module (R54).
-func newSite() *node {
-	password := newSecret()
-	password.Title = "Password"
-	return &node{Type: "object", Mark: Site, Others: &others{}, Properties: properties{
-		{"server", &node{Type: "string", Title: "SSH server", Description: "[USER@]HOST[:PORT]; empty: no tunnel",
-			MaxLength: 1024}},
-		{"login", &node{Type: "string", Title: "Login", Enum: []string{string(tunnel.LoginKey),
-			string(tunnel.LoginPassword)}}},
-		{"password", password},
-		{"fingerprint", &node{Type: "string", Title: "Fingerprint of the server", MaxLength: 128}},
-		{"slots", &node{Type: "object", Title: "Mappings", Others: &others{newSlot()}}},
-	}}
-}
-
-func newSlot() *node {
-	kinds := make([]string, len(tunnel.Kinds))
-	for i, k := range tunnel.Kinds {
-		kinds[i] = string(k)
-	}
-	return &node{Type: "object", Others: &others{}, Properties: properties{
-		{"on", &node{Type: "boolean", Title: "On"}},
-		{"kind", &node{Type: "string", Title: "Kind", Enum: kinds}},
-		{"spec", &node{Type: "string", Title: "Ports", MaxLength: 1024}},
-	}}
-}
-
-// closeSlots lets a site have the named slots only.
-func (n *node) closeSlots(names []string) {
-	n.Slots = names
-	slots := n.Properties.get("slots")
-	slots.Others = &others{}
-	for _, name := range names {
-		slots.Properties = append(slots.Properties, property{name, newSlot()})
-	}
-}

@@ -177,6 +177,19 @@ func TestPolicyWaysOut(t *testing.T) {
 	}
 }
 
+func TestSlotsWaysOut(t *testing.T) {
+	for want, slots := range map[string][]Slot{"this module has no slots": nil, "use ldap, smb or metrics": directory.Slots} {
+		for _, fs := range []Findings{
+			CheckPolicy(slotted(t, "ftp", "reach x=1:2"), Policy{}, slots),
+			Description{Name: "adsync", Slots: slots}.offers([]string{"ftp"}),
+		} {
+			if len(fs) != 1 || fs[0].WayOut != want {
+				t.Errorf("got %v, want %q", fs, want)
+			}
+		}
+	}
+}
+
 func slotted(t *testing.T, slot, mapping string) Tunnel {
 	v := sound(t, "adsync/a", mapping)
 	v.Mappings[0].Slot = slot

@@ -132,8 +132,11 @@ func theContextEndsEveryCall(t *testing.T, f Fixture) {
 		refused(t, err, c.want)
 	}
 	get(t, f, ref) // the refused Declare withdrew nothing
+}
 
-	watch := follow(t, s)
+func aWaitingWatchEnds(t *testing.T, f Fixture) {
+	declared(t, f, "adsync/berlin", "berlin.example.org")
+	watch := follow(t, f.As("adsync"))
 	watch.synced(t)
 	watch.cancel() // while it waits
 	select {
@@ -145,8 +148,20 @@ func theContextEndsEveryCall(t *testing.T, f Fixture) {
 	case <-time.After(patience):
 		t.Fatal("a waiting watch does not end")
 	}
-	for _, err := range s.Watch(t.Context()) { // a reader may stop early
+}
+
+func readersMayStopEarly(t *testing.T, f Fixture) {
+	for _, ref := range []string{"operator/a", "operator/b", "operator/c"} {
+		ok(t, f.AddTunnel(made(t, ref, "site.example.org")))
+	}
+	s := f.As("adsync")
+	for _, err := range s.Watch(t.Context()) {
 		ok(t, err)
+		break
+	}
+	for v, err := range s.List(t.Context()) {
+		ok(t, err)
+		equal(t, "first", v.Ref.String(), "operator/a")
 		break
 	}
 	listing, cancel := context.WithCancel(t.Context())

@@ -79,6 +79,8 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		{"WatchIgnoresCounters", watchIgnoresCounters},
 		{"ASlowWatcherResyncs", aSlowWatcherResyncs},
 		{"TheContextEndsEveryCall", theContextEndsEveryCall},
+		{"AWaitingWatchEnds", aWaitingWatchEnds},
+		{"ReadersMayStopEarly", readersMayStopEarly},
 		{"ResultsAreCopies", resultsAreCopies},
 		{"ReopeningKeepsEverything", reopeningKeepsEverything},
 		{"ConcurrentOwners", concurrentOwners},
