@@ -68,9 +68,10 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, log hclog.Logger
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	if err := s.Shutdown(grace); err != nil {
-		err = errors.Join(err, s.Close())
-		log.Warn("a scrape was cut off", "error", err)
+		log.Warn("a scrape was cut off", "error", errors.Join(err, s.Close()))
 	}
-	<-ended
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
 	return ctx.Err()
 }
