@@ -115,6 +115,24 @@ func TestOneBadModuleKeepsNoneFromRunning(t *testing.T) {
 	}
 }
 
+func TestChecksumIsKeptOnlyOfSettledFiles(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	path := filepath.Join(r.cfg.Dir, "hello")
+	write(t, path, "#!/bin/true", 0o755)
+	must(t, r.Look(context.Background()))
+	if _, kept := r.hashes["hello"]; kept {
+		t.Error("a file that may still change within one tick of the kernel's clock is taken for settled")
+	}
+	var st unix.Stat_t
+	must(t, unix.Stat(path, &st))
+	id := identityOf(&st)
+	id.changed.Sec -= 3
+	if !id.settled() {
+		t.Error("after 3 s it is not settled")
+	}
+}
+
 func TestOtherFilesAreIgnored(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

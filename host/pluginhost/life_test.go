@@ -3,10 +3,14 @@ package pluginhost
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -80,6 +84,23 @@ func TestEachConfigurationIsARunOfItsOwn(t *testing.T) {
 	r.note(waits, "stopped") // the former run ended cleanly before
 	if got := r.Pid("hello"); got != pid {
 		t.Errorf("a changed configuration changed the process: %d, was %d", got, pid)
+	}
+}
+
+func TestFailedRunIsTriedAgainWithBackoff(t *testing.T) {
+	t.Parallel()
+	r := newRig(t).run()
+	r.install("hello", "")
+	c := r.configure("hello/default", "fail")
+	r.note(c, "tries")
+	began := time.Now()
+	pid := r.Pid("hello")
+	r.eventually("it is tried three times", func() bool { return len(r.note(c, "tries")) >= 3 }, func() string { return r.logOf("hello") })
+	if took := time.Since(began); took < 2900*time.Millisecond { // 1 s, then 2 s
+		t.Errorf("took %v", took)
+	}
+	if r.Pid("hello") != pid {
+		t.Error("a failed run cost the process")
 	}
 }
 
@@ -192,6 +213,31 @@ func TestIdentityComesFromTheConnection(t *testing.T) {
 	}
 }
 
+func TestNobodyElseIsServed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t).run()
+	r.install("hello", "")
+	r.note(r.configure("hello/default", "declare"), "said")
+	sockets, err := filepath.Glob(filepath.Join(r.sockets.wire(), "*", "plugin*"))
+	if err != nil || len(sockets) < 2 {
+		t.Fatalf("the module's socket and the host's for it are expected: %v, %v", sockets, err)
+	}
+	for _, path := range sockets {
+		c, err := tls.Dial("unix", path, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}) // as any process of this user could
+		if err == nil {
+			_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+			_, err = io.WriteString(c, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+			if err == nil {
+				_, err = c.Read(make([]byte, 1))
+			}
+			c.Close()
+		}
+		if refused := err != nil && (strings.Contains(err.Error(), "certificate") || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)); !refused {
+			t.Errorf("%s answers a stranger: %v", path, err)
+		}
+	}
+}
+
 func TestEnvironmentHoldsNothingOfTheHost(t *testing.T) {
 	t.Setenv("CREDENTIALS_DIRECTORY", "/secret")
 	r := newRig(t)
@@ -281,6 +327,14 @@ func TestStoppedProcessIsKilled(t *testing.T) {
 
 func TestGrandchildHoldsNothingUp(t *testing.T) {
 	t.Parallel()
+	t.Run("of a crash", func(t *testing.T) {
+		r := newRig(t).run()
+		r.install("hello", "")
+		child, err := strconv.Atoi(r.note(r.configure("hello/default", "grandchild near"), "grandchild"))
+		must(t, err)
+		must(t, syscall.Kill(r.Pid("hello"), syscall.SIGKILL))
+		r.eventually("it ends with its parent", func() bool { return !alivePid(child) }, func() string { return r.logOf("hello") })
+	})
 	for _, where := range []string{"near", "away"} {
 		t.Run(where, func(t *testing.T) {
 			r := newRig(t).run()
@@ -318,6 +372,7 @@ func hostUntilKilled(where string) {
 		}
 	}
 	r := newRigIn(printer{}, f[0], f[1])
+	r.install("hangs", "")
 	r.install("hello", "")
 	r.configure("hello/default", "wait")
 	r.run()
@@ -366,14 +421,17 @@ func TestPluginsDieWithTheHost(t *testing.T) {
 	dir := t.TempDir()
 	said, kill := otherHost(t, dir, sockets, "")
 	pid, err := strconv.Atoi(said)
-	if err != nil || !alivePid(pid) {
-		t.Fatalf("%q, %v", said, err)
+	must(t, err)
+	parent := parentOf(pid)
+	pids := childrenOf(parent)
+	if len(pids) != 2 {
+		t.Fatalf("one that runs and one that hangs, which would not notice by itself, are expected: %v", pids)
 	}
 	kill()
 	began := time.Now()
-	for alivePid(pid) {
+	for slices.ContainsFunc(pids, alivePid) {
 		if time.Since(began) > 5*time.Second {
-			t.Fatal("the plugin lives on")
+			t.Fatal("a plugin lives on")
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -383,7 +441,9 @@ func TestPluginsDieWithTheHost(t *testing.T) {
 	if len(left) == 0 {
 		t.Error("a dead host is expected to leave its sockets: the test shows nothing")
 	}
-	r := newRigIn(t, dir, sockets).run()
+	r := newRigIn(t, dir, sockets)
+	must(t, os.Remove(filepath.Join(r.cfg.Dir, "hangs")))
+	r.run()
 	r.is("hello", Stopped, "")
 	if left, _ := filepath.Glob(filepath.Join(sockets, "m", ".w", "*")); len(left) != 0 {
 		t.Errorf("left: %v", left)

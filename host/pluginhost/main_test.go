@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -37,26 +38,33 @@ func leaks() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	if left := children(os.Getpid()); len(left) > 0 {
+	if left := childrenOf(os.Getpid()); len(left) > 0 {
 		fmt.Fprintln(os.Stderr, "processes left:", left)
 		return 1
 	}
 	return 0
 }
 
-// children are the processes whose parent is pid.
-func children(pid int) []string {
-	var found []string
+// childrenOf are the processes whose parent is pid, zombies included.
+func childrenOf(pid int) []int {
+	var found []int
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, stat := range stats {
-		b, err := os.ReadFile(stat)
-		if err != nil {
-			continue
-		}
-		after := string(b[strings.LastIndexByte(string(b), ')')+1:])
-		if f := strings.Fields(after); len(f) > 1 && f[1] == fmt.Sprint(pid) {
-			found = append(found, strings.TrimSpace(string(b)))
+		child, err := strconv.Atoi(filepath.Base(filepath.Dir(stat)))
+		if err == nil && parentOf(child) == pid {
+			found = append(found, child)
 		}
 	}
 	return found
+}
+
+// parentOf is the parent of a process, 0 where there is none.
+func parentOf(pid int) int {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	parent, _ := strconv.Atoi(fields[1])
+	return parent
 }

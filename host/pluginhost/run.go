@@ -117,16 +117,11 @@ func (a *run) report(s tunnel.ConfigurationStatus) {
 
 // attempt is one Run. It returns nil when the module has nothing more to do.
 func (a *run) attempt(ctx context.Context, live func()) error {
-	settings, err := a.module.host.cfg.Catalog.RunSettings(ctx, a.ref)
+	settings, dir, err := a.prepare(ctx)
 	if err == nil {
-		dir := filepath.Join(a.module.host.stateDir(a.ref.Module), a.ref.Name)
-		if err = os.MkdirAll(dir, 0o700); err == nil {
-			live()
-			a.report(tunnel.ConfigurationStatus{State: tunnel.ConfigRunning})
-			err = a.call(ctx, settings, dir)
-		}
-	} else {
-		err = settingsError{err}
+		live()
+		a.report(tunnel.ConfigurationStatus{State: tunnel.ConfigRunning})
+		err = a.call(ctx, settings, dir)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -135,6 +130,15 @@ func (a *run) attempt(ctx context.Context, live func()) error {
 		a.report(failedStatus(err))
 	}
 	return err
+}
+
+// prepare returns what a run is given.
+func (a *run) prepare(ctx context.Context) (settings json.RawMessage, dir string, err error) {
+	if settings, err = a.module.host.cfg.Catalog.RunSettings(ctx, a.ref); err != nil {
+		return nil, "", settingsError{err}
+	}
+	dir = filepath.Join(a.module.host.stateDir(a.ref.Module), a.ref.Name)
+	return settings, dir, os.MkdirAll(dir, 0o700)
 }
 
 // call runs the module for the configuration. When ctx ends, the run is asked to stop and has its grace period.

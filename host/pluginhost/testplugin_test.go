@@ -31,7 +31,7 @@ func serveTestPlugin() {
 		fmt.Fprintln(os.Stderr, "panic: on purpose")
 		os.Exit(3)
 	case "hangs":
-		select {}
+		forever()
 	case "prints":
 		fmt.Println("welcome to \x1b[31mprints")
 	case "other-contract":
@@ -47,12 +47,19 @@ func serveTestPlugin() {
 			panic(err)
 		}
 		fmt.Printf("1|1|unix|%s|grpc|\n", l.Addr())
-		select {}
+		forever()
 	case "foreign-address":
 		fmt.Println("1|1|unix|/run/dbus/system_bus_socket|grpc|")
-		select {}
+		forever()
 	}
 	wire.Serve(testPlugin{}, hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: os.Stderr, JSONFormat: true}))
+}
+
+// forever is a wait that the runtime does not take for a deadlock.
+func forever() {
+	for {
+		time.Sleep(time.Hour)
+	}
 }
 
 type testPlugin struct{}
@@ -63,7 +70,7 @@ func (testPlugin) Describe() (tunnel.Description, error) {
 	case "misnamed":
 		d.Name = "monitoring"
 	case "slow-describe":
-		select {}
+		forever()
 	case "rude":
 		return d, tunnel.Findings{{Code: tunnel.Malformed, Field: "slots", Message: "on purpose"}}
 	}
@@ -107,13 +114,15 @@ func (testPlugin) Run(ctx context.Context, r wire.Run) error {
 	case "done":
 		return nil
 	case "fail":
+		before, _ := os.ReadFile(filepath.Join(r.Dir, "tries"))
+		note("tries", string(before)+"+")
 		return errors.New("no luck with \x1b[31m" + arg)
 	case "collide":
 		return tunnel.Findings{{Code: tunnel.PortCollision, Field: "mappings[a]", Message: "port 80 is taken"}}
 	case "crash":
 		os.Exit(3)
 	case "stubborn":
-		select {}
+		forever()
 	case "declare":
 		note("said", fmt.Sprint(r.Host.Declare(ctx, r.Configuration, []tunnel.Declaration{{Ref: tunnel.Ref{Owner: tunnel.Owner(os.Args[0]), Name: "default.site"}, Settings: "site"}})))
 	case "declare-foreign":
