@@ -157,12 +157,16 @@ func (c *client) listen(b bind) bool {
 		return false
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.listeners[b] = opened
-	c.mu.Unlock()
 	for _, l := range opened {
+		if c.over {
+			_ = l.Close()
+			continue
+		}
 		c.work.Go(func() { c.forward(l, b) })
 	}
-	return true
+	return !c.over
 }
 
 // hosts are the addresses that a request for host binds.
