@@ -25,19 +25,24 @@ func TestModel(t *testing.T) {
 		m := newModel(t, rt)
 		defer m.stop()
 		rt.Repeat(map[string]func(*rapid.T){
-			"declare":   m.declare,
-			"configure": m.configure,
-			"enable":    m.enable,
-			"remove":    m.removeConfiguration,
-			"add":       m.addTunnel,
-			"edit":      m.editTunnel,
-			"drop":      m.removeTunnel,
-			"suspend":   m.suspend,
-			"secret":    m.setSecret,
-			"learn":     m.learn,
-			"miss":      m.miss,
-			"reopen":    m.reopenHost,
-			"":          m.check,
+			"declare":       m.declare,
+			"declare again": m.declare, // what comes twice comes more often
+			"configure":     m.configure,
+			"enable":        m.enable,
+			"remove":        m.removeConfiguration,
+			"add":           m.addTunnel,
+			"add again":     m.addTunnel,
+			"edit":          m.editTunnel,
+			"edit again":    m.editTunnel,
+			"edit more":     m.editTunnel,
+			"drop":          m.removeTunnel,
+			"suspend":       m.suspend,
+			"secret":        m.setSecret,
+			"learn":         m.learn,
+			"learn again":   m.learn,
+			"miss":          m.miss,
+			"reopen":        m.reopenHost,
+			"":              m.check,
 		})
 		m.checkMirrors(rt)
 	})
@@ -154,13 +159,18 @@ func (m *model) pickConfiguration(rt *rapid.T) tunnel.ConfigurationRef {
 	return tunnel.ConfigurationRef{Module: pick(rt, "module", owners), Name: pick(rt, "configuration", configurations)}
 }
 
-// pickRef is a tunnel that is there, or a name that is not.
+// pickRef is a tunnel that is there, operator-made ones first, or a name that is not.
 func (m *model) pickRef(rt *rapid.T) tunnel.Ref {
-	refs := []tunnel.Ref{ref("operator/none")}
+	var refs, declared []tunnel.Ref
 	for v := range m.world.As("x").List(context.Background()) {
-		refs = append(refs, v.Ref)
+		if v.Configuration == "" {
+			refs = append(refs, v.Ref)
+		} else {
+			declared = append(declared, v.Ref)
+		}
 	}
-	return pick(rt, "tunnel", refs)
+	refs = append(refs, declared...)
+	return pick(rt, "tunnel", append(refs, ref("operator/none"))) // the first ones are picked most
 }
 
 // declare states a set under one owner's connection; now and then it names another's tunnel.
@@ -320,7 +330,7 @@ func (m *model) editTunnel(rt *rapid.T) {
 		to := server(pick(rt, "server", servers[1:]))
 		e.Server, edited.Server = &to, to
 	}
-	fresh := rapid.Bool().Draw(rt, "on the present revision")
+	fresh := rapid.IntRange(0, 4).Draw(rt, "on a stale revision") != 4
 	if e.IfRevision = before.Revision; !fresh {
 		e.IfRevision += 1000
 	}
@@ -349,6 +359,9 @@ func (m *model) editTunnel(rt *rapid.T) {
 
 func (m *model) removeTunnel(rt *rapid.T) {
 	r := m.pickRef(rt)
+	if rapid.Bool().Draw(rt, "let it be") {
+		return
+	}
 	if agree(rt, "remove "+r.String(), m.fixture.RemoveTunnel(r), m.world.RemoveTunnel(r)) {
 		delete(m.secrets, r.String())
 		delete(m.pins, r)

@@ -106,7 +106,9 @@ func (r *Registry) change(ctx context.Context, by string, steps ...func(*draft) 
 		return refused
 	})
 	if err != nil {
-		return r.notWritten(d, err, refused)
+		err = r.notWritten(d, err, refused)
+		_ = r.resolve(context.WithoutCancel(ctx)) // else before the next change
+		return err
 	}
 	r.commit(by, d)
 	r.teller.flush()
