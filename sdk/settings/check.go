@@ -41,7 +41,16 @@ func Check(schema, doc json.RawMessage) tunnel.Findings {
 	c.values()
 	c.sites()
 	slices.SortStableFunc(c.findings, func(a, b tunnel.Finding) int { return strings.Compare(a.Field, b.Field) })
-	return c.findings
+	return first(c.findings)
+}
+
+// first bounds what is said of one document: a quarter of a megabyte may be wrong at every byte.
+func first(fs tunnel.Findings) tunnel.Findings {
+	if len(fs) <= maxFindings {
+		return fs
+	}
+	more := finding(tunnel.TooMany, "", "", fmt.Sprintf("and %d more findings", len(fs)-maxFindings), "correct these first")
+	return append(fs[:maxFindings:maxFindings], more)
 }
 
 // values checks what JSON Schema sees otherwise: a required text that is empty and a required setting of a group that is

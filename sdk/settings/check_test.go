@@ -87,6 +87,18 @@ func TestCheckRefuses(t *testing.T) {
 	expect(t, Check(nil, json.RawMessage(`{"a":1}`)), "unknown-key a a")
 }
 
+func TestFindingsAreBounded(t *testing.T) {
+	var doc strings.Builder
+	for i := range 10000 {
+		fmt.Fprintf(&doc, `,"wrong%d":1`, i)
+	}
+	fs := Check(nil, json.RawMessage("{"+doc.String()[1:]+"}"))
+	says(t, fs)
+	if len(fs) != maxFindings+1 || fs[maxFindings].Code != tunnel.TooMany || !strings.Contains(fs[maxFindings].Message, "9900 more") {
+		t.Errorf("got %d findings, last %v", len(fs), fs[len(fs)-1])
+	}
+}
+
 func TestRequiredSite(t *testing.T) {
 	schema := schemaOf[struct {
 		Site tunnel.Site `json:"site" required:"true"`

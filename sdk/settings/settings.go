@@ -21,6 +21,7 @@ const (
 	maxNesting  = 6         // of objects and lists in a schema
 	maxDepth    = 16        // of objects and lists in a document
 	maxKey      = 64        // bytes of one key
+	maxFindings = 100       // about one document
 	maxString   = 4096      // characters of a string whose field does not say otherwise
 )
 

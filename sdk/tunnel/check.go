@@ -87,12 +87,14 @@ func unshowable(r rune) bool {
 
 func (t Tunnel) checkMappings() Findings {
 	var fs Findings
-	if n := len(t.Mappings); n > MaxMappings {
+	mappings := t.Mappings
+	if n := len(mappings); n > MaxMappings {
 		fs = append(fs, find(TooMany, "mappings", strconv.Itoa(n), fmt.Sprintf("the tunnel has %d mappings", n),
 			fmt.Sprintf("use at most %d and a second tunnel for the rest", MaxMappings)))
+		mappings = mappings[:MaxMappings] // what is said of them is bounded too
 	}
 	seen := map[string]bool{}
-	for i, m := range t.Mappings {
+	for i, m := range mappings {
 		mfs := m.check(t.Ref.Owner)
 		if m.Name != "" && seen[m.Name] {
 			mfs = append(mfs, find(Exists, "name", m.Name,

@@ -74,6 +74,8 @@ func TestCheckRefuses(t *testing.T) {
 				v.Mappings = append(v.Mappings, mustMapping(t, Reach, fmt.Sprintf("m%d=%d:80", i, 2000+i)))
 			}
 		}, []string{"too-many mappings 65"}},
+		{"too many wrong mappings", func(v *Tunnel) { v.Mappings = make([]Mapping, 100000) },
+			slices.Concat([]string{"too-many mappings 100000"}, nameless(MaxMappings))},
 		{"everything at once", func(v *Tunnel) {
 			*v = Tunnel{Ref: Ref{"operator", "a"}, Comment: "\x00", Mappings: []Mapping{{Name: "x", Kind: ReachGateway}}}
 		}, []string{"required server.host", "out-of-range server.port 0", "required server.user", "required login", `malformed comment \x00`,
@@ -85,6 +87,15 @@ func TestCheckRefuses(t *testing.T) {
 			expect(t, Check(v), c.want...)
 		})
 	}
+}
+
+// nameless is what is said of n zero mappings.
+func nameless(n int) []string {
+	var out []string
+	for i := range n {
+		out = append(out, fmt.Sprintf("required mappings[%d].name", i), fmt.Sprintf("required mappings[%d].kind", i))
+	}
+	return out
 }
 
 func TestPrivateMappingsAreForModules(t *testing.T) {
@@ -126,8 +137,12 @@ func TestWarnings(t *testing.T) {
 	if len(got) != 7 {
 		t.Errorf("got %d warnings:\n%s", len(got), strings.Join(got, "\n"))
 	}
-	quiet := sound(t, "adsync/office", "reach :389", "reach 1389:192.0.2.7:389")
+	quiet := sound(t, "adsync/office", "reach :389", "reach 1024:192.0.2.7:389")
 	if ws := Warnings(quiet); len(ws) != 0 {
+		t.Errorf("got %q", ws)
+	}
+	edge := sound(t, "adsync/office", "expose 22:1024")
+	if ws := Warnings(edge); len(ws) != 1 || count(ws, "whether the SSH server") != 1 {
 		t.Errorf("got %q", ws)
 	}
 	quiet.Server.User = "root"

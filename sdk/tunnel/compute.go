@@ -19,20 +19,8 @@ func Compute(d Declaration, configuration string, m Description, site Site) (Tun
 		Node: Node, Configuration: configuration, Settings: d.Settings,
 	}
 	fs := m.offers(d.Slots)
-	sfs := t.takeSite(site)
-	for _, name := range slices.Sorted(maps.Keys(site.Slots)) {
-		if _, ok := slotNamed(m.Slots, name); !ok {
-			sfs = append(sfs, find(UnknownKey, "slots."+Clean(name, MaxName), name,
-				"there is no slot "+quoted(name), slotsWayOut(m.Slots)))
-		}
-	}
-	for _, s := range m.Slots {
-		mapping, on, mfs := s.fill(site.Slots[s.Name])
-		sfs = append(sfs, mfs.In("slots."+s.Name)...)
-		if on && (len(d.Slots) == 0 || slices.Contains(d.Slots, s.Name)) {
-			t.Mappings = append(t.Mappings, mapping)
-		}
-	}
+	sfs := append(t.takeSite(site), m.knows(site.Slots)...)
+	sfs = append(sfs, t.fillSlots(d, m.Slots, site)...)
 	fs = append(fs, sfs.In(d.Settings)...)
 	if len(fs) > 0 || site.Server == "" {
 		return Tunnel{}, fs
@@ -43,14 +31,41 @@ func Compute(d Declaration, configuration string, m Description, site Site) (Tun
 // offers refuses the slots of a declaration that the description the operator accepted does not have.
 func (m Description) offers(names []string) Findings {
 	if n := len(names); n > MaxMappings {
-		return one(TooMany, "slots", strconv.Itoa(n), "too many slots in one declaration",
-			atMost(MaxMappings))
+		return one(TooMany, "slots", strconv.Itoa(n), "too many slots in one declaration", atMost(MaxMappings))
 	}
 	var fs Findings
 	for _, name := range names {
 		if _, ok := slotNamed(m.Slots, name); !ok {
-			fs = append(fs, find(PolicyRefused, "slots", name, "module "+Clean(m.Name,
-				MaxName)+" has no slot "+quoted(name), slotsWayOut(m.Slots)))
+			fs = append(fs, find(PolicyRefused, "slots", name,
+				"module "+Clean(m.Name, MaxName)+" has no slot "+quoted(name), slotsWayOut(m.Slots)))
+		}
+	}
+	return fs
+}
+
+// knows refuses settings of slots that the module does not have.
+func (m Description) knows(settings map[string]SlotSettings) Findings {
+	if n := len(settings); n > MaxMappings {
+		return one(TooMany, "slots", strconv.Itoa(n), "the site has settings of too many slots", atMost(MaxMappings))
+	}
+	var fs Findings
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		if _, ok := slotNamed(m.Slots, name); !ok {
+			fs = append(fs, find(UnknownKey, "slots."+Clean(name, MaxName), name,
+				"there is no slot "+quoted(name), slotsWayOut(m.Slots)))
+		}
+	}
+	return fs
+}
+
+// fillSlots makes the mappings of the slots that are on and that d asks for, in the order of the description.
+func (t *Tunnel) fillSlots(d Declaration, slots []Slot, site Site) Findings {
+	var fs Findings
+	for _, s := range slots {
+		mapping, on, mfs := s.fill(site.Slots[s.Name])
+		fs = append(fs, mfs.In("slots."+s.Name)...)
+		if on && (len(d.Slots) == 0 || slices.Contains(d.Slots, s.Name)) {
+			t.Mappings = append(t.Mappings, mapping)
 		}
 	}
 	return fs

@@ -90,6 +90,7 @@ func TestComputeRefuses(t *testing.T) {
 		{"a slot that is off", slot("smb", SlotSettings{On: on(false), Spec: "x"}), nil, []string{"malformed site.slots.smb.spec x"}},
 		{"a declared slot that is none", Site{Server: "h"}, []string{"ldap", "ftp", "a\x1b"}, []string{"policy-refused slots ftp", `policy-refused slots a\x1b`}},
 		{"no server either", slot("ftp", SlotSettings{}), []string{"x"}, []string{"policy-refused slots x", "unknown-key site.slots.ftp ftp"}},
+		{"settings of too many slots", Site{Server: "h", Slots: manySlots(MaxMappings + 1)}, nil, []string{"too-many site.slots 65"}},
 		{"too many", Site{Server: "h"}, make([]string, MaxMappings+1), []string{"too-many slots 65"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -100,6 +101,14 @@ func TestComputeRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+func manySlots(n int) map[string]SlotSettings {
+	m := map[string]SlotSettings{}
+	for i := range n {
+		m[fmt.Sprint("s", i)] = SlotSettings{}
+	}
+	return m
 }
 
 func TestComputeWithoutServer(t *testing.T) {

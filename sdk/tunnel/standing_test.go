@@ -59,6 +59,17 @@ func TestWantedStatus(t *testing.T) {
 		}
 	}
 
+	for _, c := range []struct {
+		state  State
+		reason Reason
+		kept   bool
+	}{{Disabled, SuspendedReason, true}, {Disabled, NoConfiguration, false}, {Inactive, SuspendedReason, false}} {
+		s := Stand(v, Circumstances{}).Status(Status{State: c.state, Reason: c.reason, Since: since})
+		if s.Since.Equal(since) != c.kept {
+			t.Errorf("after %s (%s): since %v", c.state, c.reason, s.Since)
+		}
+	}
+
 	s = Wanted{Tunnel: v, Active: true}.Status(Status{})
 	if s.State != Connecting || s.Mappings[1].State != Down {
 		t.Errorf("got %+v", s)
