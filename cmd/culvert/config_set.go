@@ -35,6 +35,7 @@ func configAddCommand(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		a.warn(seenSecrets(c.Settings, append(more, f.set...)))
 		return a.configChanged(c, "added")
 	})
 	cmd.Flags().BoolVar(&disabled, "disabled", false, "store it switched off")
@@ -68,6 +69,7 @@ func configSetCommand(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		a.warn(seenSecrets(c.Settings, append(more, f.set...)))
 		return a.configSet(cmd, &wait, c)
 	})
 	cmd.Flags().StringArrayVar(&unset, "unset", nil, "forget the value of this KEY (again for more)")

@@ -78,6 +78,23 @@ func TestSecretsDoNotComeOut(t *testing.T) {
 	}
 }
 
+// A secret on the command line works, but somebody else may have read it there.
+func TestSecretOnTheCommandLine(t *testing.T) {
+	b := newTestbed(t)
+	for line, warns := range map[string]bool{
+		"config set hello/default bind_password=s3cret":                                  true,
+		"config set hello/default --set bind_password=s3cret":                            true,
+		"config set hello/default site.server=a@b site.login=password site.password=s3c": true,
+		"config set hello/default bind_password=***":                                     false,
+		"config set hello/default base=x":                                                false,
+	} {
+		r := b.run("", strings.Fields(line)...)
+		if r.code != 0 || strings.Contains(r.err, "--secret-stdin") != warns || strings.Contains(r.out+r.err, "s3c") {
+			t.Errorf("culvert %s: exit %d: %s", line, r.code, r.err)
+		}
+	}
+}
+
 func TestConfigSetTypesItsValues(t *testing.T) {
 	b := newTestbed(t)
 	document := file(t, `{"base": "dc=corp", "number": 2}`)

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+)
+
+// What is escaped is the same JSON, and cannot drive a terminal.
+func FuzzEscapeJSON(f *testing.F) {
+	for _, s := range []string{"", "plain", hostile, "\u2028\u2029", "\U000e0001\U0010ffff", `back\slash "quoted"`, "tab\there"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if !utf8.ValidString(s) {
+			return
+		}
+		b, err := json.Marshal(map[string]string{s: s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := escapeJSON(string(b))
+		if i := strings.IndexFunc(out, func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
+			t.Errorf("%q is not printable", out[i:])
+		}
+		var back map[string]string
+		if err := json.Unmarshal([]byte(out), &back); err != nil || back[s] != s {
+			t.Errorf("%q became %v: %v", s, back, err)
+		}
+	})
+}
+
+func TestTerminalWidth(t *testing.T) {
+	a := &app{out: &strings.Builder{}}
+	if w := a.width(); w != 80 {
+		t.Errorf("no terminal: %d", w)
+	}
+}
+
+func TestFit(t *testing.T) {
+	for _, tt := range []struct {
+		widths []int
+		limit  int
+		want   []int
+	}{
+		{[]int{10, 10}, 80, []int{10, 10}},
+		{[]int{40, 38}, 80, []int{40, 38}},
+		{[]int{100, 10}, 80, []int{68, 10}},
+		{[]int{100, 100, 5}, 80, []int{35, 36, 5}},
+		{[]int{9, 9, 9}, 10, []int{8, 8, 8}},
+		{nil, 80, nil},
+	} {
+		got := fit(append([]int(nil), tt.widths...), tt.limit)
+		for i := range tt.want {
+			if got[i] != tt.want[i] {
+				t.Errorf("fit(%v, %d) is %v, not %v", tt.widths, tt.limit, got, tt.want)
+				break
+			}
+		}
+	}
+}
