@@ -1,6 +1,9 @@
 package sshtunnel
 
-import "time"
+import (
+	"net"
+	"time"
+)
 
 // WithPatience returns c with another time for a request to stay unanswered.
 func (c Config) WithPatience(d time.Duration) Config {
@@ -10,3 +13,9 @@ func (c Config) WithPatience(d time.Duration) Config {
 
 // CannotListen is the failure of a listener that could not be opened.
 func CannotListen(err error, host string, port int) error { return cannotListen(err, host, port) }
+
+// Prepare sets the options of a link's socket.
+func Prepare(c *net.TCPConn) error {
+	_, err := newSocket(c)
+	return err
+}

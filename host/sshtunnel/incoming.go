@@ -22,6 +22,7 @@ func (l *Link) takeChannels(channels <-chan ssh.NewChannel) {
 	for nc := range channels {
 		m, from := l.wanted(nc)
 		if m == nil {
+			l.log.Debug("refused what was not asked for", "type", tunnel.Clean(nc.ChannelType(), 60))
 			l.refuse(nc, ssh.Prohibited, "not asked for")
 			continue
 		}
@@ -64,6 +65,7 @@ func (m *mapping) take(nc ssh.NewChannel, from netip.Addr) {
 	}
 	release, ok := m.traffic.admit(limit)
 	if !ok {
+		m.link.log.Debug("refused a connection: too many are open", "mapping", m.Name)
 		m.link.refuse(nc, ssh.ResourceShortage, "too many connections to this port")
 		return
 	}
@@ -85,6 +87,7 @@ func (m *mapping) take(nc ssh.NewChannel, from netip.Addr) {
 func (m *mapping) deliver(nc ssh.NewChannel, watch bool) {
 	local, err := m.service(m.ctx)
 	if err != nil {
+		m.link.log.Debug("the service did not take a connection", "mapping", m.Name, "error", err)
 		_ = nc.Reject(ssh.ConnectionFailed, "the service did not take the connection")
 		return
 	}

@@ -139,6 +139,7 @@ func (m *mapping) connected(c *net.TCPConn) {
 	}
 	release, ok := m.traffic.admit(maxConnections)
 	if !ok {
+		m.link.log.Debug("refused a connection: too many are open", "mapping", m.Name)
 		reset(c)
 		return
 	}
@@ -149,6 +150,7 @@ func (m *mapping) connected(c *net.TCPConn) {
 	defer cancel()
 	ch, err := m.link.open(ctx, m.targetHost(), m.Remote.Port)
 	if err != nil {
+		m.link.log.Debug("the target did not take a connection", "mapping", m.Name, "error", err)
 		reset(c)
 		return
 	}

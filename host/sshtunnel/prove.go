@@ -56,6 +56,7 @@ const (
 	nobody                   // nothing listens there
 	forbidden                // the server does not let us ask
 	stranger                 // something else answers there
+	noReturn                 // something took the nonce, and nothing came back in time
 	silence                  // the server has not answered
 	cut                      // the link is gone
 )
@@ -82,13 +83,23 @@ func (m *mapping) proveRemote(ctx context.Context) *Failure {
 	if f != nil && m.traffic.refused.Load() > refused {
 		f = crowded(m.Remote.Port) // one of those turned away may have been the proof
 	}
-	p.partial = f != nil && (f.Reason == tunnel.RemotePortHeld || f.Reason == tunnel.RemotePortForbidden)
+	p.partial = holds(found, stranger) || holds(found, nobody) && f != nil
 	if f != nil {
 		p.checked = false
 		return f
 	}
-	p.checked = p.checked || conclusive(found)
+	p.checked = p.checked || !holds(found, silence)
 	return nil
+}
+
+// holds reports whether v was found at some address.
+func holds(found map[string]verdict, v verdict) bool {
+	for _, f := range found {
+		if f == v {
+			return true
+		}
+	}
+	return false
 }
 
 // whole makes sure that the server has given the port, and asks for it again after a round that did not find all of it.
@@ -159,7 +170,7 @@ func (m *mapping) askPort(ctx context.Context, t *ticket) verdict {
 		}
 		return stranger
 	case <-ctx.Done():
-		return stranger
+		return noReturn
 	}
 }
 
@@ -183,8 +194,11 @@ func exchange(c io.ReadWriter, nonce []byte) bool {
 // judgeFound turns what was found at the addresses into one verdict about the port.
 func (m *mapping) judgeFound(found map[string]verdict) *Failure {
 	for _, host := range []string{"localhost", "127.0.0.1", "::1"} {
-		if v, asked := found[host]; asked && v == stranger {
+		switch v, asked := found[host]; {
+		case asked && v == stranger:
 			return strangerAt(host, m.Remote.Port)
+		case asked && v == noReturn:
+			return noReturnFrom(host, m.Remote.Port)
 		}
 	}
 	switch found["localhost"] {
@@ -200,16 +214,6 @@ func (m *mapping) judgeFound(found map[string]verdict) *Failure {
 	return nil
 }
 
-// conclusive reports whether every address asked gave an answer.
-func conclusive(found map[string]verdict) bool {
-	for _, v := range found {
-		if v == silence {
-			return false
-		}
-	}
-	return true
-}
-
 func strangerAt(host string, port int) *Failure {
 	f := portHeld(port)
 	f.Message = fmt.Sprintf("at the SSH server something else answers on %s port %d: who connects there does not reach the PBX", host, port)
@@ -223,6 +227,12 @@ func crowded(port int) *Failure {
 		Remedy: fmt.Sprintf("see who connects there: ss -tnp 'sport = :%d'; at most %d are open at a time",
 			port, maxConnections),
 	}
+}
+
+func noReturnFrom(host string, port int) *Failure {
+	f := portHeld(port)
+	f.Message = fmt.Sprintf("a connection to %s port %d at the SSH server did not come back to the PBX in time: something else seems to have it", host, port)
+	return f
 }
 
 func proofForbidden(port int) *Failure {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -121,12 +122,25 @@ func (c *client) channels(in <-chan ssh.NewChannel) {
 		case o.Mute:
 		case nc.ChannelType() != "direct-tcpip" || ssh.Unmarshal(nc.ExtraData(), &e) != nil:
 			_ = nc.Reject(ssh.UnknownChannelType, "only direct-tcpip")
+		case o.LoseTargets:
+			c.work.Go(func() { lose(nc) })
 		case o.NoForwarding || o.NoTargets:
 			_ = nc.Reject(ssh.Prohibited, "open failed")
 		default:
 			c.work.Go(func() { c.connect(nc, e) })
 		}
 	}
+}
+
+// lose takes a channel and everything said on it, and says nothing.
+func lose(nc ssh.NewChannel) {
+	ch, requests, err := nc.Accept()
+	if err != nil {
+		return
+	}
+	go ssh.DiscardRequests(requests)
+	_, _ = io.Copy(io.Discard, ch)
+	_ = ch.Close()
 }
 
 // connect joins a channel to its target.
@@ -222,6 +236,7 @@ func (c *client) forward(l net.Listener, b bind) {
 }
 
 func (c *client) hand(in *net.TCPConn, b bind) {
+	time.Sleep(c.server.options.SlowForward)
 	from := in.RemoteAddr().(*net.TCPAddr)
 	ch, requests, err := c.conn.OpenChannel("forwarded-tcpip",
 		ssh.Marshal(&endpoints{b.Host, b.Port, from.IP.String(), uint32(from.Port)}))

@@ -11,6 +11,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -36,6 +37,8 @@ type Options struct {
 	// Lies and silences.
 	NeverListen bool            // says yes to a forward and does not listen
 	JoinTo      string          // says yes to a forward and joins its port to this service instead of the client
+	LoseTargets bool            // says yes to every connection to a target and connects nowhere
+	SlowForward time.Duration   // before a connection to a forwarded port is handed to the client
 	Mute        bool            // answers nothing after the login
 	KeepaliveOK bool            // with Mute: answers keepalives all the same
 	Unasked     []string        // types of channels opened to each client after the login
