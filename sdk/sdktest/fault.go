@@ -28,6 +28,9 @@ var (
 	WrongKey = Fault{state: tunnel.Blocked, reason: tunnel.HostKeyMismatch, cut: true}
 )
 
+// unlinked reports whether no link stands.
+func (f Fault) unlinked() bool { return f.state != "" && !f.mappings }
+
 // Slow makes every write take d.
 func Slow(d time.Duration) Fault { return Fault{delay: d} }
 

@@ -86,7 +86,8 @@ func (w *World) Serve(mapping string, serve func(net.Conn)) {
 }
 
 // Connect connects as a machine at the site does, through a private expose mapping: it waits until the module listens
-// for SITE/MAPPING, at most 10 s, and what the module writes is read from the connection.
+// for SITE/MAPPING, at most 10 s, and what the module writes is read from the connection. While a fault has taken the
+// link it is refused.
 func (w *World) Connect(mapping string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

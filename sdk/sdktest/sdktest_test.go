@@ -286,6 +286,44 @@ func TestASiteReachesTheModule(t *testing.T) {
 	}
 }
 
+func TestWithoutALinkTheSiteIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := sdktest.Run(t, asking(func(_ context.Context, in *sdk.Instance[settings]) error {
+			_, err := in.Listen("status")
+			return err
+		}), withSite)
+		for _, f := range []sdktest.Fault{sdktest.Cut, sdktest.WrongKey, sdktest.Deny(tunnel.LoginRefused)} {
+			w.Fault("site", f)
+			if _, err := w.Connect("site/status"); !errors.Is(err, syscall.ECONNREFUSED) {
+				t.Errorf("through no link it is %v", err)
+			}
+		}
+		w.Heal("site")
+		c, err := w.Connect("site/status")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Close()
+	})
+}
+
+func TestASlowSite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		took := make(chan time.Duration, 1)
+		w := sdktest.Run(t, asking(func(ctx context.Context, in *sdk.Instance[settings]) error {
+			begin := time.Now()
+			_, err := ask(ctx, in, "ldap")
+			took <- time.Since(begin)
+			return err
+		}), withSite)
+		w.Fault("site", sdktest.Slow(time.Second))
+		w.Serve("site/ldap", greet)
+		if d := <-took; d != 2*time.Second { // a question and an answer
+			t.Errorf("it took %v", d)
+		}
+	})
+}
+
 func TestNobodyListens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := sdktest.Run(t, asking(nothing), withSite)

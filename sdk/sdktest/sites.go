@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -107,7 +108,8 @@ func (s *sites) dial(ctx context.Context, site, mapping string) (net.Conn, error
 	return module, nil
 }
 
-// visit waits until the module listens for the mapping and nothing freezes it, and connects to it.
+// visit waits until the module listens for the mapping and nothing freezes it, and connects to it. Without a link the
+// port is not there.
 func (s *sites) visit(ctx context.Context, site, mapping string) (net.Conn, error) {
 	key := site + "/" + mapping
 	if err := s.wait(ctx, func() bool { return s.listeners[key] != nil && !s.faults[site].frozen }); err != nil {
@@ -115,19 +117,24 @@ func (s *sites) visit(ctx context.Context, site, mapping string) (net.Conn, erro
 	}
 	var far *conn
 	var err error
-	s.change(func() {
-		l := s.listeners[key]
-		if l == nil {
-			err = fmt.Errorf("the module does not listen for %s any more", key)
-			return
-		}
-		var module *conn
-		module, far = s.connectLocked(site, mapping)
-		if err = l.offer(module); err != nil {
-			delete(s.open, module)
-		}
-	})
-	return far, err
+	s.change(func() { far, err = s.visitLocked(site, mapping) })
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", key, err)
+	}
+	return far, nil
+}
+
+func (s *sites) visitLocked(site, mapping string) (*conn, error) {
+	l := s.listeners[site+"/"+mapping]
+	if l == nil || s.faults[site].unlinked() {
+		return nil, syscall.ECONNREFUSED
+	}
+	module, far := s.connectLocked(site, mapping)
+	if err := l.offer(module); err != nil {
+		delete(s.open, module)
+		return nil, err
+	}
+	return far, nil
 }
 
 // listen makes the module's listener for a mapping.
