@@ -29,6 +29,7 @@ var (
 			{filepath.Join(binDir, "plugins"), "./examples/hello", ""},
 			{filepath.Join(binDir, "plugins"), "./cmd/demo/intruder", ""},
 			{filepath.Join(binDir, "plugins"), "./cmd/culvertd/testdata/forger", ""},
+			{filepath.Join(binDir, "plugins"), "./cmd/culvertd/testdata/dialer", ""},
 		} {
 			args := []string{"build", "-o", b.to + "/"}
 			if b.flag != "" {
