@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"fmt"
 	"path"
 
 	"google.golang.org/grpc"
@@ -18,9 +19,18 @@ import (
 type gate struct {
 	owner   tunnel.Owner
 	refused func(method string, ref tunnel.Ref)
+	calls   chan struct{} // holds one token per call under way
 }
 
-func (g gate) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+func newGate(owner tunnel.Owner, refused func(string, tunnel.Ref)) *gate {
+	return &gate{owner: owner, refused: refused, calls: make(chan struct{}, maxCalls)}
+}
+
+func (g *gate) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	if !g.enter() {
+		return nil, encode(tooManyCalls)
+	}
+	defer g.leave()
 	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 	defer cancel()
 	if err := g.check(ctx, info.FullMethod, req.(proto.Message)); err != nil {
@@ -30,14 +40,36 @@ func (g gate) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, ne
 	return res, encode(err)
 }
 
-func (g gate) stream(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+func (g *gate) stream(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	if !g.enter() {
+		return encode(tooManyCalls)
+	}
+	defer g.leave()
 	return encode(next(srv, gated{s, g, info.FullMethod}))
 }
+
+// enter makes room for one more call, if there is any. A module that keeps to one connection never finds none, for its
+// calls wait at its own end.
+func (g *gate) enter() bool {
+	select {
+	case g.calls <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (g *gate) leave() { <-g.calls }
+
+var tooManyCalls = tunnel.Findings{{
+	Code: tunnel.TooMany, Field: "calls", Value: fmt.Sprint(maxCalls),
+	Message: fmt.Sprintf("the module has %d calls under way already", maxCalls), WayOut: "end some of them first",
+}}
 
 // gated checks what a stream receives.
 type gated struct {
 	grpc.ServerStream
-	gate   gate
+	gate   *gate
 	method string
 }
 
@@ -50,7 +82,7 @@ func (s gated) RecvMsg(m any) error {
 
 // check refuses a call that may change something and names a tunnel of another owner, before anything else, and then
 // whatever is wrong with the request's form.
-func (g gate) check(ctx context.Context, method string, m proto.Message) error {
+func (g *gate) check(ctx context.Context, method string, m proto.Message) error {
 	if !readOnly[method] {
 		if fs := g.foreign(ctx, path.Base(method), m); len(fs) > 0 {
 			return fs
@@ -60,7 +92,7 @@ func (g gate) check(ctx context.Context, method string, m proto.Message) error {
 }
 
 // foreign finds every tunnel of another owner that the request names, in whichever of its fields or in its metadata.
-func (g gate) foreign(ctx context.Context, method string, m proto.Message) tunnel.Findings {
+func (g *gate) foreign(ctx context.Context, method string, m proto.Message) tunnel.Findings {
 	seen := map[tunnel.Ref]bool{}
 	var fs tunnel.Findings
 	look := func(field, s string) {

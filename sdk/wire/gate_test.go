@@ -228,7 +228,7 @@ func TestMetadataNamesNobody(t *testing.T) {
 // A call that is added later is one that may change something until it says otherwise.
 func TestACallNobodyKnowsIsGuarded(t *testing.T) {
 	var noted tunnel.Ref
-	g := gate{owner: "intruder", refused: func(_ string, ref tunnel.Ref) { noted = ref }}
+	g := newGate("intruder", func(_ string, ref tunnel.Ref) { noted = ref })
 	err := g.check(t.Context(), "/culvert.host.v1.HostService/Rename", &hostv1.GetRequest{Ref: foreign.String()})
 	if !errors.Is(err, tunnel.ErrNotOwner) || noted != foreign {
 		t.Errorf("answered with %v, noted %v", err, noted)
@@ -300,5 +300,32 @@ func TestFindingsAboutOneRequestAreBounded(t *testing.T) {
 	}
 	if n := len(bounds(req)); n != maxFindings {
 		t.Errorf("%d findings", n)
+	}
+}
+
+// A module cannot make the host work without bound by connecting again and again.
+func TestCallsUnderWayAreLimitedOverAllConnections(t *testing.T) {
+	h := hanging{left: make(chan error, maxCalls)}
+	server := newHostServer(adsync(h))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	answered := make(chan error, 2*maxCalls)
+	for range 2 {
+		c := newClient(connect(t, server))
+		for range maxCalls {
+			go func() { answered <- c.Declare(ctx, "berlin", nil) }()
+		}
+	}
+	for range maxCalls {
+		if err := <-answered; !errors.Is(err, tunnel.ErrInvalid) || !strings.Contains(err.Error(), "under way") {
+			t.Fatalf("one too many is answered with %v", err)
+		}
+	}
+	cancel()
+	for range maxCalls {
+		if err := <-answered; !errors.Is(err, context.Canceled) {
+			t.Fatalf("one of the first is answered with %v", err)
+		}
+		<-h.left
 	}
 }

@@ -31,7 +31,7 @@ type HostServices struct {
 
 // newHostServer makes the gRPC server that serves h, with every check that holds for all its calls.
 func newHostServer(h HostServices, o ...grpc.ServerOption) *grpc.Server {
-	g := gate{owner: h.Owner, refused: h.Refused}
+	g := newGate(h.Owner, h.Refused)
 	s := grpc.NewServer(append(o,
 		grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage), grpc.MaxConcurrentStreams(maxCalls),
 		grpc.UnaryInterceptor(g.unary), grpc.StreamInterceptor(g.stream))...)
@@ -39,5 +39,5 @@ func newHostServer(h HostServices, o ...grpc.ServerOption) *grpc.Server {
 	return s
 }
 
-// maxCalls bounds what one module has under way at once; further calls wait at the module.
+// maxCalls bounds what one module has under way at once, over however many connections.
 const maxCalls = 250
