@@ -99,9 +99,9 @@ func (a *app) completeOwners(_ *cobra.Command, args []string, _ string) ([]cobra
 	found, _ := a.complete(func(ctx context.Context, c *control.Client) (out []cobra.Completion, err error) {
 		all, err := c.Modules(ctx)
 		for _, m := range all {
-			out = append(out, cobra.Completion(clean(m.Name)+"/"))
+			out = append(out, clean(m.Name)+"/")
 		}
 		return out, err
 	})
-	return append(found, cobra.Completion(string(tunnel.Operator)+"/")), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	return append(found, string(tunnel.Operator)+"/"), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }

@@ -111,8 +111,8 @@ func atLeast(names ...string) cobra.PositionalArgs {
 func (a *app) completeConfigOwners(cmd *cobra.Command, args []string, text string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	found, directive := a.completeModule(cmd, args, text)
 	for i, c := range found {
-		name, _, _ := strings.Cut(string(c), "\t")
-		found[i] = cobra.Completion(name + "/")
+		name, _, _ := strings.Cut(c, "\t")
+		found[i] = name + "/"
 	}
 	return found, directive | cobra.ShellCompDirectiveNoSpace
 }
