@@ -26,6 +26,7 @@ type fakeEngine struct {
 	plans    []Attempt
 	links    []*fakeLink
 	closing  time.Duration // how long a link takes to close
+	twice    int           // how often a tunnel had two links
 }
 
 // fakeError is a failure as an engine returns it.
@@ -49,9 +50,14 @@ func (e *fakeEngine) Run(ctx context.Context, a Attempt, serve func(context.Cont
 	if err := e.handshake(ctx, a); err != nil {
 		return err
 	}
-	l := &fakeLink{engine: e, mappings: map[string]*fakeMapping{}}
+	l := &fakeLink{engine: e, ref: a.Ref, mappings: map[string]*fakeMapping{}}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	defer l.cancel(nil)
+	for _, other := range e.live() {
+		if other.ref == a.Ref {
+			e.set(func() { e.twice++ })
+		}
+	}
 	e.mu.Lock()
 	if e.shape != nil {
 		e.shape(l)
@@ -64,14 +70,14 @@ func (e *fakeEngine) Run(ctx context.Context, a Attempt, serve func(context.Cont
 		}
 	}
 	err := serve(l.ctx, l)
-	lost := e.Explain(context.Cause(l.ctx))
+	lost := context.Cause(l.ctx)
 	l.cancel(nil)
 	time.Sleep(e.closing)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case lost.Reason != "":
-		return &fakeError{lost}
+	case lost != nil:
+		return lost
 	}
 	return err
 }
@@ -115,6 +121,13 @@ func (e *fakeEngine) count() int {
 	return len(e.attempts)
 }
 
+// live are the links that stand.
+func (e *fakeEngine) live() []*fakeLink {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(e.links), func(l *fakeLink) bool { return l.ctx.Err() != nil })
+}
+
 // gaps are the times between attempts.
 func (e *fakeEngine) gaps() []time.Duration {
 	e.mu.Lock()
@@ -129,6 +142,7 @@ func (e *fakeEngine) gaps() []time.Duration {
 // fakeLink is a link whose answers a test may replace. A nil script answers well and at once.
 type fakeLink struct {
 	engine *fakeEngine
+	ref    tunnel.Ref
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 

@@ -193,6 +193,26 @@ func TestASteadyLinkReconnectsAtOnce(t *testing.T) {
 	})
 }
 
+func TestALinkThatEndsForNoKnownReasonIsLost(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.engine.closing = time.Second
+		s.source.want(active(office, 1, ldap))
+		s.pass(time.Second)
+		s.engine.set(func() { s.engine.connect = silent })
+		s.engine.link(0).breaks(errors.New("odd"))
+		s.pass(0)
+		s.expect(office, tunnel.Connecting, tunnel.LinkLost)
+		s.pass(time.Second)
+		now := s.expect(office, tunnel.Waiting, tunnel.LinkLost)
+		if now.Message != "odd" {
+			t.Errorf("message %q", now.Message)
+		}
+	})
+}
+
+// silent is a handshake in which the server says nothing.
+func silent(ctx context.Context, _ Attempt) error { return silence(ctx) }
+
 func TestBreaksInARowAreNeverFarApart(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		s.engine.shape = func(l *fakeLink) {
@@ -451,6 +471,20 @@ func TestAllLinksCloseTogetherAtTheEnd(t *testing.T) {
 		}
 		if took := time.Since(began); took != 5*time.Second {
 			t.Errorf("took %s", took)
+		}
+	})
+}
+
+func TestTheEndIsNoFailure(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.source.want(active(office, 1, ldap))
+		s.pass(15 * time.Second)
+		told := len(s.source.history(office))
+		if err := s.end(); err != nil {
+			t.Error(err)
+		}
+		if h := s.source.history(office); len(h) != told {
+			t.Errorf("told at the end: %v", h[told:])
 		}
 	})
 }

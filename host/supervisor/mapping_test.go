@@ -517,17 +517,43 @@ func TestAModuleThatListensLateIsFoundAtOnce(t *testing.T) {
 
 func TestAnOldLinkDoesNotSpeakForANewServer(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
-		s.engine.closing = time.Second
 		s.source.want(active(office, 1, ldap, http))
-		s.pass(10*time.Second - 1)
+		s.pass(9 * time.Second)
 		s.engine.set(func() { s.engine.connect = always(tunnel.Unreachable) })
+		s.engine.link(0).script(func() { // it takes its time to end
+			s.engine.link(0).proof = func(context.Context, string) error { time.Sleep(5 * time.Second); return nil }
+		})
+		s.pass(2 * time.Second)
 		at := time.Now()
 		s.source.want(active(office, 2, ldap, http))
-		s.pass(5 * time.Second)
+		s.pass(time.Second)
+		s.expect(office, tunnel.Connecting, "")
+		s.source.want(active(office, 2, ldap))
+		s.pass(10 * time.Second)
+		s.expect(office, tunnel.Waiting, tunnel.Unreachable)
 		for _, r := range s.source.history(office) {
 			if !r.at.Before(at) && r.State.Linked() {
 				t.Errorf("%s at %s", r.State, r.at.Sub(at))
 			}
+		}
+	})
+}
+
+func TestALostLinkIsNotBlamedOnItsMappings(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.source.want(active(office, 1, ldap))
+		s.pass(9 * time.Second)
+		l := s.engine.link(0)
+		l.script(func() {
+			l.proof = func(context.Context, string) error {
+				time.AfterFunc(10*time.Millisecond, func() { l.breaks(fail(tunnel.LinkLost)) })
+				return fail(tunnel.LinkLost)
+			}
+		})
+		s.pass(3 * time.Second)
+		s.expect(office, tunnel.Up, "")
+		if slices.Contains(s.source.states(office), tunnel.Degraded) {
+			t.Errorf("states %v", s.source.states(office))
 		}
 	})
 }

@@ -28,10 +28,16 @@ const (
 	dialsEnv = "SUPERVISOR_TEST_DIALS" // how often to dial it; then the first line heard on any is printed
 )
 
+// asListener makes it listen on the socket, as the host would, instead of dialling it.
+const asListener = 0
+
 func playModule(path string) error {
 	n, err := strconv.Atoi(os.Getenv(dialsEnv))
 	if err != nil {
 		return err
+	}
+	if n == asListener {
+		return playHost(path)
 	}
 	lines := make(chan string, n)
 	for range n - 1 {
@@ -64,6 +70,22 @@ func playModule(path string) error {
 	}()
 	_, err = io.Copy(os.Stdout, r)
 	return err
+}
+
+// playHost greets everybody at path until it is killed.
+func playHost(path string) error {
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(conn, `{"ok":true}`)
+		conn.Close()
+	}
 }
 
 // module is a process that uses a private socket.

@@ -3,10 +3,13 @@ package supervisor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"sync"
+	"syscall"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -99,16 +102,24 @@ func (p *private) close() {
 	p.arrange(nil)
 }
 
-// prove connects to the private socket of m, if it has one, and meets the host there.
+// errTaken is that a private socket is not where it was put.
+var errTaken = errors.New("it is not where it was put")
+
+// prove connects to the private socket of m, if it has one, and meets the host there. One that is gone is put there
+// anew with the next proof.
 func (p *private) prove(ctx context.Context, m tunnel.Mapping) error {
 	if !p.has(m) {
 		return nil
 	}
 	p.mu.Lock()
 	err := p.openLocked(m.Name)
+	d := p.doors[m.Name]
 	p.mu.Unlock()
 	if err == nil {
-		err = p.meet(ctx, p.sockets.Path(p.ref, m.Name))
+		err = meet(ctx, p.sockets.Path(p.ref, m.Name))
+	}
+	if errors.Is(err, errTaken) {
+		p.shut(d)
 	}
 	if err != nil {
 		return &failed{Failure{
@@ -119,10 +130,23 @@ func (p *private) prove(ctx context.Context, m tunnel.Mapping) error {
 	return nil
 }
 
+// shut closes a door for which there may be another by now.
+func (p *private) shut(d *door) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.doors[d.name] == d {
+		delete(p.doors, d.name)
+		d.close()
+	}
+}
+
 // meet connects to the socket at path and hears the host there.
-func (p *private) meet(ctx context.Context, path string) error {
+func meet(ctx context.Context, path string) error {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		return errTaken
+	}
 	if err != nil {
 		return err
 	}
@@ -134,7 +158,7 @@ func (p *private) meet(ctx context.Context, path string) error {
 		return err
 	}
 	if pid != os.Getpid() {
-		return fmt.Errorf("process %d has put one of its own in its place", pid)
+		return fmt.Errorf("%w: that of process %d is there", errTaken, pid)
 	}
 	var answer greeting
 	return json.NewDecoder(conn).Decode(&answer)

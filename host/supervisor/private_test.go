@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -151,6 +152,39 @@ func TestDialIsToldThatTheTargetRefuses(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	h.expect(tunnel.Degraded)
+}
+
+func TestDialIsToldThatTheMappingDoesNotStand(t *testing.T) {
+	h := newHouse(t)
+	h.engine.shape = func(l *fakeLink) {
+		l.apply = func(context.Context, tunnel.Mapping) error { return fail(tunnel.LocalPortInUse) }
+		l.open = func(context.Context, tunnel.Mapping) (Conn, error) { return nil, fail(tunnel.LinkLost) }
+	}
+	h.source.want(active(berlin, 1, smb))
+	h.expect(tunnel.Degraded)
+	if a := h.hear(h.start(h.path(), 1)); a.OK || a.Error.Reason != tunnel.LocalPortInUse {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestASocketThatAnotherProcessPutThereIsNoProof(t *testing.T) {
+	h := newHouse(t)
+	h.source.want(active(berlin, 1, smb))
+	h.expect(tunnel.Up)
+	if err := os.Remove(h.path()); err != nil {
+		t.Fatal(err)
+	}
+	other := h.start(h.path(), asListener)
+	h.until("it listens", func() bool { return !h.gone("smb") })
+	if err := h.sup.Restart(berlin); err != nil { // the next proof would be in ten seconds
+		t.Fatal(err)
+	}
+	h.expect(tunnel.Degraded)
+	m := h.source.now(berlin).Mapping("smb")
+	if want := fmt.Sprintf("that of process %d is there", other.cmd.Process.Pid); !strings.Contains(m.Message, want) {
+		t.Errorf("mapping %+v", m)
+	}
+	h.expect(tunnel.Up) // with a new one in its place
 }
 
 func TestAStrangerIsSentAwayWithoutAWord(t *testing.T) {
