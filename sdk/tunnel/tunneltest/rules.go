@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"slices"
 
-	"github.com/culvert-pbx/culvert/sdk/settings"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -16,9 +15,8 @@ func (s *state) tunnels() ([]tunnel.Tunnel, tunnel.Findings) {
 	var fs tunnel.Findings
 	for ref, c := range s.configurations {
 		m := s.modules[ref.Module]
-		sites := settings.Sites(m.Schema, c.settings)
 		for _, d := range c.declared {
-			site, ok := sites[d.Settings]
+			site, ok := c.sites[d.Settings]
 			if !ok {
 				fs = append(fs, noSite(d))
 				continue

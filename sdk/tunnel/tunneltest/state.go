@@ -23,6 +23,7 @@ type state struct {
 // configuration is one set of settings with what the module declared from it.
 type configuration struct {
 	settings json.RawMessage
+	sites    map[string]tunnel.Site // in them, by path
 	enabled  bool
 	declared []tunnel.Declaration
 }
@@ -45,6 +46,17 @@ func (s state) clone() state {
 	}
 }
 
+// install replaces a module's description and reads its configurations anew.
+func (s *state) install(d tunnel.Description) {
+	s.modules[tunnel.Owner(d.Name)] = d
+	for ref, c := range s.configurations {
+		if ref.Module == tunnel.Owner(d.Name) {
+			c.sites = settings.Sites(d.Schema, c.settings)
+			s.configurations[ref] = c
+		}
+	}
+}
+
 func (s *state) configure(ref tunnel.ConfigurationRef, doc json.RawMessage) error {
 	m, ok := s.modules[ref.Module]
 	if !ok {
@@ -64,14 +76,14 @@ func (s *state) configure(ref tunnel.ConfigurationRef, doc json.RawMessage) erro
 	_, before := settings.Part(m.Schema, c.settings)
 	maps.Copy(before, secrets)
 	c.settings = settings.Join(m.Schema, shown, before)
+	c.sites = settings.Sites(m.Schema, c.settings)
 	s.configurations[ref] = c
-	return checkSites(ref, m, c.settings).Err()
+	return checkSites(ref, m, c.sites).Err()
 }
 
 // checkSites finds what is wrong with a site when it is set, not only when it is declared.
-func checkSites(ref tunnel.ConfigurationRef, m tunnel.Description, doc json.RawMessage) tunnel.Findings {
+func checkSites(ref tunnel.ConfigurationRef, m tunnel.Description, sites map[string]tunnel.Site) tunnel.Findings {
 	var fs tunnel.Findings
-	sites := settings.Sites(m.Schema, doc)
 	for _, path := range slices.Sorted(maps.Keys(sites)) {
 		_, tfs := tunnel.Compute(tunnel.Declaration{Settings: path}, ref.Name, m, sites[path])
 		fs = append(fs, tfs...)

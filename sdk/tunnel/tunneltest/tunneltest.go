@@ -84,6 +84,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		{"ResultsAreCopies", resultsAreCopies},
 		{"ReopeningKeepsEverything", reopeningKeepsEverything},
 		{"ConcurrentOwners", concurrentOwners},
+		{"AnyInterleaving", anyInterleaving},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}

@@ -42,7 +42,8 @@ func (w *World) As(owner tunnel.Owner) tunnel.Service { return service{w, owner}
 // Reopen is the World itself: there is no elsewhere.
 func (w *World) Reopen(testing.TB) Fixture { return w }
 
-// AddModule installs a module or replaces its description.
+// AddModule installs a module or replaces its description, which must fit the tunnels that are there. (The host, where a
+// new binary offers less, withdraws those that no longer fit.)
 func (w *World) AddModule(d tunnel.Description) error {
 	if err := settings.CheckSchema(d.Schema); err != nil {
 		return err
@@ -51,7 +52,7 @@ func (w *World) AddModule(d tunnel.Description) error {
 		return err
 	}
 	return w.change(func(s *state) error {
-		s.modules[tunnel.Owner(d.Name)] = d
+		s.install(d)
 		return nil
 	})
 }
