@@ -147,6 +147,7 @@ func TestCheckDeclared(t *testing.T) {
 		{"another configuration's", []Declaration{{Ref: Ref{"adsync", "rome.site"}, Settings: "site"}}, []string{"malformed tunnel adsync/rome.site"}},
 		{"twice", []Declaration{honest, honest}, []string{"exists tunnel adsync/berlin.site"}},
 		{"a path that is none", []Declaration{{Ref: Ref{"adsync", "berlin."}, Settings: "a..b"}}, []string{"malformed settings a..b"}},
+		{"a path too deep", []Declaration{{Ref: Ref{"adsync", "berlin.d"}, Settings: "a.b.c.d"}}, []string{"malformed settings a.b.c.d"}},
 		{"a key that is no name", []Declaration{{Ref: Ref{"adsync", "berlin.Site"}, Settings: "Site"}}, []string{"malformed settings Site"}},
 		{"too many", make([]Declaration, MaxDeclared+1), []string{"too-many declarations 65"}},
 	} {
