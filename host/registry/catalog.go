@@ -3,10 +3,12 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"iter"
 	"maps"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
+	"github.com/culvert-pbx/culvert/store"
 )
 
 // Module is what is pinned of a module: the checksum of its binary and what it said of itself. ok is false where nothing
@@ -24,7 +26,7 @@ func (r *Registry) Module(ctx context.Context, name tunnel.Owner) (sha256 string
 	if m == nil {
 		return "", d, false, nil
 	}
-	return m.SHA256, m.Description, true, nil
+	return m.SHA256, cloneDescription(m.Description), true, nil
 }
 
 // Description is what a module said of itself, or ErrNotFound.
@@ -44,30 +46,32 @@ func (r *Registry) PinModule(ctx context.Context, by string, name tunnel.Owner, 
 	if fs := checkModule(name, sha256, desc); len(fs) > 0 {
 		return fs
 	}
-	return r.change(ctx, by, func(d *draft) error {
-		former, err := d.module(name)
+	m := &moduleRecord{Node: tunnel.Node, SHA256: sha256, Description: cloneDescription(desc)}
+	return r.change(ctx, by, func(d *draft) error { return d.pinModule(name, m) })
+}
+
+func (d *draft) pinModule(name tunnel.Owner, m *moduleRecord) error {
+	former, err := d.module(name)
+	if err != nil {
+		return err
+	}
+	d.former[name], d.modules[name], d.yielding = former, m, true
+	for rec, err := range d.tx.Scan(configurationPrefix + string(name) + "/") {
+		if err != nil && !errors.Is(err, store.ErrDamaged) {
+			return err
+		}
+		f, err := d.family(rec.Key)
 		if err != nil {
 			return err
 		}
-		m := &moduleRecord{Node: tunnel.Node, SHA256: sha256, Description: desc}
-		d.former[name], d.modules[name], d.yielding = former, m, true
-		for rec, err := range d.tx.Scan(configurationPrefix + string(name) + "/") {
-			if err != nil {
-				continue // told when the registry was opened
-			}
-			f, err := d.family(rec.Key)
-			if err != nil {
-				return err
-			}
-			if f.configuration == nil {
-				continue
-			}
-			if err := d.reg.resplit(f, m); err != nil {
-				return err
-			}
+		if f.configuration == nil {
+			continue // damaged
 		}
-		return nil
-	})
+		if err := d.reg.resplit(f, m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // SetPresent says which modules have a usable binary now; tunnels of the others are inactive (module-missing). Before

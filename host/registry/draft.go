@@ -183,46 +183,6 @@ func (d *draft) withdraw(f *family, name tunnel.Name, why tunnel.Finding) {
 	d.why[tunnel.Ref{Owner: f.owner(), Name: name}] = why
 }
 
-// forgetPlaces drops the pins of servers that the family's tunnels, declared or not, no longer lead to. A fingerprint given
-// anew confirms the pin or drops it.
-func (f *family) forgetPlaces(before *family, former, m *moduleRecord) {
-	was, is := before.places(former), f.places(m)
-	for name, p := range f.pins {
-		now := is[name]
-		switch {
-		case now.server != tunnel.Server(p.Server):
-			delete(f.pins, name)
-		case now.fingerprint == "" || now.fingerprint == was[name].fingerprint:
-		case now.fingerprint == p.Fingerprint:
-			p.State = tunnel.PinConfirmed
-			f.pins[name] = p
-		default:
-			delete(f.pins, name)
-		}
-	}
-}
-
-// forgetWider drops the leave to be bound wider from mappings that are no longer what it was given for.
-func (f *family) forgetWider(was, now []tunnel.Tunnel) {
-	for _, mv := range pair(was, now, f) {
-		name := mv.now.Ref.Name
-		if name == "" {
-			name = mv.was.Ref.Name
-		}
-		o := f.overlays[name]
-		kept := slices.DeleteFunc(slices.Clone(o.AcceptWider), func(mapping string) bool {
-			b, ok := mappingNamed(mv.now, mapping)
-			a, before := mappingNamed(mv.was, mapping)
-			given := before && slices.Contains(mv.was.AcceptWider, mapping)
-			return !ok || given && (a.Kind != b.Kind || a.Remote != b.Remote)
-		})
-		if len(kept) != len(o.AcceptWider) {
-			o.AcceptWider = kept
-			f.setOverlay(name, o)
-		}
-	}
-}
-
 func mappingNamed(t tunnel.Tunnel, name string) (tunnel.Mapping, bool) {
 	i := slices.IndexFunc(t.Mappings, func(m tunnel.Mapping) bool { return m.Name == name })
 	if i < 0 {

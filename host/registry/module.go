@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/culvert-pbx/culvert/sdk/settings"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -32,4 +33,14 @@ func checkModule(name tunnel.Owner, sha256 string, d tunnel.Description) tunnel.
 		malformed("description", "", fmt.Sprintf("the description is larger than %d bytes", maxDescription))
 	}
 	return fs
+}
+
+// cloneDescription is a copy that shares nothing with d.
+func cloneDescription(d tunnel.Description) tunnel.Description {
+	d.Slots, d.Grants, d.Schema = slices.Clone(d.Slots), slices.Clone(d.Grants), slices.Clone(d.Schema)
+	d.Policy.Kinds = slices.Clone(d.Policy.Kinds)
+	for i := range d.Slots {
+		d.Slots[i].Kinds = slices.Clone(d.Slots[i].Kinds)
+	}
+	return d
 }

@@ -122,6 +122,28 @@ func (d *draft) pin(f *family, t tunnel.Tunnel, p tunnel.Pin) error {
 	return nil
 }
 
+// forgetPlaces drops the pins of servers that the family's tunnels, declared or not, no longer lead to. A fingerprint given
+// anew confirms the pin or drops it.
+func (f *family) forgetPlaces(before *family, former, m *moduleRecord) {
+	if before.configuration != nil && (former == nil || m == nil) {
+		return // without its module's description nobody knows where a configuration leads
+	}
+	was, is := before.places(former), f.places(m)
+	for name, p := range f.pins {
+		now := is[name]
+		switch {
+		case now.server != tunnel.Server(p.Server):
+			delete(f.pins, name)
+		case now.fingerprint == "" || now.fingerprint == was[name].fingerprint:
+		case now.fingerprint == p.Fingerprint:
+			p.State = tunnel.PinConfirmed
+			f.pins[name] = p
+		default:
+			delete(f.pins, name)
+		}
+	}
+}
+
 func pinOf(s tunnel.Server, p tunnel.Pin) pin {
 	return pin{Server: serverRecord(s), State: p.State, KeyType: p.KeyType, Fingerprint: p.Fingerprint}
 }

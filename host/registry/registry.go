@@ -89,6 +89,7 @@ func (c Config) withDefaults() Config {
 // change makes one change: the steps draft it inside a store transaction, the rules are applied, and what was committed
 // is shown and told. Steps may run more than once.
 func (r *Registry) change(ctx context.Context, by string, steps ...func(*draft) error) error {
+	defer r.teller.flush()
 	select {
 	case r.writing <- struct{}{}:
 		defer func() { <-r.writing }()
@@ -111,7 +112,6 @@ func (r *Registry) change(ctx context.Context, by string, steps ...func(*draft) 
 		return err
 	}
 	r.commit(by, d)
-	r.teller.flush()
 	return nil
 }
 

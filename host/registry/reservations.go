@@ -1,13 +1,8 @@
 package registry
 
 import (
-	"context"
 	"errors"
-	"maps"
-	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 	"github.com/culvert-pbx/culvert/store"
@@ -152,115 +147,4 @@ func (p *portsRecord) reservations(scope string) []tunnel.Reservation {
 		}
 	}
 	return rs
-}
-
-// portsOf is the record of a scope as the tunnels say it.
-func (r *Registry) portsOf(scope string) *portsRecord {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	rec := &portsRecord{Node: tunnel.Node}
-	for _, e := range r.order {
-		for _, res := range tunnel.Reservations(e.tunnel) {
-			if res.Scope == scope {
-				rec.hold(res)
-			}
-		}
-	}
-	return rec
-}
-
-// checkReserved keeps mappings off the ports the host itself listens on: they would listen there too, or let others in.
-func checkReserved(t tunnel.Tunnel, reserved []tunnel.Endpoint) tunnel.Findings {
-	var fs tunnel.Findings
-	for _, m := range t.Mappings {
-		if !m.Private() && slices.ContainsFunc(reserved, func(own tunnel.Endpoint) bool { return meets(m, own) }) {
-			fs = append(fs, tunnel.Finding{
-				Code: tunnel.PolicyRefused, Field: "mappings[" + m.Name + "].local.port", Value: strconv.Itoa(m.Local.Port),
-				Message: "Culvert itself listens on local port " + strconv.Itoa(m.Local.Port),
-				WayOut:  "choose another local port",
-			})
-		}
-	}
-	return fs
-}
-
-// meets reports whether the local end of m is, or may be, the host's own listener.
-func meets(m tunnel.Mapping, own tunnel.Endpoint) bool {
-	if m.Local.Port != own.Port {
-		return false
-	}
-	host := strings.ToLower(m.Local.Host)
-	a, err := netip.ParseAddr(host)
-	here := host == "" || host == "localhost" || err == nil && a.IsLoopback()
-	return here || strings.EqualFold(host, own.Host)
-}
-
-// repairPorts puts right the reservations that do not say what the tunnels say, and says so.
-func (r *Registry) repairPorts(ctx context.Context) error {
-	wrong := r.allPorts()
-	_, err := r.Store.View(ctx, func(rd store.Reader) error {
-		for rec, err := range rd.Scan(portsPrefix) {
-			if err != nil && !errors.Is(err, store.ErrDamaged) {
-				return err
-			}
-			scope := strings.TrimPrefix(rec.Key, portsPrefix)
-			stored, err := read[portsRecord](rd, rec.Key)
-			if errors.Is(err, store.ErrDamaged) {
-				r.tellDamage(err)
-			} else if err != nil {
-				return err
-			}
-			if samePorts(stored, wrong[scope]) {
-				delete(wrong, scope)
-			} else if _, held := wrong[scope]; !held {
-				wrong[scope] = nil // nobody holds anything there: to be deleted
-			}
-		}
-		return nil
-	})
-	if err != nil || len(wrong) == 0 {
-		return err
-	}
-	r.Log.Warn("reserved ports differ from what the tunnels say and are put right", "scopes", len(wrong))
-	return r.writePorts(ctx, wrong)
-}
-
-// scopesAtOnce is how many records of reservations fit into one change, however large.
-const scopesAtOnce = store.MaxChangeBytes/store.MaxRecord - 1
-
-func samePorts(a, b *portsRecord) bool {
-	return a != nil && b != nil && maps.EqualFunc(a.Held, b.Held, maps.Equal[map[string]int, map[string]int])
-}
-
-func (r *Registry) writePorts(ctx context.Context, want map[string]*portsRecord) error {
-	for scopes := range slices.Chunk(sortedKeys(want), scopesAtOnce) {
-		_, err := r.Store.Update(ctx, func(tx store.Tx) error {
-			for _, scope := range scopes {
-				if err := write(tx, portsPrefix+scope, want[scope]); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// allPorts is what the tunnels hold, by scope.
-func (r *Registry) allPorts() map[string]*portsRecord {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	all := map[string]*portsRecord{}
-	for _, e := range r.order {
-		for _, res := range tunnel.Reservations(e.tunnel) {
-			if all[res.Scope] == nil {
-				all[res.Scope] = &portsRecord{Node: tunnel.Node}
-			}
-			all[res.Scope].hold(res)
-		}
-	}
-	return all
 }
