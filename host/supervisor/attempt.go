@@ -30,11 +30,13 @@ func (k *keeper) attempt(ctx context.Context, o order, alive func(), rearrange <
 			k.standing.trying()
 		}
 	})
+	place := &place{gate: k.gate, server: t.Server}
+	defer place.giveBack()
 	served := false
-	err = k.config.Engine.Run(ctx, k.plan(t, cred), func(standing context.Context, l Link) error {
+	err = k.config.Engine.Run(ctx, k.plan(t, cred, place), func(standing context.Context, l Link) error {
 		served = true
 		alive()
-		err := k.serve(standing, l, rearrange)
+		err := k.serve(standing, l, place.giveBack, rearrange)
 		k.lost(ctx, o, err)
 		return err
 	})
@@ -46,13 +48,13 @@ func (k *keeper) attempt(ctx context.Context, o order, alive func(), rearrange <
 }
 
 // plan is what the engine is told.
-func (k *keeper) plan(t tunnel.Tunnel, cred tunnel.Credential) Attempt {
+func (k *keeper) plan(t tunnel.Tunnel, cred tunnel.Credential, p *place) Attempt {
 	return Attempt{
 		Ref: k.ref, Server: t.Server, Credential: cred, Pin: t.Pin, Fingerprint: t.Fingerprint, Log: k.log,
 		Learned: func(ctx context.Context, shown tunnel.Pin) error {
 			return k.config.Source.Learned(ctx, k.ref, t.Server, shown)
 		},
-		Admit:     func(ctx context.Context) (func(), error) { return k.gate.enter(ctx, t.Server) },
+		Admit:     p.take,
 		DialLocal: k.dialLocal,
 		Stage: func(step Step) {
 			if !step.Done {

@@ -66,3 +66,35 @@ func (g *gate) leave(key string, l *lane) {
 		delete(g.lanes, key)
 	}
 }
+
+// place is an attempt's place among the handshakes with its server. It is kept a little longer than the handshake
+// takes: sshd counts a connection as one that logs in until its listener has heard of the success, which on a busy
+// server is later than we hear of it. The first answer on the link, or none, gives the place back.
+type place struct {
+	gate   *gate
+	server tunnel.Server
+
+	mu      sync.Mutex
+	release func()
+}
+
+// take is Attempt.Admit. The end of the handshake gives nothing back.
+func (p *place) take(ctx context.Context) (release func(), err error) {
+	free, err := p.gate.enter(ctx, p.server)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.release = free
+	return func() {}, nil
+}
+
+// giveBack gives the place back, if it is taken.
+func (p *place) giveBack() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.release != nil {
+		p.release()
+	}
+}

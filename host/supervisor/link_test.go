@@ -335,6 +335,24 @@ func TestEightHandshakesAtATimePerServer(t *testing.T) {
 	})
 }
 
+func TestAPlaceAmongTheHandshakesIsKeptUntilTheFirstAnswerOrNone(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.engine.shape = func(l *fakeLink) { l.keepalive = silence }
+		for i := range 10 {
+			s.source.want(active(tunnel.Ref{Owner: tunnel.Operator, Name: tunnel.Name("t" + string(rune('a'+i)))}, 1))
+		}
+		s.pass(8*time.Second - 1)
+		if n := s.engine.count(); n != 8 {
+			t.Errorf("%d attempts while nothing is answered", n)
+		}
+		s.engine.set(func() { s.engine.shape = nil })
+		s.pass(1)
+		if n := s.engine.count(); n != 10 {
+			t.Errorf("%d attempts after the first deadlines", n)
+		}
+	})
+}
+
 func TestRestartMakesANewLinkAndAsksTheTargetsAgain(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		s.source.want(active(office, 1, ldap))

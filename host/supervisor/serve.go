@@ -21,15 +21,16 @@ const (
 // errSilent ends a link whose server did not answer for too long.
 var errSilent = errors.New("the server does not answer")
 
-// serve keeps the mappings of a link as they shall be until the link is gone.
-func (k *keeper) serve(ctx context.Context, l Link, rearrange <-chan struct{}) error {
+// serve keeps the mappings of a link as they shall be until the link is gone. It calls settled when the server has
+// answered the first question, or has not.
+func (k *keeper) serve(ctx context.Context, l Link, settled func(), rearrange <-chan struct{}) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	crew := &crew{k: k, link: l, carriers: map[*mapping]*carrier{}}
 	defer crew.wait()
 	defer cancel(nil)
 	k.standing.linked(l)
 	crew.pulse.Go(func() {
-		if err := k.pulse(ctx, l); err != nil {
+		if err := k.pulse(ctx, l, settled); err != nil {
 			cancel(err)
 		}
 	})
@@ -82,8 +83,8 @@ func (c *crew) wait() {
 }
 
 // pulse asks the server for a sign of life in each cycle until ctx ends, or until there was none for so long that the
-// link must be replaced.
-func (k *keeper) pulse(ctx context.Context, l Link) error {
+// link must be replaced. It calls settled after the first question.
+func (k *keeper) pulse(ctx context.Context, l Link, settled func()) error {
 	var silent time.Time // when the first question was asked that is not answered
 	for {
 		asked, limit, pause := time.Now(), patience, cycle
@@ -91,6 +92,7 @@ func (k *keeper) pulse(ctx context.Context, l Link) error {
 			limit = min(limit, time.Until(silent.Add(replaceAfter)))
 		}
 		err := k.ask(ctx, limit, l.Keepalive)
+		settled()
 		switch {
 		case ctx.Err() != nil:
 			return nil
