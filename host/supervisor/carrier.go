@@ -9,7 +9,7 @@ import (
 
 // How a mapping that failed is asked for again.
 const (
-	applyFirst  = 2 * time.Second
+	applyFirst  = 250 * time.Millisecond // our own last session may not have let go of the port yet
 	applyMost   = 15 * time.Second
 	targetAgain = 30 * time.Second
 	moduleAgain = 2 * time.Second // a module's own socket: to try costs nobody anything

@@ -228,7 +228,7 @@ func TestAHeldPortIsAskedForAgainAndOthersNoticeNothing(t *testing.T) {
 		s.expectMapping("ldap", tunnel.Up, "")
 		s.pass(10 * time.Second)
 		s.expect(office, tunnel.Up, "")
-		l, want := s.engine.link(0), []float64{0, 2, 6, 14, 29, 44, 59}
+		l, want := s.engine.link(0), []float64{0, 0.25, 0.75, 1.75, 3.75, 7.75, 15.75, 30.75, 45.75, 60.75}
 		if got := seconds(began, l.times("apply", "http")); !slices.Equal(got, want) {
 			t.Errorf("asked for at %v, want %v", got, want)
 		}
@@ -252,10 +252,11 @@ func TestAPortThatAStrangerSharesIsGivenBackAndAskedForAnew(t *testing.T) {
 		s.source.want(active(office, 1, http))
 		s.pass(5 * time.Second)
 		s.expectMapping("http", tunnel.Down, tunnel.RemotePortHeld)
-		s.pass(time.Second)
+		s.pass(3 * time.Second)
 		s.expect(office, tunnel.Up, "")
-		if n := len(s.engine.link(0).times("withdraw", "http")); n != 2 {
-			t.Errorf("withdrawn %d times", n)
+		l := s.engine.link(0)
+		if in, out := len(l.times("apply", "http")), len(l.times("withdraw", "http")); in != 6 || out != 5 {
+			t.Errorf("asked for %d times, withdrawn %d times", in, out)
 		}
 	})
 }
