@@ -31,7 +31,7 @@ func Check(schema, doc json.RawMessage) tunnel.Findings {
 	}
 	d, fs := read(doc)
 	if len(fs) > 0 {
-		return fs
+		return root.hide(fs)
 	}
 	c := checker{root: root, doc: d}
 	var invalid *jsonschema.ValidationError
@@ -42,6 +42,16 @@ func Check(schema, doc json.RawMessage) tunnel.Findings {
 	c.sites()
 	slices.SortStableFunc(c.findings, func(a, b tunnel.Finding) int { return strings.Compare(a.Field, b.Field) })
 	return first(c.findings)
+}
+
+// hide keeps the value of a secret out of findings made without the schema.
+func (n *node) hide(fs tunnel.Findings) tunnel.Findings {
+	for i, f := range fs {
+		if at := n.at(split(f.Field)); f.Value != "" && (at == nil || at.Mark == Secret) {
+			fs[i].Value = Hidden
+		}
+	}
+	return fs
 }
 
 // first bounds what is said of one document: a quarter of a megabyte may be wrong at every byte.

@@ -132,6 +132,28 @@ func TestMarkedTypes(t *testing.T) {
 	}
 }
 
+// siteSchema is a schema whose only setting is a site of these properties.
+func siteSchema(properties string) string {
+	return `{"type":"object","additionalProperties":false,"properties":{"a":{"type":"object","x-culvert":"site",` +
+		`"additionalProperties":false,"properties":{` + properties + `}}}}`
+}
+
+// TestOtherVersionsOfASite: a module may have been built with an SDK that knows less of a site, or more.
+func TestOtherVersionsOfASite(t *testing.T) {
+	for _, s := range []string{
+		siteSchema(`"server":{"type":"string"}`),
+		siteSchema(`"server":{"type":"string"},"via":{"type":"string","x-culvert":"secret"},"slots":{"type":"object","additionalProperties":` +
+			`{"type":"object","additionalProperties":false,"properties":{"on":{"type":"boolean"},"lane":{"type":"string"}}}}`),
+	} {
+		if err := CheckSchema(json.RawMessage(s)); err != nil {
+			t.Errorf("%s: %v", s, err)
+		}
+		if got := Sites(json.RawMessage(s), json.RawMessage(`{"a":{"server":"h"}}`))["a"].Server; got != "h" {
+			t.Errorf("%s: got server %q", s, got)
+		}
+	}
+}
+
 // TestHostileSchemas: a schema comes from a plugin. What settings do not use is refused, so nothing can make the host
 // read a file, recurse or compute for ever.
 func TestHostileSchemas(t *testing.T) {
@@ -154,6 +176,11 @@ func TestHostileSchemas(t *testing.T) {
 		`{"type":"object",` + closed + `,"properties":{"a":{"type":"string","x-culvert":"site"}}}`,
 		`{"type":"object",` + closed + `,"properties":{"a":{"type":"string","x-culvert":"magic"}}}`,
 		`{"type":"object",` + closed + `,"properties":{"a":{"type":"object",` + closed + `,"x-culvert":"site"}}}`,
+		siteSchema(`"server":{"type":"integer"}`),
+		siteSchema(`"server":{"type":"string"},"password":{"type":"string"}`),
+		siteSchema(`"server":{"type":"string"},"slots":{"type":"string"}`),
+		siteSchema(`"server":{"type":"string"},"slots":{"type":"object","additionalProperties":{"type":"string"}}`),
+		siteSchema(`"server":{"type":"string"},"slots":{"type":"object",` + closed + `,"properties":{"x":{"type":"object",` + closed + `,"properties":{"on":{"type":"string"}}}}}`),
 		`{"type":"object",` + closed + `,"properties":{"a":{"type":"array","items":{"type":"string","x-culvert":"secret"}}}}`,
 		`{"type":"object","additionalProperties":true}`,
 		`{"type":"object",` + closed + `,"$schema":"http://127.0.0.1/meta"}`,

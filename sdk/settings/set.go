@@ -59,7 +59,7 @@ func open(schema, doc json.RawMessage, key string) (*node, document, tunnel.Find
 	}
 	d, fs := read(doc)
 	if len(fs) > 0 {
-		return nil, nil, fs
+		return nil, nil, root.hide(fs)
 	}
 	path := split(key)
 	if len(path) > maxDepth {

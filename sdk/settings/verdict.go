@@ -104,39 +104,39 @@ func (c *checker) field(path []string) string {
 	return field
 }
 
-// shown is the value at path for a finding: the plain ones only, and never that of a secret.
+// shown is the value at path for a finding: the plain ones only, and never that of a secret or of a key nobody knows,
+// which may be a secret's misspelt.
 func (c *checker) shown(path []string) string {
-	var v any = c.doc
-	n := c.root
+	v, n := c.find(path)
+	switch v.(type) {
+	case nil, document, []any:
+		return ""
+	}
+	if n == nil || n.Mark == Secret {
+		return Hidden
+	}
+	return fmt.Sprint(v)
+}
+
+// find follows a path through the document and the schema at once.
+func (c *checker) find(path []string) (v any, n *node) {
+	v, n = c.doc, c.root
 	for _, key := range path {
+		if n == nil {
+			return nil, nil
+		}
 		switch o := v.(type) {
 		case []any:
 			i, err := strconv.Atoi(key)
-			if err != nil || i >= len(o) || n == nil {
-				return ""
+			if err != nil || i >= len(o) {
+				return nil, nil
 			}
 			v, n = o[i], n.Items
 		case document:
-			if n == nil {
-				return ""
-			}
 			v, n = o[key], n.child(key)
 		}
 	}
-	switch v := v.(type) {
-	case nil, document, []any:
-		return ""
-	case string:
-		if n == nil || n.Mark == Secret {
-			return Hidden
-		}
-		return v
-	default:
-		if n == nil || n.Mark == Secret {
-			return Hidden
-		}
-		return fmt.Sprint(v)
-	}
+	return v, n
 }
 
 // typeWords are JSON's types in plain words.

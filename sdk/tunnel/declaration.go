@@ -20,8 +20,8 @@ func CheckDeclared(owner Owner, configuration string, set []Declaration) Finding
 	for _, d := range set {
 		fs = append(fs, d.check(owner, configuration)...)
 		if seen[d.Ref.Name] {
-			fs = append(fs, find(Exists, "tunnel", d.Ref.String(), Clean(d.Ref.String(),
-				shown)+" is declared twice", "declare it once"))
+			fs = append(fs, find(Exists, "tunnel", d.Ref.String(),
+				Clean(d.Ref.String(), shown)+" is declared twice", "declare it once"))
 		}
 		seen[d.Ref.Name] = true
 	}
