@@ -30,7 +30,6 @@ func (l *Link) Open(ctx context.Context, m tunnel.Mapping) (Conn, error) {
 		release()
 		return nil, l.refusedTarget(err, n.targetHost(), n.Remote.Port)
 	}
-	n.traffic.found()
 	return newChannelConn(n, ch, release), nil
 }
 
@@ -53,7 +52,9 @@ type channelConn struct {
 func newChannelConn(m *mapping, ch *channel, release func()) *channelConn {
 	c := &channelConn{channel: ch, traffic: m.traffic, read: newTimer(), write: newTimer()}
 	c.over, c.close = context.WithCancel(m.ctx)
+	closed := m.traffic.opened()
 	context.AfterFunc(c.over, func() {
+		closed()
 		release()
 		_ = ch.Close() // waits while the server reads nothing
 	})

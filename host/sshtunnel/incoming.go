@@ -112,7 +112,7 @@ func (m *mapping) service(ctx context.Context) (net.Conn, error) {
 
 // relay carries one connection until it ends or the mapping does.
 func (m *mapping) relay(local net.Conn, site end) {
-	m.traffic.found()
+	defer m.traffic.opened()()
 	stop := context.AfterFunc(m.ctx, func() {
 		_ = local.Close()
 		_ = site.Close()

@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,6 +67,7 @@ func TestLogin(t *testing.T) {
 					t.Errorf("the password is in %+v", f)
 				}
 			}
+			eventually(t, fmt.Sprintf("the server sees %v", test.sent), func() bool { return len(s.Logins()) >= len(test.sent) })
 			if sent := slices.Compact(s.Logins()); !slices.Equal(sent, test.sent) {
 				t.Errorf("methods sent: %v, want %v", sent, test.sent)
 			}

@@ -17,7 +17,8 @@ const (
 
 // traffic counts what one mapping carries.
 type traffic struct {
-	open    atomic.Int64
+	places  atomic.Int64  // taken, the host's own proofs among them
+	open    atomic.Int64  // connections of others that are relayed
 	inward  atomic.Uint64 // bytes from the site to the PBX
 	outward atomic.Uint64
 	target  atomic.Int64 // when the service behind was last found there, Unix nanoseconds
@@ -27,12 +28,19 @@ type traffic struct {
 
 // admit takes a place for a connection among limit; release gives it back.
 func (t *traffic) admit(limit int64) (release func(), ok bool) {
-	if t.open.Add(1) > limit {
-		t.open.Add(-1)
+	if t.places.Add(1) > limit {
+		t.places.Add(-1)
 		t.refused.Add(1)
 		return nil, false
 	}
-	return func() { t.open.Add(-1) }, true
+	return func() { t.places.Add(-1) }, true
+}
+
+// opened counts a connection until the result is called.
+func (t *traffic) opened() (closed func()) {
+	t.found()
+	t.open.Add(1)
+	return func() { t.open.Add(-1) }
 }
 
 // in counts bytes to the PBX.
