@@ -8,6 +8,7 @@ import (
 
 // One process cannot use up the daemon's descriptors, and what it lets go of can be used again.
 func TestOneProcessCannotTakeAllConnections(t *testing.T) {
+	t.Parallel()
 	d, c := start(t)
 	var all []net.Conn
 	closeAll := func() {
@@ -49,6 +50,7 @@ func TestOneProcessCannotTakeAllConnections(t *testing.T) {
 
 // Whoever sends half a request is not waited for.
 func TestHalfARequest(t *testing.T) {
+	t.Parallel()
 	d, _ := start(t)
 	x, err := net.Dial("unix", d.Socket)
 	if err != nil {

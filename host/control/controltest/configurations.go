@@ -64,11 +64,13 @@ func (f *Fake) AddConfiguration(ctx context.Context, by string, ref tunnel.Confi
 	return nil, f.EnableConfiguration(ctx, by, ref, false)
 }
 
-// SetConfiguration changes it in the World.
-func (f *Fake) SetConfiguration(ctx context.Context, by string, ref tunnel.ConfigurationRef, doc json.RawMessage, ifRevision uint64) ([]string, error) {
-	c, err := f.Configuration(ctx, ref)
-	if err != nil {
-		return nil, err
+// SetConfiguration changes it in the World, where its revision is still that.
+func (f *Fake) SetConfiguration(_ context.Context, by string, ref tunnel.ConfigurationRef, doc json.RawMessage, ifRevision uint64) ([]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c, ok := f.configs[ref]
+	if !ok {
+		return nil, tunnel.Findings{tunnel.ConfigurationNotFound(ref)}
 	}
 	if ifRevision != c.Revision {
 		return nil, tunnel.Findings{{Code: tunnel.StaleRevision, Field: "if_revision", Value: fmt.Sprint(ifRevision), Message: fmt.Sprintf("%s has revision %d by now", ref, c.Revision), WayOut: "look at it again"}}
@@ -76,11 +78,9 @@ func (f *Fake) SetConfiguration(ctx context.Context, by string, ref tunnel.Confi
 	if err := f.World.Configure(ref, doc); err != nil {
 		return nil, err
 	}
-	f.called(by, "set %s", ref)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.configs[ref].Settings = settings.Redact(f.descriptions[ref.Module].Schema, doc)
-	f.configs[ref].Revision++
+	f.calls = append(f.calls, fmt.Sprintf("set %s by %s", ref, by))
+	c.Settings = settings.Redact(f.descriptions[ref.Module].Schema, doc)
+	c.Revision++
 	return nil, nil
 }
 
