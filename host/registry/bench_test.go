@@ -13,7 +13,7 @@ import (
 
 // many fills a host with n tunnels: half an operator's, half declared by configurations of ten sites each.
 func many(t testing.TB, n int) *host {
-	h := newHost(t)
+	h := newFileHost(t)
 	h.must(h.PinModule(h.ctx(), "host", "adsync", checksum, describe("adsync")))
 	records := map[string]string{}
 	for i := range n / 2 {

@@ -16,7 +16,7 @@ import (
 // TestCanarySecretIsNowhere: whatever is read, told, logged, refused or stored, the secret is not in it, in any of the
 // ways one meets.
 func TestCanarySecretIsNowhere(t *testing.T) {
-	h := newHost(t)
+	h := newFileHost(t)
 	ctx := t.Context()
 	found := func(where string, text string) {
 		t.Helper()

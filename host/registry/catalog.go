@@ -67,7 +67,7 @@ func (d *draft) pinModule(name tunnel.Owner, m *moduleRecord) error {
 		if f.configuration == nil {
 			continue // damaged
 		}
-		if err := d.reg.resplit(f, m); err != nil {
+		if err := d.reg.resplit(d.reading(f, m)); err != nil {
 			return err
 		}
 	}
@@ -156,7 +156,7 @@ func (r *Registry) RunSettings(ctx context.Context, ref tunnel.ConfigurationRef)
 	case m == nil:
 		return nil, tunnel.Findings{noModule(ref.Module)}
 	}
-	return r.runSettings(f, m)
+	return r.runSettings(f.under(m))
 }
 
 // ReportConfiguration puts on the board how a configuration's Run is.

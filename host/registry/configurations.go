@@ -54,7 +54,7 @@ func (r *Registry) SetConfiguration(ctx context.Context, by string, ref tunnel.C
 }
 
 func (d *draft) takeSettings(f *family, m *moduleRecord, doc json.RawMessage) ([]string, error) {
-	warnings, fs, err := d.reg.takeSettings(f, m, doc)
+	warnings, fs, err := d.reg.takeSettings(d.reading(f, m), doc)
 	if err != nil {
 		return nil, err
 	}

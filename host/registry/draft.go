@@ -19,6 +19,7 @@ type draft struct {
 	modules  map[tunnel.Owner]*moduleRecord // read, or put by this change
 	former   map[tunnel.Owner]*moduleRecord // what this change put another in the place of
 	ports    map[string]*portsRecord
+	sites    map[settingsKey]map[string]tunnel.Site // parsed already
 
 	findings tunnel.Findings // what is wrong with the change so far
 	purge    bool            // a removed configuration's files go too
@@ -35,7 +36,7 @@ func newDraft(r *Registry, tx store.Tx) *draft {
 		reg: r, tx: tx, revision: r.revision + 1,
 		families: map[string]*edited{}, modules: map[tunnel.Owner]*moduleRecord{},
 		former: map[tunnel.Owner]*moduleRecord{}, ports: map[string]*portsRecord{},
-		why: map[tunnel.Ref]tunnel.Finding{},
+		sites: map[settingsKey]map[string]tunnel.Site{}, why: map[tunnel.Ref]tunnel.Finding{},
 	}
 }
 
@@ -67,6 +68,26 @@ func (d *draft) module(owner tunnel.Owner) (*moduleRecord, error) {
 		d.modules[owner] = m
 	}
 	return m, err
+}
+
+// settingsKey is what sites depend on.
+type settingsKey struct {
+	module   *moduleRecord
+	settings string
+}
+
+// reading is f under m, parsed once.
+func (d *draft) reading(f *family, m *moduleRecord) reading {
+	if f.configuration == nil || m == nil {
+		return f.under(m)
+	}
+	key := settingsKey{m, string(f.configuration.Settings)}
+	if sites, ok := d.sites[key]; ok {
+		return reading{f, m, sites}
+	}
+	r := f.under(m)
+	d.sites[key] = r.sites
+	return r
 }
 
 // run drafts the change step by step and settles it.
@@ -117,15 +138,15 @@ func (d *draft) settleFamily(e *edited) ([]move, error) {
 	if !e.after.exists() {
 		*e.after = family{key: e.after.key}
 	}
+	before, after := d.reading(e.before, former), d.reading(e.after, m)
 	if d.yielding {
-		d.yield(e.after, m)
+		d.yield(after)
 	}
-	e.after.forgetPlaces(e.before, former, m)
-	was, _ := e.before.tunnels(former)
-	now, fs := e.after.tunnels(m)
+	after.forgetPlaces(before)
+	was, _ := before.tunnels()
+	now, fs := after.tunnels()
 	d.findings = addNew(d.findings, fs)
-	e.after.forgetWider(was, now)
-	now, _ = e.after.tunnels(m)
+	after.forgetWider(was, now)
 	d.revise(e)
 	return pair(was, now, e.after), nil
 }
@@ -168,12 +189,11 @@ func pair(was, now []tunnel.Tunnel, in *family) []move {
 	return moves
 }
 
-// yield withdraws the declared tunnels of f that the module's description no longer allows.
-func (d *draft) yield(f *family, m *moduleRecord) {
-	sites := f.sites(m)
-	for _, name := range sortedKeys(f.declared) {
-		if _, fs := f.compute(name, m, sites); len(fs) > 0 {
-			d.withdraw(f, name, fs[0])
+// yield withdraws the declared tunnels that the module's description no longer allows.
+func (d *draft) yield(r reading) {
+	for _, name := range sortedKeys(r.declared) {
+		if _, fs := r.compute(name); len(fs) > 0 {
+			d.withdraw(r.family, name, fs[0])
 		}
 	}
 }

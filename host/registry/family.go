@@ -3,7 +3,6 @@ package registry
 import (
 	"errors"
 	"maps"
-	"slices"
 	"strings"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -157,66 +156,4 @@ func writeTunnels[T any](tx store.Tx, key string, m map[tunnel.Name]T) error {
 		return tx.Delete(key)
 	}
 	return write(tx, key, &perTunnel[T]{tunnel.Node, m})
-}
-
-// unreadablePin stands for a pin whose record is damaged. No key is like it, so the tunnel stays blocked until a person
-// accepts the key the server really shows; to learn a key anew unasked would trust whoever answers.
-var unreadablePin = tunnel.Pin{State: tunnel.PinConfirmed, KeyType: "unreadable", Fingerprint: "SHA256:unreadable"}
-
-// repaired says that the records under prefix are about to be written whole.
-func (f *family) repaired(prefix string) { delete(f.damaged, prefix) }
-
-// tunnels are the tunnels of the family in the order of their names, and what hindered declared ones.
-func (f *family) tunnels(m *moduleRecord) ([]tunnel.Tunnel, tunnel.Findings) {
-	var ts []tunnel.Tunnel
-	var fs tunnel.Findings
-	if f.made != nil {
-		ts = append(ts, f.made.tunnel(f.ref()))
-	}
-	if f.configuration != nil && m != nil {
-		ts, fs = f.computed(m)
-	}
-	for i := range ts {
-		f.finish(&ts[i])
-	}
-	return ts, fs
-}
-
-// computed are the declared tunnels: each from its declaration, the settings and the description of the module.
-func (f *family) computed(m *moduleRecord) (ts []tunnel.Tunnel, fs tunnel.Findings) {
-	sites := f.sites(m)
-	for _, name := range slices.Sorted(maps.Keys(f.declared)) {
-		t, tfs := f.compute(name, m, sites)
-		fs = append(fs, tfs...)
-		if t.Ref.Name != "" {
-			ts = append(ts, t)
-		}
-	}
-	return ts, fs
-}
-
-func (f *family) compute(name tunnel.Name, m *moduleRecord, sites map[string]tunnel.Site) (tunnel.Tunnel, tunnel.Findings) {
-	d := f.declared[name]
-	site, ok := sites[d.Settings]
-	if !ok {
-		return tunnel.Tunnel{}, tunnel.Findings{noSite(d.Settings)}
-	}
-	return tunnel.Compute(tunnel.Declaration{
-		Ref: tunnel.Ref{Owner: f.owner(), Name: name}, Settings: d.Settings, Slots: d.Slots,
-	}, string(f.ref().Name), m.Description, site)
-}
-
-// finish adds what operator and host say of a tunnel. What they said and cannot be read counts as the careful answer: a
-// tunnel that may be suspended is, a key that may be pinned is one that no server has.
-func (f *family) finish(t *tunnel.Tunnel) {
-	o := f.overlays[t.Ref.Name]
-	t.Suspended = o.Suspended || f.damaged[overlayPrefix]
-	t.AcceptWider = o.AcceptWider
-	t.Pin = tunnel.Pin{State: tunnel.PinNone}
-	if f.damaged[pinPrefix] {
-		t.Pin = unreadablePin
-	}
-	if p, ok := f.pins[t.Ref.Name]; ok && tunnel.Server(p.Server) == t.Server {
-		t.Pin = tunnel.Pin{State: p.State, KeyType: p.KeyType, Fingerprint: p.Fingerprint}
-	}
 }

@@ -28,8 +28,8 @@ import (
 
 // The model's default is what a test run can afford; -rapid.checks and -rapid.steps say otherwise.
 func init() {
-	flag.Set("rapid.checks", "25")
-	flag.Set("rapid.steps", "60")
+	flag.Set("rapid.checks", "15")
+	flag.Set("rapid.steps", "50")
 }
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -114,7 +114,8 @@ type host struct {
 	events []tunnel.Event
 }
 
-func newHost(t testing.TB) *host {
+// newFileHost keeps the records in a file, as the daemon does.
+func newFileHost(t testing.TB) *host {
 	t.Helper()
 	h := &host{t: t, dir: filepath.Join(t.TempDir(), "state"), sealer: newSealer(t)}
 	h.openFile()
@@ -123,8 +124,8 @@ func newHost(t testing.TB) *host {
 	return h
 }
 
-// newMemoryHost keeps the records in memory and runs every change twice, as a store may.
-func newMemoryHost(t testing.TB) *host {
+// newHost keeps the records in memory and runs every change twice, as a store may.
+func newHost(t testing.TB) *host {
 	t.Helper()
 	h := &host{t: t, store: storetest.Twice(storetest.NewMemory()), sealer: newSealer(t)}
 	h.open()

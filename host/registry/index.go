@@ -121,7 +121,7 @@ func (r *Registry) setFamilyLocked(by string, f *family, why map[tunnel.Ref]tunn
 	r.keep(f)
 	m := r.modules[f.owner()]
 	r.configurationChangedLocked(by, former, f)
-	now, fs := f.tunnels(m)
+	now, fs := f.under(m).tunnels()
 	if len(fs) > 0 {
 		r.Log.Warn("declared tunnels do not fit their module", "configuration", f.configurationRef().String(), "findings", fs.Error())
 	}

@@ -78,7 +78,7 @@ type model struct {
 
 func newModel(t *testing.T, rt *rapid.T) *model {
 	m := &model{
-		fixture: &fixture{host: newMemoryHost(t), present: map[tunnel.Owner]bool{}},
+		fixture: &fixture{host: newHost(t), present: map[tunnel.Owner]bool{}},
 		world:   tunneltest.NewWorld(), secrets: map[string]bound{}, pins: map[tunnel.Ref]bound{},
 	}
 	for _, owner := range owners {

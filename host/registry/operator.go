@@ -111,7 +111,7 @@ func (d *draft) tunnel(ref tunnel.Ref) (*family, tunnel.Tunnel, error) {
 	if err != nil {
 		return nil, tunnel.Tunnel{}, err
 	}
-	ts, _ := f.tunnels(m)
+	ts, _ := d.reading(f, m).tunnels()
 	i := slices.IndexFunc(ts, func(t tunnel.Tunnel) bool { return t.Ref == ref })
 	if i < 0 {
 		return f, tunnel.Tunnel{}, tunnel.Findings{tunnel.NotFoundFinding(ref)}

@@ -72,13 +72,13 @@ func (f *family) setOverlay(name tunnel.Name, o overlay) {
 }
 
 // forgetWider drops the leave to be bound wider from mappings that are no longer what it was given for.
-func (f *family) forgetWider(was, now []tunnel.Tunnel) {
-	for _, mv := range pair(was, now, f) {
+func (r reading) forgetWider(was, now []tunnel.Tunnel) {
+	for _, mv := range pair(was, now, r.family) {
 		name := mv.now.Ref.Name
 		if name == "" {
 			name = mv.was.Ref.Name
 		}
-		o := f.overlays[name]
+		o := r.overlays[name]
 		kept := slices.DeleteFunc(slices.Clone(o.AcceptWider), func(mapping string) bool {
 			b, ok := mappingNamed(mv.now, mapping)
 			a, before := mappingNamed(mv.was, mapping)
@@ -87,7 +87,7 @@ func (f *family) forgetWider(was, now []tunnel.Tunnel) {
 		})
 		if len(kept) != len(o.AcceptWider) {
 			o.AcceptWider = kept
-			f.setOverlay(name, o)
+			r.setOverlay(name, o)
 		}
 	}
 }

@@ -112,7 +112,7 @@ func (d *draft) pin(f *family, t tunnel.Tunnel, p tunnel.Pin) error {
 		if err != nil {
 			return err
 		}
-		for name, place := range f.places(m) {
+		for name, place := range d.reading(f, m).places() {
 			assign(&f.pins, name, pinOf(place.server, unreadablePin))
 		}
 		f.repaired(pinPrefix)
@@ -124,22 +124,22 @@ func (d *draft) pin(f *family, t tunnel.Tunnel, p tunnel.Pin) error {
 
 // forgetPlaces drops the pins of servers that the family's tunnels, declared or not, no longer lead to. A fingerprint given
 // anew confirms the pin or drops it.
-func (f *family) forgetPlaces(before *family, former, m *moduleRecord) {
-	if before.configuration != nil && (former == nil || m == nil) {
+func (r reading) forgetPlaces(before reading) {
+	if before.configuration != nil && (before.module == nil || r.module == nil) {
 		return // without its module's description nobody knows where a configuration leads
 	}
-	was, is := before.places(former), f.places(m)
-	for name, p := range f.pins {
+	was, is := before.places(), r.places()
+	for name, p := range r.pins {
 		now := is[name]
 		switch {
 		case now.server != tunnel.Server(p.Server):
-			delete(f.pins, name)
+			delete(r.pins, name)
 		case now.fingerprint == "" || now.fingerprint == was[name].fingerprint:
 		case now.fingerprint == p.Fingerprint:
 			p.State = tunnel.PinConfirmed
-			f.pins[name] = p
+			r.pins[name] = p
 		default:
-			delete(f.pins, name)
+			delete(r.pins, name)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func TestDeclareSurvivesReopening(t *testing.T) {
-	h := newHost(t)
+	h := newFileHost(t)
 	h.module("adsync", "ops@gw.example:2222")
 	h.must(h.As("adsync").Declare(h.ctx(), "berlin", []tunnel.Declaration{declared("adsync/berlin.site", "site")}))
 	before := h.view("adsync/berlin.site")

@@ -10,53 +10,6 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-// sites are the sites in the family's settings, by settings path.
-func (f *family) sites(m *moduleRecord) map[string]tunnel.Site {
-	if f.configuration == nil || m == nil {
-		return nil
-	}
-	return settings.Sites(m.Description.Schema, f.configuration.Settings)
-}
-
-// place is where one tunnel of a family leads, declared or not yet.
-type place struct {
-	server      tunnel.Server
-	fingerprint string
-}
-
-// places are the servers that the family's records lead to, by the names of their tunnels. A site without a server, or
-// with one that cannot be read, has the zero one.
-func (f *family) places(m *moduleRecord) map[tunnel.Name]place {
-	if f.made != nil {
-		return map[tunnel.Name]place{f.ref().Name: {tunnel.Server(f.made.Server), f.made.Fingerprint}}
-	}
-	places := map[tunnel.Name]place{}
-	for path, s := range f.sites(m) {
-		places[tunnel.SettingsName(string(f.ref().Name), path)] = placeOf(s)
-	}
-	return places
-}
-
-func placeOf(s tunnel.Site) place {
-	server, fs := tunnel.ParseServer(s.Server)
-	if len(fs) > 0 {
-		server = tunnel.Server{}
-	}
-	fingerprint, fs := tunnel.ParseFingerprint(s.Fingerprint)
-	if len(fs) > 0 {
-		fingerprint = ""
-	}
-	return place{server, fingerprint}
-}
-
-func noSite(path string) tunnel.Finding {
-	shown := tunnel.Clean(path, 80)
-	return tunnel.Finding{
-		Code: tunnel.NotFound, Field: "settings", Value: shown,
-		Message: fmt.Sprintf("the settings have no site %q", shown), WayOut: "declare a site that the settings hold",
-	}
-}
-
 // checkSettings says all that is wrong with settings for a module, declared sites or not: a mistake shows when it is
 // made. The warnings are those of the tunnels the sites could become.
 func checkSettings(ref tunnel.ConfigurationRef, m *moduleRecord, doc json.RawMessage) (warnings []string, fs tunnel.Findings) {
@@ -93,13 +46,13 @@ func addNew(fs, more tunnel.Findings) tunnel.Findings {
 
 // takeSettings puts a document into a configuration: what is secret is sealed apart, "***" keeps the secret stored
 // before. A site's password does not follow it to another server.
-func (r *Registry) takeSettings(f *family, m *moduleRecord, doc json.RawMessage) (warnings []string, fs tunnel.Findings, err error) {
-	schema := m.Description.Schema
+func (r *Registry) takeSettings(f reading, doc json.RawMessage) (warnings []string, fs tunnel.Findings, err error) {
+	m, schema := f.module, f.module.Description.Schema
 	warnings, fs = checkSettings(f.configurationRef(), m, doc)
 	if len(fs) > 0 {
 		return nil, fs, nil
 	}
-	was, is := f.sites(m), settings.Sites(schema, doc)
+	is := settings.Sites(schema, doc)
 	shown, given := settings.Part(schema, doc)
 	sealed, marks := map[string][]byte{}, map[string]tunnel.Secret{}
 	for _, path := range settings.Secrets(schema, shown) {
@@ -108,7 +61,7 @@ func (r *Registry) takeSettings(f *family, m *moduleRecord, doc json.RawMessage)
 			fs = append(fs, tooLongSecret(path))
 			continue
 		case fresh:
-			if sealed[path], err = r.Sealer.Seal(settingPlace(f, path, is), secret); err != nil {
+			if sealed[path], err = r.Sealer.Seal(settingPlace(f.family, path, is), secret); err != nil {
 				return nil, nil, err
 			}
 		case f.damaged[secretPrefix]:
@@ -117,7 +70,7 @@ func (r *Registry) takeSettings(f *family, m *moduleRecord, doc json.RawMessage)
 		case f.sealed[path] == nil:
 			fs = append(fs, nothingToKeep(path))
 			continue
-		case settingPlace(f, path, was) != settingPlace(f, path, is):
+		case settingPlace(f.family, path, f.sites) != settingPlace(f.family, path, is):
 			warnings = append(warnings, path+": the server changed, and its password did not go along: set it anew")
 			continue
 		default:
@@ -150,14 +103,14 @@ func settingPlace(f *family, path string, sites map[string]tunnel.Site) Place {
 }
 
 // resplit seals what a new description calls secret and the former did not.
-func (r *Registry) resplit(f *family, m *moduleRecord) error {
-	schema := m.Description.Schema
+func (r *Registry) resplit(f reading) error {
+	schema := f.module.Description.Schema
 	shown, given := settings.Part(schema, f.configuration.Settings)
 	if len(given) == 0 {
 		return nil
 	}
 	for path, secret := range given {
-		sealed, err := r.Sealer.Seal(settingPlace(f, path, f.sites(m)), secret)
+		sealed, err := r.Sealer.Seal(settingPlace(f.family, path, f.sites), secret)
 		if err != nil {
 			return err
 		}
@@ -169,14 +122,14 @@ func (r *Registry) resplit(f *family, m *moduleRecord) error {
 }
 
 // runSettings is the document a module's Run gets: with the module's own secrets, without any site's password.
-func (r *Registry) runSettings(f *family, m *moduleRecord) (json.RawMessage, error) {
-	schema, doc := m.Description.Schema, f.configuration.Settings
-	if _, fs := checkSettings(f.configurationRef(), m, doc); len(fs) > 0 {
+func (r *Registry) runSettings(f reading) (json.RawMessage, error) {
+	schema, doc := f.module.Description.Schema, f.configuration.Settings
+	if _, fs := checkSettings(f.configurationRef(), f.module, doc); len(fs) > 0 {
 		return nil, fs
 	}
 	own := map[string]tunnel.Secret{}
 	for _, path := range settings.Secrets(schema, doc) {
-		at := settingPlace(f, path, f.sites(m))
+		at := settingPlace(f.family, path, f.sites)
 		if at.Field == "password" {
 			continue
 		}

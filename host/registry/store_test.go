@@ -37,7 +37,7 @@ func (u *unsure) Update(ctx context.Context, f func(store.Tx) error) (store.Rev,
 func TestUnknownOutcomeIsLookedUp(t *testing.T) {
 	for _, wrote := range []bool{false, true} {
 		t.Run(fmt.Sprint("wrote ", wrote), func(t *testing.T) {
-			h := newMemoryHost(t)
+			h := newHost(t)
 			h.module("adsync", "gw.example")
 			u := &unsure{Store: h.store, wrote: wrote}
 			h.store = u
@@ -55,7 +55,7 @@ func TestUnknownOutcomeIsLookedUp(t *testing.T) {
 }
 
 func TestTooLargeAChangeIsAFinding(t *testing.T) {
-	h := newMemoryHost(t)
+	h := newHost(t)
 	u := &unsure{Store: h.store, next: store.ErrTooBig}
 	h.store = u
 	h.open()
@@ -65,7 +65,7 @@ func TestTooLargeAChangeIsAFinding(t *testing.T) {
 
 // TestManyAtOnce lets everyone work at the same time; the race detector and the invariants watch.
 func TestManyAtOnce(t *testing.T) {
-	h := newMemoryHost(t)
+	h := newHost(t)
 	h.module("adsync", "gw.example")
 	h.module("tapi", "gw.example")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -136,7 +136,7 @@ func TestManyAtOnce(t *testing.T) {
 
 // TestEventsComeInTheOrderOfCommits, however many make changes.
 func TestEventsComeInTheOrderOfCommits(t *testing.T) {
-	h := newMemoryHost(t)
+	h := newHost(t)
 	h.add("operator/office", "a.example", byKey())
 	h.told()
 	var all sync.WaitGroup

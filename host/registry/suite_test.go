@@ -13,7 +13,7 @@ import (
 
 func TestService(t *testing.T) {
 	tunneltest.Run(t, func(t *testing.T) tunneltest.Fixture {
-		return &fixture{host: newHost(t), present: map[tunnel.Owner]bool{}}
+		return &fixture{host: newFileHost(t), present: map[tunnel.Owner]bool{}}
 	})
 }
 
