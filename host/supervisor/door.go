@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -28,6 +29,7 @@ type door struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 	crew     sync.WaitGroup
+	warned   atomic.Int64 // when a stranger was last written of, Unix seconds
 }
 
 // openDoor listens on the socket of the mapping of that name, in place of one that an earlier process left.
@@ -101,6 +103,14 @@ func (d *door) receive(conn *net.UnixConn) {
 	case err == nil && d.p.sockets.Allowed(d.p.ref.Owner, pid):
 		d.carry(conn)
 	default:
+		d.warn(pid, err)
+	}
+}
+
+// warn writes of a stranger, once a minute: whoever wants to fill the log finds no way here.
+func (d *door) warn(pid int, err error) {
+	last, now := d.warned.Load(), time.Now().Unix()
+	if now-last >= 60 && d.warned.CompareAndSwap(last, now) {
 		d.p.log.Warn("refused a stranger on a private socket", "mapping", d.name, "pid", pid, "error", err)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-// handshakesPerServer is how many handshakes run at a time with one server: more than sshd's MaxStartups lets it
-// drop them at random, at which no tunnel gains.
+// handshakesPerServer is how many handshakes run at a time with one server. Beyond ten sshd begins to drop some at
+// random (MaxStartups 10:30:100), by which no tunnel gains.
 const handshakesPerServer = 8
 
 // gate lets a bounded number of handshakes at a time through to each server.

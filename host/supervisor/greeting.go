@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"syscall"
@@ -56,7 +57,7 @@ func (d *door) line(refused error) ([]byte, error) {
 	return append(line, '\n'), err
 }
 
-// peer is the process at the other end of conn.
+// peer is the process at the other end of conn. One that has no number here, being in a container, is an error.
 func peer(conn *net.UnixConn) (pid int, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -72,6 +73,9 @@ func peer(conn *net.UnixConn) (pid int, err error) {
 	}
 	if cerr != nil {
 		return 0, cerr
+	}
+	if cred.Pid <= 0 {
+		return 0, errors.New("the peer is in another process namespace")
 	}
 	return int(cred.Pid), nil
 }
