@@ -56,6 +56,7 @@ func (k *keeper) plan(t tunnel.Tunnel, cred tunnel.Credential, p *place) Attempt
 		},
 		Admit:     p.take,
 		DialLocal: k.dialLocal,
+		Missed:    k.standing.missed,
 		Stage: func(step Step) {
 			if !step.Done {
 				k.standing.stage(step.Stage)

@@ -77,6 +77,7 @@ func (c *check) plan() Attempt {
 		DialLocal: func(ctx context.Context, m tunnel.Mapping) (net.Conn, error) {
 			return c.config.DialLocal(ctx, tunnel.Ref{Owner: tunnel.Operator}, m)
 		},
+		Missed: func(tunnel.Mapping, Failure) {},
 		Stage: func(s Step) {
 			c.step(TrialStep{Name: string(s.Stage), Done: s.Done, Failure: s.Failure, Took: s.Took})
 		},

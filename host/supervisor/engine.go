@@ -40,6 +40,10 @@ type Attempt struct {
 	// DialLocal connects to the service behind an expose mapping.
 	DialLocal func(ctx context.Context, m tunnel.Mapping) (net.Conn, error)
 
+	// Missed is told when a connection that came to a reach mapping's port did not get to the target, and why. It
+	// returns at once.
+	Missed func(m tunnel.Mapping, why Failure)
+
 	// Stage is told of each stage when it begins and again when it is over. It returns at once.
 	Stage func(Step)
 }

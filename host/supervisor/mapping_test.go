@@ -189,6 +189,24 @@ func TestAServiceThatDoesNotTakeAConnectionIsDownAndOpenedAtOnce(t *testing.T) {
 	})
 }
 
+func TestATargetThatOthersDoNotReachIsDownUntilItIsReached(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.source.want(active(office, 1, ldap))
+		s.pass(15 * time.Second)
+		miss := func() { s.engine.plans[0].Missed(ldap, Failure{Reason: tunnel.TargetRefused, Message: "refused"}) }
+		miss()
+		s.expectMapping("ldap", tunnel.Down, tunnel.TargetRefused)
+		s.pass(2 * time.Second) // it was opened 17 s ago: not again
+		s.expectMapping("ldap", tunnel.Down, tunnel.TargetRefused)
+		s.pass(15 * time.Second)
+		s.expectMapping("ldap", tunnel.Up, "")
+		s.pass(30 * time.Second)
+		miss()
+		s.pass(0) // it was one connection's own mishap
+		s.expectMapping("ldap", tunnel.Up, "")
+	})
+}
+
 func TestAForbiddenProofLeavesTheMappingUnproved(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		s.shaped(func(l *fakeLink) {
