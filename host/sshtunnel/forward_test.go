@@ -146,6 +146,28 @@ func TestUnaskedChannelsAreRefused(t *testing.T) {
 	l := open(t, config("127.0.0.1", s.Port()))
 	eventually(t, "all are refused", func() bool { return s.Refused() == 6 })
 	must(t, l.Keepalive(soon(t)))
+
+	svc, rport := serve(t, echo), freePort(t)
+	must(t, l.Apply(soon(t), expose("e", svc.port, rport)))
+	for _, b := range []struct {
+		kind, host string
+		port       int
+		taken      int
+	}{
+		{"forwarded-tcpip", "localhost", rport, 1},
+		{"forwarded-tcpip", "localhost", rport + 1, 0},
+		{"forwarded-tcpip", "", rport, 0}, // loopback was asked for, not all addresses
+		{"forwarded-tcpip", "192.0.2.1", rport, 0},
+		{"direct-tcpip", "localhost", rport, 0},
+	} {
+		if taken := s.Offer(b.kind, b.host, b.port); taken != b.taken {
+			t.Errorf("%s for %q port %d: taken by %d, want %d", b.kind, b.host, b.port, taken, b.taken)
+		}
+	}
+	must(t, l.Withdraw(soon(t), "e"))
+	if s.Offer("forwarded-tcpip", "localhost", rport) != 0 {
+		t.Error("taken after it was withdrawn")
+	}
 }
 
 // TestPortsAreFreeWhenRunReturns: the far port is handed back before the connection ends.
@@ -162,6 +184,19 @@ func TestPortsAreFreeWhenRunReturns(t *testing.T) {
 		if bound := sshdtest.Bound(t, port); len(bound) > 0 {
 			t.Errorf("still bound to %v", bound)
 		}
+	}
+}
+
+// TestForwardsAreHandedBack before the connection ends, all of them.
+func TestForwardsAreHandedBack(t *testing.T) {
+	s := start(t, sshtest.Options{})
+	l := open(t, config("127.0.0.1", s.Port()))
+	for i := range 5 {
+		must(t, l.Apply(soon(t), expose(fmt.Sprintf("e%d", i), 1, freePort(t))))
+	}
+	l.stop()
+	if n := s.Cancels(); n != 5 {
+		t.Errorf("%d handed back, want 5", n)
 	}
 }
 

@@ -90,6 +90,21 @@ func TestPinnedTypesAreAskedFor(t *testing.T) {
 	}
 }
 
+// TestPinnedTypeIsChosenAmongSeveral: left to itself the negotiation would take another of the server's keys.
+func TestPinnedTypeIsChosenAmongSeveral(t *testing.T) {
+	keys := []ssh.Signer{hostKey(t, "ed25519"), hostKey(t, "ecdsa"), hostKey(t, "rsa")}
+	s := start(t, sshtest.Options{HostKey: keys[0], MoreHostKeys: keys[1:]})
+	for _, k := range keys {
+		c := config("127.0.0.1", s.Port())
+		c.Pin = tunnel.Pin{State: tunnel.PinConfirmed, KeyType: k.PublicKey().Type(), Fingerprint: ssh.FingerprintSHA256(k.PublicKey())}
+		open(t, c)
+		c.Pin.Fingerprint = s.Fingerprint() + "x"
+		if f := fails(t, c, tunnel.HostKeyMismatch); f.Shown.KeyType != c.Pin.KeyType {
+			t.Errorf("pinned %s, shown %s", c.Pin.KeyType, f.Shown.KeyType)
+		}
+	}
+}
+
 func TestGivenFingerprintConfirms(t *testing.T) {
 	s := start(t, sshtest.Options{})
 	for _, given := range []string{s.Fingerprint(), "MD5:" + s.FingerprintMD5(), "MD5:" + strings.ToUpper(s.FingerprintMD5())} {

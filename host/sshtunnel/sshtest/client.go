@@ -51,7 +51,7 @@ func (s *Server) serve(raw net.Conn) {
 	c.work.Go(func() { c.requests(requests) })
 	c.work.Go(func() { c.channels(channels) })
 	for _, kind := range s.options.Unasked {
-		c.work.Go(func() { c.impose(kind) })
+		c.work.Go(func() { c.offer(kind, bind{"localhost", 1}) })
 	}
 	_ = conn.Wait()
 }
@@ -76,17 +76,18 @@ func (c *client) end() {
 	c.work.Wait()
 }
 
-// impose opens a channel that the client has not asked for.
-func (c *client) impose(kind string) {
-	ch, requests, err := c.conn.OpenChannel(kind, ssh.Marshal(&endpoints{"localhost", 1, "127.0.0.1", 1}))
+// offer opens a channel from b and reports whether the client took it.
+func (c *client) offer(kind string, b bind) bool {
+	ch, requests, err := c.conn.OpenChannel(kind, ssh.Marshal(&endpoints{b.Host, b.Port, "127.0.0.1", 1}))
 	if err != nil {
 		c.server.mu.Lock()
 		c.server.refused++
 		c.server.mu.Unlock()
-		return
+		return false
 	}
 	go ssh.DiscardRequests(requests)
 	_ = ch.Close()
+	return true
 }
 
 func (c *client) requests(in <-chan *ssh.Request) {
@@ -198,6 +199,9 @@ func (c *client) hosts(host string) []string {
 }
 
 func (c *client) cancel(b bind) bool {
+	c.server.mu.Lock()
+	c.server.cancels++
+	c.server.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, l := range c.listeners[b] {

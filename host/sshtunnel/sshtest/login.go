@@ -33,6 +33,9 @@ func (s *Server) config() *ssh.ServerConfig {
 		c.PublicKeyCallback = s.key // lets nobody in
 	}
 	c.AddHostKey(*s.hostKey.Load())
+	for _, k := range s.options.MoreHostKeys {
+		c.AddHostKey(k)
+	}
 	return c
 }
 

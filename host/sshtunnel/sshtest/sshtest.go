@@ -25,7 +25,8 @@ type Options struct {
 	Questions           []string // asked in place of "Password: "; more than one needs a person
 	AuthorizedKeys      []string // lines as in authorized_keys
 
-	HostKey ssh.Signer // nil makes an Ed25519 key
+	HostKey      ssh.Signer   // nil makes an Ed25519 key
+	MoreHostKeys []ssh.Signer // of other types
 
 	// Gateway says what the server binds when asked for all addresses or for loopback, like sshd's GatewayPorts:
 	// "no" (or ""), "yes", "clientspecified".
@@ -57,6 +58,7 @@ type Server struct {
 	conns   map[net.Conn]bool
 	clients map[*client]bool
 	logins  []string // methods tried, in their order, "none" left out
+	cancels int      // forwards that clients have handed back
 	refused int      // unasked channels that clients refused
 }
 
@@ -119,6 +121,31 @@ func (s *Server) Refused() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.refused
+}
+
+// Cancels is how many forwards clients have handed back.
+func (s *Server) Cancels() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cancels
+}
+
+// Offer opens a channel of that kind to every client, as if somebody had connected to host and port at the server, and
+// returns how many clients took it.
+func (s *Server) Offer(kind, host string, port int) int {
+	s.mu.Lock()
+	var all []*client
+	for c := range s.clients {
+		all = append(all, c)
+	}
+	s.mu.Unlock()
+	taken := 0
+	for _, c := range all {
+		if c.offer(kind, bind{host, uint32(port)}) {
+			taken++
+		}
+	}
+	return taken
 }
 
 // Clients is how many clients are logged in.
