@@ -165,7 +165,7 @@ func refuse(ctx context.Context, d *daemon, _ *site) error {
 	err := until(ctx, 10*time.Second, "the refusal to stand in the events", func() (bool, error) {
 		out, err := d.culvert(ctx, "events", "-o", "json")
 		for line := range strings.Lines(out) {
-			if strings.Contains(line, `"refused"`) && strings.Contains(line, "module:intruder") {
+			if strings.Contains(line, `"refused"`) && strings.Contains(line, "module:intruder") && strings.Contains(line, moduleTunnel) {
 				refusal = line
 			}
 		}
@@ -174,7 +174,7 @@ func refuse(ctx context.Context, d *daemon, _ *site) error {
 	if err != nil {
 		return err
 	}
-	command("culvert events -o json | grep refused")
+	command("culvert events -o json | grep refused | grep " + moduleTunnel)
 	detail("%s", strings.TrimSpace(refusal))
 	say("   Who it was is known from the connection, which only that process can use; no name in a message counts.")
 	return up(ctx, d, moduleTunnel)
