@@ -47,8 +47,8 @@ func (r *Registry) Report(ref tunnel.Ref, s tunnel.Status) {
 	r.teller.flush()
 }
 
-// compose joins what shall be with what was reported. A mapping nobody has judged yet makes a linked tunnel connecting
-// again, since up says that every mapping is proved.
+// compose joins what shall be with what was reported. A mapping nobody has judged yet makes a linked tunnel degraded:
+// up says that every mapping is proved, and connecting would deny that the others are.
 func compose(e *entry, was tunnel.Status) tunnel.Status {
 	var s tunnel.Status
 	if e.reported != nil {
@@ -56,7 +56,7 @@ func compose(e *entry, was tunnel.Status) tunnel.Status {
 	}
 	for _, m := range e.tunnel.Mappings {
 		if e.wanted.Active && s.State.Linked() && s.Mapping(m.Name).State == "" {
-			s.State, s.Reason, s.Message = tunnel.Connecting, "", "mapping "+m.Name+" is "+untried
+			s.State, s.Message = tunnel.Degraded, "mapping "+m.Name+" is "+untried
 			s.Mappings = append(s.Mappings, tunnel.MappingStatus{Name: m.Name, State: tunnel.Down, Message: untried})
 		}
 	}

@@ -25,9 +25,9 @@ type teller struct {
 }
 
 func (t *teller) note(e tunnel.Event) {
-	e.Time = now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	e.Time = now()
 	t.noted = append(t.noted, e)
 }
 
@@ -68,7 +68,7 @@ func (r *Registry) tellDamage(err error) {
 	if !r.teller.first(key) {
 		return
 	}
-	r.Log.Error("a record is damaged and left out", "record", key, "reason", reason)
+	r.log.Error("a record is damaged and left out", "record", key, "reason", reason)
 	r.teller.note(tunnel.Event{Type: RecordDamaged, Actor: host, Subject: key, Message: reason})
 }
 

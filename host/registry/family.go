@@ -77,7 +77,7 @@ func assign[K comparable, V any](m *map[K]V, key K, v V) {
 }
 
 // readFamily reads the records of a family. A damaged record is told to tell, left out and marked: what stands in its
-// place is the careful side, see tunnels.
+// place is the careful side, see finish.
 func readFamily(rd store.Reader, key string, tell func(error)) (*family, error) {
 	f := &family{key: key}
 	var err error
@@ -124,6 +124,9 @@ func readTunnels[T any](rd store.Reader, key string) (map[tunnel.Name]T, error) 
 	}
 	return rec.Tunnels, nil
 }
+
+// repaired says that the records under prefix are about to be written whole.
+func (f *family) repaired(prefix string) { delete(f.damaged, prefix) }
 
 // write puts every record of the family and deletes those that hold nothing any more. The store leaves alone what is
 // there already; what is damaged stays until it is repaired, so that the careful side holds over a restart.

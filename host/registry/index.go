@@ -123,7 +123,7 @@ func (r *Registry) setFamilyLocked(by string, f *family, why map[tunnel.Ref]tunn
 	r.configurationChangedLocked(by, former, f)
 	now, fs := f.under(m).tunnels()
 	if len(fs) > 0 {
-		r.Log.Warn("declared tunnels do not fit their module", "configuration", f.configurationRef().String(), "findings", fs.Error())
+		r.log.Warn("declared tunnels do not fit their module", "configuration", f.configurationRef().String(), "findings", fs.Error())
 	}
 	for _, ref := range r.gone(former, now) {
 		r.removeLocked(by, ref, why[ref])

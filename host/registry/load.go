@@ -74,7 +74,7 @@ func (f *family) named() bool {
 
 // load fills the index with what the store holds. Nobody is told of what was there before, but of what is damaged.
 func (r *Registry) load(ctx context.Context) error {
-	c, err := readAll(ctx, r.Store)
+	c, err := readAll(ctx, r.store)
 	if err != nil {
 		return err
 	}

@@ -10,8 +10,8 @@ import (
 
 // service is the registry as one owner sees it. The owner is bound here, where a connection opens, and named in no call.
 type service struct {
-	*Registry
-	owner tunnel.Owner
+	registry *Registry
+	owner    tunnel.Owner
 }
 
 var _ tunnel.Service = service{}
@@ -29,14 +29,27 @@ func (s service) Declare(ctx context.Context, configuration string, set []tunnel
 	if fs := tunnel.CheckDeclared(s.owner, configuration, set); len(fs) > 0 {
 		for _, f := range fs {
 			if f.Code == tunnel.NotOwner {
-				s.refuse(by, f)
+				s.registry.refuse(by, f)
 			}
 		}
-		s.teller.flush()
+		s.registry.teller.flush()
 		return fs
 	}
 	ref := tunnel.ConfigurationRef{Module: s.owner, Name: configuration}
-	return s.change(ctx, by, func(d *draft) error { return d.declare(ref, set) })
+	return s.registry.change(ctx, by, func(d *draft) error { return d.declare(ref, set) })
+}
+
+// Get is tunnel.Service's.
+func (s service) Get(ctx context.Context, ref tunnel.Ref) (tunnel.View, error) {
+	return s.registry.Get(ctx, ref)
+}
+
+// List is tunnel.Service's.
+func (s service) List(ctx context.Context) iter.Seq2[tunnel.View, error] { return s.registry.List(ctx) }
+
+// Watch is tunnel.Service's.
+func (s service) Watch(ctx context.Context) iter.Seq2[tunnel.Change, error] {
+	return s.registry.Watch(ctx)
 }
 
 func (d *draft) declare(ref tunnel.ConfigurationRef, set []tunnel.Declaration) error {
@@ -56,7 +69,7 @@ func (d *draft) declare(ref tunnel.ConfigurationRef, set []tunnel.Declaration) e
 	return nil // settle computes and judges them
 }
 
-// Get is tunnel.Service's.
+// Get returns one tunnel of any owner, see tunnel.Service.
 func (r *Registry) Get(ctx context.Context, ref tunnel.Ref) (tunnel.View, error) {
 	if err := ctx.Err(); err != nil {
 		return tunnel.View{}, err
@@ -70,7 +83,7 @@ func (r *Registry) Get(ctx context.Context, ref tunnel.Ref) (tunnel.View, error)
 	return cloneView(e.view), nil
 }
 
-// List is tunnel.Service's.
+// List yields every tunnel in the order of their names, as of one moment, see tunnel.Service.
 func (r *Registry) List(ctx context.Context) iter.Seq2[tunnel.View, error] {
 	return func(yield func(tunnel.View, error) bool) {
 		r.mu.RLock()

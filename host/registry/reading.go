@@ -68,9 +68,6 @@ func noSite(path string) tunnel.Finding {
 // accepts the key the server really shows; to learn a key anew unasked would trust whoever answers.
 var unreadablePin = tunnel.Pin{State: tunnel.PinConfirmed, KeyType: "unreadable", Fingerprint: "SHA256:unreadable"}
 
-// repaired says that the records under prefix are about to be written whole.
-func (f *family) repaired(prefix string) { delete(f.damaged, prefix) }
-
 // tunnels are the tunnels of the family in the order of their names, and what hindered declared ones.
 func (r reading) tunnels() (ts []tunnel.Tunnel, fs tunnel.Findings) {
 	if r.made != nil {

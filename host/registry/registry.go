@@ -39,7 +39,11 @@ type Config struct {
 
 // Registry holds the records of one store; nobody else may write there. All methods are safe for concurrent use.
 type Registry struct {
-	Config
+	store    store.Store
+	sealer   Sealer
+	log      hclog.Logger
+	reserved func() []tunnel.Endpoint
+
 	writing chan struct{} // holds one token while a change is made
 	doubt   *draft        // a change that may or may not have been written; who writes reads again what it touched
 	teller  teller
@@ -55,19 +59,20 @@ type Registry struct {
 // Open reads every record of the store. Damaged ones are left out, logged and told as events; the rest works. Ports
 // reserved otherwise than the records say are put right.
 func Open(ctx context.Context, c Config) (*Registry, error) {
+	c = c.withDefaults()
 	r := &Registry{
-		Config: c.withDefaults(), writing: make(chan struct{}, 1),
+		store: c.Store, sealer: c.Sealer, log: c.Log, reserved: c.Reserved,
+		writing: make(chan struct{}, 1), teller: teller{tell: c.Tell},
 		index: newIndex(), board: newBoard(),
 		watchers: map[*watcher]struct{}{},
 		wanting:  map[*dirty[tunnel.Ref]]struct{}{},
 		running:  map[*dirty[tunnel.ConfigurationRef]]struct{}{},
 	}
-	r.teller.tell = r.Tell
 	if err := r.load(ctx); err != nil {
 		return nil, err
 	}
 	if err := r.repairPorts(ctx); err != nil {
-		r.Log.Error("reserved ports cannot be put right", "error", err)
+		r.log.Error("reserved ports cannot be put right", "error", err)
 	}
 	r.teller.flush()
 	return r, nil
@@ -101,7 +106,7 @@ func (r *Registry) change(ctx context.Context, by string, steps ...func(*draft) 
 	}
 	var d *draft
 	var refused error
-	_, err := r.Store.Update(ctx, func(tx store.Tx) error {
+	_, err := r.store.Update(ctx, func(tx store.Tx) error {
 		d = newDraft(r, tx)
 		refused = d.run(steps)
 		return refused
@@ -136,7 +141,7 @@ func (r *Registry) resolve(ctx context.Context) error {
 	}
 	var families map[string]*family
 	var modules map[tunnel.Owner]*moduleRecord
-	_, err := r.Store.View(ctx, func(rd store.Reader) (err error) {
+	_, err := r.store.View(ctx, func(rd store.Reader) (err error) {
 		families, modules, err = r.doubt.readAgain(rd)
 		return err
 	})

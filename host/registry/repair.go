@@ -14,7 +14,7 @@ import (
 // repairPorts puts right the reservations that do not say what the tunnels say, and says so.
 func (r *Registry) repairPorts(ctx context.Context) error {
 	wrong := r.allPorts()
-	_, err := r.Store.View(ctx, func(rd store.Reader) error {
+	_, err := r.store.View(ctx, func(rd store.Reader) error {
 		for rec, err := range rd.Scan(portsPrefix) {
 			if err != nil && !errors.Is(err, store.ErrDamaged) {
 				return err
@@ -37,7 +37,7 @@ func (r *Registry) repairPorts(ctx context.Context) error {
 	if err != nil || len(wrong) == 0 {
 		return err
 	}
-	r.Log.Warn("reserved ports differ from what the tunnels say and are put right", "scopes", len(wrong))
+	r.log.Warn("reserved ports differ from what the tunnels say and are put right", "scopes", len(wrong))
 	return r.writePorts(ctx, wrong)
 }
 
@@ -50,7 +50,7 @@ func samePorts(a, b *portsRecord) bool {
 
 func (r *Registry) writePorts(ctx context.Context, want map[string]*portsRecord) error {
 	for scopes := range slices.Chunk(sortedKeys(want), scopesAtOnce) {
-		_, err := r.Store.Update(ctx, func(tx store.Tx) error {
+		_, err := r.store.Update(ctx, func(tx store.Tx) error {
 			for _, scope := range scopes {
 				if err := write(tx, portsPrefix+scope, want[scope]); err != nil {
 					return err

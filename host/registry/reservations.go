@@ -48,7 +48,7 @@ func (d *draft) check(mv move) (tunnel.Findings, error) {
 	if m != nil {
 		fs = append(fs, tunnel.CheckPolicy(mv.now, m.Description.Policy, m.Description.Slots)...)
 	}
-	fs = append(fs, checkReserved(mv.now, d.reg.Reserved())...)
+	fs = append(fs, checkReserved(mv.now, d.reg.reserved())...)
 	held, err := d.heldBeside(mv.now)
 	return append(fs, tunnel.Conflicts(tunnel.Reservations(mv.now), held)...), err
 }

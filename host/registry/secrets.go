@@ -57,7 +57,7 @@ func (r *Registry) takeCredential(f *family, cred tunnel.Credential) error {
 	f.sealed = nil
 	f.repaired(secretPrefix)
 	for field, secret := range credentialFields(cred) {
-		sealed, err := r.Sealer.Seal(f.place(field), secret)
+		sealed, err := r.sealer.Seal(f.place(field), secret)
 		if err != nil {
 			return err
 		}
@@ -134,7 +134,7 @@ func (r *Registry) credential(f *family, t tunnel.Tunnel) (tunnel.Credential, er
 		if len(sealed) == 0 && !f.damaged[secretPrefix] {
 			return missing(t)
 		}
-		secret, err := r.Sealer.Open(at, sealed)
+		secret, err := r.sealer.Open(at, sealed)
 		if err != nil {
 			return unreadable(t.Ref, secretRemedy(t))
 		}
@@ -191,7 +191,11 @@ func secretRemedy(t tunnel.Tunnel) string {
 // secretMark changes when what t logs in with does. It tells nothing of it.
 func (f *family) secretMark(t tunnel.Tunnel) [sha256.Size]byte {
 	h := sha256.New()
-	for _, field := range []string{password, privateKey, passphrase, t.Settings + ".password"} {
+	fields := []string{password, privateKey, passphrase}
+	if t.Configuration != "" {
+		fields = []string{t.Settings + ".password"}
+	}
+	for _, field := range fields {
 		h.Write(f.sealed[field])
 		h.Write([]byte{0})
 	}

@@ -61,7 +61,7 @@ func (r *Registry) takeSettings(f reading, doc json.RawMessage) (warnings []stri
 			fs = append(fs, tooLongSecret(path))
 			continue
 		case fresh:
-			if sealed[path], err = r.Sealer.Seal(settingPlace(f.family, path, is), secret); err != nil {
+			if sealed[path], err = r.sealer.Seal(settingPlace(f.family, path, is), secret); err != nil {
 				return nil, nil, err
 			}
 		case f.damaged[secretPrefix]:
@@ -110,7 +110,7 @@ func (r *Registry) resplit(f reading) error {
 		return nil
 	}
 	for path, secret := range given {
-		sealed, err := r.Sealer.Seal(settingPlace(f.family, path, f.sites), secret)
+		sealed, err := r.sealer.Seal(settingPlace(f.family, path, f.sites), secret)
 		if err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ func (r *Registry) runSettings(f reading) (json.RawMessage, error) {
 		if at.Field == "password" {
 			continue
 		}
-		secret, err := r.Sealer.Open(at, f.sealed[path])
+		secret, err := r.sealer.Open(at, f.sealed[path])
 		if err != nil {
 			return nil, unreadable(tunnel.Ref{Owner: f.owner(), Name: f.ref().Name},
 				fmt.Sprintf("culvert config set %s --secret-stdin %s", f.configurationRef(), path))

@@ -55,7 +55,7 @@ func (w *watcher) take(ctx context.Context) (cs []tunnel.Change, behind bool, er
 	return cs, w.behind, nil
 }
 
-// Watch is tunnel.Service's.
+// Watch yields the present state of every tunnel, then each change, see tunnel.Service.
 func (r *Registry) Watch(ctx context.Context) iter.Seq2[tunnel.Change, error] {
 	return func(yield func(tunnel.Change, error) bool) {
 		for {
