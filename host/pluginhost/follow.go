@@ -18,7 +18,7 @@ type want struct {
 // is wanted then is done. It returns when ctx has ended and nothing is done any more. wanted is called under m.mu.
 func (m *module) follow(ctx context.Context, wanted func() want, do func(context.Context, want)) {
 	for ctx.Err() == nil {
-		w := m.await(ctx, wanted, want{})
+		w := m.awaitOther(ctx, wanted, want{})
 		if ctx.Err() != nil {
 			return
 		}
@@ -26,7 +26,7 @@ func (m *module) follow(ctx context.Context, wanted func() want, do func(context
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			defer cancel()
-			m.await(inner, wanted, w)
+			m.awaitOther(inner, wanted, w)
 		})
 		do(inner, w)
 		cancel()
@@ -34,8 +34,8 @@ func (m *module) follow(ctx context.Context, wanted func() want, do func(context
 	}
 }
 
-// await waits until what is wanted differs from not, and returns it.
-func (m *module) await(ctx context.Context, wanted func() want, not want) want {
+// awaitOther waits until what is wanted differs from not, or ctx ends, and returns it.
+func (m *module) awaitOther(ctx context.Context, wanted func() want, not want) want {
 	for {
 		m.mu.Lock()
 		w, changed := wanted(), m.changed

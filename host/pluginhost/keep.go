@@ -15,7 +15,7 @@ func (m *module) keep(ctx context.Context) {
 	m.follow(ctx, m.dueLocked, func(turn context.Context, w want) {
 		m.update(func() { m.problem = nil })
 		keepTrying(turn, func(ctx context.Context, live func()) error { return m.serve(ctx, w.sha, live) })
-		m.update(func() { m.alive, m.closed = dead, ctx.Err() != nil })
+		m.update(func() { m.life, m.closed = dead, ctx.Err() != nil })
 	})
 }
 
@@ -24,7 +24,7 @@ func (m *module) dueLocked() want {
 	switch {
 	case m.pin == nil || !m.found.there || !m.enabledLocked():
 		return want{}
-	case m.alive == starting || m.alive == alive:
+	case m.life == starting || m.life == alive:
 	case m.found.sha != m.pin.SHA256:
 		return want{}
 	}
@@ -37,21 +37,21 @@ func (m *module) serve(ctx context.Context, sha string, live func()) error {
 		if m.problem != nil {
 			m.restarts++
 		}
-		m.alive = starting
+		m.life = starting
 	})
 	r, err := m.start(ctx, sha)
 	if err == nil {
 		live()
-		m.update(func() { m.alive, m.process, m.problem = alive, r, nil })
+		m.update(func() { m.life, m.process, m.problem = alive, r, nil })
 		err = m.runAll(ctx, r)
-		m.update(func() { m.alive = ending })
+		m.update(func() { m.life = ending })
 		r.end(termGrace)
 	}
 	if ctx.Err() != nil {
-		m.update(func() { m.alive, m.process = ending, nil }) // keep says what comes next
+		m.update(func() { m.life, m.process = ending, nil }) // keep says what comes next
 		return ctx.Err()
 	}
-	m.update(func() { m.alive, m.process, m.problem = dead, nil, toUnusable(err) })
+	m.update(func() { m.life, m.process, m.problem = dead, nil, toUnusable(err) })
 	m.host.cfg.Log.Warn("module ended", "module", m.name, "error", err)
 	return err
 }

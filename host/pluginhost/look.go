@@ -152,7 +152,7 @@ func (h *Host) inspect(ctx context.Context, d *directory, name string, before ha
 func (m *module) see(f found) (installed bool) {
 	m.mu.Lock()
 	same := m.found.equal(f)
-	installed = f.sha != "" || f.there && m.alive != dead
+	installed = f.sha != "" || f.there && m.life != dead
 	m.mu.Unlock()
 	if !same {
 		m.update(func() {

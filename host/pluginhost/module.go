@@ -42,9 +42,9 @@ type module struct {
 	purges   map[string]bool       // configurations whose directories shall go before another run of that name
 	closed   bool                  // the host is stopping
 	turn     int                   // raised by each Restart and Accept: what runs from an earlier turn ends
-	alive    life
-	process  *running  // while alive is running
-	problem  *unusable // why it is not alive though it should be
+	life     life                  // how far its process is
+	process  *running              // while life is alive
+	problem  *unusable             // why it is not alive though it should be
 	restarts int
 	active   map[string]*run // by configuration, in the present process
 	told     Module

@@ -23,7 +23,7 @@ func (u *Unusable) Error() string { return fmt.Sprintf("module %s: %s", u.Module
 // Unwrap is the same as findings: what was asked is right in itself, and refused by how things are.
 func (u *Unusable) Unwrap() error {
 	return tunnel.Findings{{
-		Code: tunnel.PolicyRefused, Field: "module", Value: string(u.Module), Message: u.Error(), WayOut: u.Remedy,
+		Code: tunnel.PolicyRefused, Value: string(u.Module), Message: u.Error(), WayOut: u.Remedy,
 	}}
 }
 

@@ -174,7 +174,6 @@ func (p *process) stop(grace time.Duration) {
 		return
 	}
 	p.signal(unix.SIGTERM)
-	p.signal(unix.SIGCONT) // a stopped process sees the SIGTERM only then
 	t := time.NewTimer(grace)
 	defer t.Stop()
 	select {

@@ -83,7 +83,7 @@ func (m *module) status() (s Module, listed bool) {
 
 // listedLocked reports whether there is anything to show: a name that once was in the directory is not.
 func (m *module) listedLocked() bool {
-	return m.found.there || len(m.runs) > 0 || m.alive != dead
+	return m.found.there || len(m.runs) > 0 || m.life != dead
 }
 
 // statusLocked says how the module is; memory is left out.
@@ -104,15 +104,15 @@ func (m *module) statusLocked() Module {
 }
 
 func (m *module) stateLocked() (State, *unusable) {
-	state := map[life]State{starting: Starting, alive: Running, ending: Running}[m.alive]
+	state := map[life]State{starting: Starting, alive: Running, ending: Running}[m.life]
 	switch {
 	case m.closed:
 		return Stopped, nil
-	case m.alive != dead && m.found.problem != nil:
+	case m.life != dead && m.found.problem != nil:
 		return state, m.found.problem
-	case m.alive != dead && m.otherLocked():
+	case m.life != dead && m.otherLocked():
 		return state, m.needsAcceptanceLocked()
-	case m.alive != dead:
+	case m.life != dead:
 		return state, nil
 	case !m.found.there:
 		return Failed, &unusable{tunnel.ModuleMissing, fmt.Sprintf("%s is not in the plugin directory", m.name), "install the module, or culvert config remove its configurations"}
@@ -191,7 +191,7 @@ func (m *module) runStatusLocked(r tunnel.Run) tunnel.ConfigurationStatus {
 	if !r.Enabled {
 		return tunnel.ConfigurationStatus{State: tunnel.ConfigDisabled}
 	}
-	if a := m.active[r.Ref.Name]; a != nil && m.alive == alive {
+	if a := m.active[r.Ref.Name]; a != nil && m.life == alive {
 		return a.status
 	}
 	s := tunnel.ConfigurationStatus{State: tunnel.ConfigWaiting, Reason: m.told.Reason, Message: m.told.Message}

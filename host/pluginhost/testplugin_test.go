@@ -136,7 +136,7 @@ func (testPlugin) Run(ctx context.Context, r wire.Run) error {
 			fmt.Fprintln(os.Stderr, strings.Repeat("x", 300))
 		}
 	case "grandchild":
-		c := exec.Command("/bin/sleep", "60")
+		c := exec.Command("/bin/sleep", "600")
 		c.Stdout, c.Stderr = os.NewFile(1, "stdout"), os.NewFile(2, "stderr")
 		c.SysProcAttr = &syscall.SysProcAttr{Setsid: arg == "away"}
 		if err := c.Start(); err != nil {
