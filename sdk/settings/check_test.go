@@ -25,6 +25,7 @@ func TestCheckAccepts(t *testing.T) {
 		whole(`"site":{}`),
 		whole(`"site":{"server":"pbx@[::1]:2222","login":"password","password":"***","fingerprint":"195b3f4f1cebeb59eea4289a2559fedb",
 			"slots":{"dc1":{"on":false,"kind":"expose","spec":"what the slot's module says"}}}`),
+		whole(`"ratio":` + "-0." + strings.Repeat("1", 29)),
 		whole(`"port":1,"ratio":-0.5,"tiny":-128,"on":false,"security":"starttls","groups":[],"numbers":[0,65535],"names":{"a_B-1":"x"}`),
 		whole(`"sites":{"rome":{"server":"h"},"berlin":{}},"branches":{"paris":{"base":"b","site":{"server":"h"},"bind_password":"x"}}`),
 		whole(`"rules":[{"to":"x"},{"from":"a","to":"b"}]`),
@@ -85,6 +86,29 @@ func TestCheckRefuses(t *testing.T) {
 		t.Errorf("got %v", deep)
 	}
 	expect(t, Check(nil, json.RawMessage(`{"a":1}`)), "unknown-key a a")
+}
+
+// TestOddSchema: a schema may say of the whole document what no document fulfils.
+func TestOddSchema(t *testing.T) {
+	fs := Check(json.RawMessage(`{"type":"object","additionalProperties":false,"enum":["x"]}`), nil)
+	expect(t, fs, "malformed")
+	if !strings.Contains(fs[0].Message, "the document is not one of its values") {
+		t.Errorf("got %q", fs[0].Message)
+	}
+}
+
+func TestLimitsAreIncluded(t *testing.T) {
+	doc := `{"names":{"` + strings.Repeat("k", maxKey) + `":"","aZ09_-":""}` // and as long as a document may be
+	doc += strings.Repeat(" ", MaxDocument-len(doc)-1) + "}"
+	schema := string(schemaOf[struct {
+		Names map[string]string `json:"names"`
+	}](t))
+	schema += strings.Repeat(" ", MaxSchema-len(schema))
+	expect(t, Check(json.RawMessage(schema), json.RawMessage(doc)))
+	expect(t, Check(json.RawMessage(schema), json.RawMessage(doc+" ")), "too-long")
+	if err := CheckSchema(json.RawMessage(schema + " ")); err == nil {
+		t.Error("a schema beyond the limit is taken")
+	}
 }
 
 func TestFindingsAreBounded(t *testing.T) {

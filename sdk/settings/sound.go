@@ -35,6 +35,9 @@ func (n *node) sound(path string, depth int) error {
 	if depth > maxNesting {
 		return fmt.Errorf("%s: nested too deep", path)
 	}
+	if n.MaxLength < 0 || n.MaxItems < 0 {
+		return fmt.Errorf("%s: a limit is below zero", path)
+	}
 	if err := n.soundMark(); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
