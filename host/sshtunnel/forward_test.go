@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/culvert-pbx/culvert/host/sshtunnel"
 	"github.com/culvert-pbx/culvert/host/sshtunnel/sshdtest"
 	"github.com/culvert-pbx/culvert/host/sshtunnel/sshtest"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -123,12 +124,18 @@ func TestTargets(t *testing.T) {
 // TestRefusingServiceIsARefusalAtTheFarPort: who connects at the server sees the connection end, not hang.
 func TestRefusingServiceIsARefusalAtTheFarPort(t *testing.T) {
 	s := start(t, sshtest.Options{})
-	l := open(t, config("127.0.0.1", s.Port()))
+	c := config("127.0.0.1", s.Port())
+	missed := make(chan string, 10)
+	c.Missed = func(m tunnel.Mapping, why *sshtunnel.Failure) { missed <- m.Name + " " + string(why.Reason) }
+	l := open(t, c)
 	rport, lport := freePort(t), freePort(t)
 	must(t, l.Apply(soon(t), expose("e", freePort(t), rport)))
 	must(t, l.Apply(soon(t), reach("r", lport, "127.0.0.1", freePort(t))))
-	for _, port := range []int{rport, lport} {
+	for name, port := range map[string]int{"e": rport, "r": lport} {
 		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if told := <-missed; told != name+" target-refused" {
+			t.Errorf("told %s", told)
+		}
 		if err != nil {
 			continue // reset already
 		}

@@ -87,8 +87,8 @@ func (m *mapping) take(nc ssh.NewChannel, from netip.Addr) {
 func (m *mapping) deliver(nc ssh.NewChannel, watch bool) {
 	local, err := m.service(m.ctx)
 	if err != nil {
-		m.link.log.Debug("the service did not take a connection", "mapping", m.Name, "error", err)
 		_ = nc.Reject(ssh.ConnectionFailed, "the service did not take the connection")
+		m.missed(m.refusedService(err))
 		return
 	}
 	ch, requests, err := nc.Accept()
@@ -101,6 +101,14 @@ func (m *mapping) deliver(nc ssh.NewChannel, watch bool) {
 		return
 	}
 	m.relay(local, newChannel(ch, requests))
+}
+
+// missed tells that a connection did not get to the service behind the mapping. That it ended because the mapping or the
+// link did is no news.
+func (m *mapping) missed(f *Failure) {
+	if m.ctx.Err() == nil && f.Reason != tunnel.LinkLost {
+		m.link.config.Missed(m.Mapping, f)
+	}
 }
 
 // service connects to the PBX service behind an expose mapping.

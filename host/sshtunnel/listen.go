@@ -150,8 +150,8 @@ func (m *mapping) connected(c *net.TCPConn) {
 	defer cancel()
 	ch, err := m.link.open(ctx, m.targetHost(), m.Remote.Port)
 	if err != nil {
-		m.link.log.Debug("the target did not take a connection", "mapping", m.Name, "error", err)
 		reset(c)
+		m.missed(m.link.refusedTarget(err, m.targetHost(), m.Remote.Port))
 		return
 	}
 	m.relay(c, ch)

@@ -110,8 +110,8 @@ func (m *mapping) hold(nc ssh.NewChannel, atMost time.Duration) {
 	}
 	local, err := m.service(m.ctx)
 	if err != nil {
-		m.link.log.Debug("the service did not take a connection", "mapping", m.Name, "error", err)
 		_ = ch.Close()
+		m.missed(m.refusedService(err))
 		return
 	}
 	m.relay(local, s)

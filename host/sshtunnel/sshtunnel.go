@@ -57,6 +57,10 @@ type Config struct {
 	// DialLocal connects to the service behind an expose mapping. Nil dials its local endpoint by TCP.
 	DialLocal func(ctx context.Context, m tunnel.Mapping) (net.Conn, error)
 
+	// Missed is told when a connection of others did not get to the service behind its mapping, and why. It returns
+	// at once.
+	Missed func(m tunnel.Mapping, why *Failure)
+
 	// Stage is told how far the connection has come.
 	Stage func(Step)
 
@@ -105,6 +109,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.DialLocal == nil {
 		c.DialLocal = dialLocal
+	}
+	if c.Missed == nil {
+		c.Missed = func(tunnel.Mapping, *Failure) {}
 	}
 	if c.Stage == nil {
 		c.Stage = func(Step) {}

@@ -35,9 +35,14 @@ func (l *Link) Target(ctx context.Context, name string) error {
 // targetHere opens the PBX service behind an expose mapping.
 func (m *mapping) targetHere(ctx context.Context) error {
 	c, err := m.service(ctx)
-	if err == nil {
-		return c.Close()
+	if err != nil {
+		return m.refusedService(err)
 	}
+	return c.Close()
+}
+
+// refusedService says why the PBX service behind an expose mapping did not take a connection.
+func (m *mapping) refusedService(err error) *Failure {
 	var f *Failure
 	if errors.As(err, &f) {
 		return f
