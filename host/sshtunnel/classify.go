@@ -35,7 +35,7 @@ func (a *attempt) classifyLogin(err error) *Failure {
 	case isTimeout(err):
 		return &Failure{
 			Reason:  tunnel.HandshakeTimeout,
-			Message: fmt.Sprintf("the server did not finish the login within %s", loginTimeout),
+			Message: fmt.Sprintf("the server did not finish the login within %s", a.config.waits.login),
 			Remedy:  "check the server's load, its PAM modules and its name resolution (UseDNS no)",
 			Err:     err,
 		}

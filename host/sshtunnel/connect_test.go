@@ -3,12 +3,15 @@ package sshtunnel_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/culvert-pbx/culvert/host/sshtunnel"
 	"github.com/culvert-pbx/culvert/host/sshtunnel/sshtest"
@@ -89,6 +92,34 @@ func TestUnreachable(t *testing.T) {
 	f := fails(t, config("127.0.0.1", freePort(t)), tunnel.Unreachable)
 	if !strings.Contains(f.Message, "refused") {
 		t.Errorf("the message does not say that the connection was refused: %s", f.Message)
+	}
+}
+
+// TestSilentAddress connects to a listener whose queue is full: the kernel drops what comes, as a firewall does.
+func TestSilentAddress(t *testing.T) {
+	t.Parallel()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	must(t, err)
+	defer unix.Close(fd)
+	must(t, unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	must(t, unix.Listen(fd, 0))
+	bound, err := unix.Getsockname(fd)
+	must(t, err)
+	port := bound.(*unix.SockaddrInet4).Port
+	for { // until one is not taken any more
+		c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", port), 300*time.Millisecond)
+		if err != nil {
+			break
+		}
+		defer c.Close()
+	}
+	began := time.Now()
+	f := fails(t, config("127.0.0.1", port), tunnel.Unreachable)
+	if took := time.Since(began); took > 12*time.Second {
+		t.Errorf("took %v", took)
+	}
+	if !strings.Contains(f.Message, "did not answer") {
+		t.Errorf("the message does not say that nothing answered: %s", f.Message)
 	}
 }
 

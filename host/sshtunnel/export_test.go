@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// WithPatience returns c with another time for a request to stay unanswered.
-func (c Config) WithPatience(d time.Duration) Config {
-	c.patience = d
+// WithWaits returns c with other times for the login and for a request to stay unanswered.
+func (c Config) WithWaits(login, patience time.Duration) Config {
+	c.waits = waits{login, patience}
 	return c
 }
 

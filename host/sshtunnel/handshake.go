@@ -139,7 +139,7 @@ func (a *attempt) checkHostKey(_ string, _ net.Addr, key ssh.PublicKey) error {
 	}
 	a.stages.done(a.pin.KeyType + " " + a.pin.Fingerprint)
 	a.stages.begin(StageLogin)
-	return a.sock.SetDeadline(time.Now().Add(loginTimeout))
+	return a.sock.SetDeadline(time.Now().Add(a.config.waits.login))
 }
 
 // shown returns the host key shown, once the key exchange is over, and why it is not taken.

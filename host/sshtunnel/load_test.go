@@ -164,7 +164,7 @@ func TestTooManyConnectionsAreRefused(t *testing.T) {
 // left over (TestMain looks).
 func TestMuteServer(t *testing.T) {
 	s := start(t, sshtest.Options{Mute: true})
-	l := open(t, config("127.0.0.1", s.Port()).WithPatience(3*time.Second))
+	l := open(t, config("127.0.0.1", s.Port()).WithWaits(10*time.Second, 3*time.Second))
 	m := reach("r", freePort(t), "127.0.0.1", counting(t).port)
 	must(t, l.Apply(soon(t), m)) // listens: nothing is asked
 	calls := map[string]struct {

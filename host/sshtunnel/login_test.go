@@ -13,10 +13,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/culvert-pbx/culvert/host/sshtunnel"
+	"github.com/culvert-pbx/culvert/host/sshtunnel/sshdtest"
 	"github.com/culvert-pbx/culvert/host/sshtunnel/sshtest"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -202,4 +204,47 @@ func rsaPEM(t *testing.T, bits int) string {
 	block, err := ssh.MarshalPrivateKey(k, "")
 	must(t, err)
 	return string(pem.EncodeToMemory(block))
+}
+
+// TestServerThatFailsDuringTheLogin is not taken for one that refuses: trying again is right.
+func TestServerThatFailsDuringTheLogin(t *testing.T) {
+	t.Run("hangs up", func(t *testing.T) {
+		s := start(t, sshtest.Options{Password: password, OnPassword: (*sshtest.Server).Cut})
+		fails(t, config("127.0.0.1", s.Port()), tunnel.HandshakeClosed)
+	})
+	t.Run("does not answer", func(t *testing.T) {
+		stop := make(chan struct{})
+		s := start(t, sshtest.Options{Password: password, OnPassword: func(*sshtest.Server) { <-stop }})
+		t.Cleanup(func() { close(stop) })
+		fails(t, config("127.0.0.1", s.Port()).WithWaits(200*time.Millisecond, time.Minute), tunnel.HandshakeTimeout)
+	})
+}
+
+// TestSSHDRefusesLogins in the ways that only the real one does.
+func TestSSHDRefusesLogins(t *testing.T) {
+	tests := map[string]struct {
+		config []string
+		login  tunnel.Login
+		says   string
+	}{
+		"wrong password":           {[]string{"PasswordAuthentication yes"}, tunnel.LoginPassword, "refused the password"},
+		"wrong password, one try":  {[]string{"PasswordAuthentication yes", "MaxAuthTries 1"}, tunnel.LoginPassword, "refused the password"},
+		"keyboard-interactive off": {[]string{"PasswordAuthentication no", "KbdInteractiveAuthentication yes"}, tunnel.LoginPassword, ""},
+		"two factors": {[]string{"PasswordAuthentication yes", "AuthenticationMethods publickey,password"}, tunnel.LoginKey,
+			"second proof"},
+		"user locked out": {[]string{"DenyUsers root"}, tunnel.LoginKey, "refused the key"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s, c := byKey(t, sshdtest.Options{Config: test.config})
+			c.Credential = tunnel.Credential{Login: test.login, Password: password}
+			f := fails(t, c, tunnel.LoginRefused)
+			if !strings.Contains(f.Message, test.says) {
+				t.Errorf("the message does not say %q: %v", test.says, f)
+			}
+			if n := strings.Count(s.Log(), "Failed password"); n > 1 {
+				t.Errorf("%d passwords were sent", n)
+			}
+		})
+	}
 }

@@ -68,7 +68,7 @@ func (l *Link) failRequests() {
 
 // send waits for the answer without a limit of its own, as x/crypto/ssh does: the watchdog is what ends it.
 func (l *Link) send(r *request) answer {
-	watchdog := time.AfterFunc(l.config.patience, func() { l.lose(serverBusy("for a whole minute")) })
+	watchdog := time.AfterFunc(l.config.waits.patience, func() { l.lose(serverBusy("for a whole minute")) })
 	defer watchdog.Stop()
 	yes, _, err := l.conn.SendRequest(r.name, true, r.payload)
 	if err != nil {

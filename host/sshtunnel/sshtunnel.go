@@ -24,12 +24,12 @@ import (
 const (
 	lookupTimeout    = 10 * time.Second // for the resolver
 	handshakeTimeout = 10 * time.Second // for TCP and key exchange together
-	loginTimeout     = 30 * time.Second // for the login after the key exchange
+	loginTimeout     = 30 * time.Second // for the login after the key exchange, in its entirety
 	requestTimeout   = 10 * time.Second // for a forward to be granted, when the caller's context ends later
 	keepaliveTimeout = 8 * time.Second  // for one keepalive
 	openTimeout      = 30 * time.Second // for a client's channel to its target
 	targetTimeout    = 10 * time.Second // for the service behind a mapping to take a connection
-	longPatience     = 60 * time.Second // a request unanswered for so long ends the link
+	patience         = 60 * time.Second // a request unanswered for so long ends the link
 	farewell         = time.Second      // for handing ports back when a link ends
 )
 
@@ -67,7 +67,13 @@ type Config struct {
 	Resolver *net.Resolver // nil is the system's
 	Log      hclog.Logger  // nil is silence
 
-	patience time.Duration // how long a request may stay unanswered; changed by tests alone
+	waits waits
+}
+
+// waits are those of the engine's waits that tests shorten.
+type waits struct {
+	login    time.Duration // for the login after the key exchange
+	patience time.Duration // for the answer to a request, before the link is ended
 }
 
 // Run connects to the server, checks its host key, logs in and calls serve with the link. The context given to serve
@@ -119,8 +125,8 @@ func (c Config) withDefaults() Config {
 	if c.Resolver == nil {
 		c.Resolver = net.DefaultResolver
 	}
-	if c.patience == 0 {
-		c.patience = longPatience
+	if c.waits == (waits{}) {
+		c.waits = waits{login: loginTimeout, patience: patience}
 	}
 	if c.Log == nil {
 		c.Log = hclog.NewNullLogger()

@@ -40,6 +40,9 @@ func (s *Server) config() *ssh.ServerConfig {
 }
 
 func (s *Server) password(_ ssh.ConnMetadata, given []byte) (*ssh.Permissions, error) {
+	if s.options.OnPassword != nil {
+		s.options.OnPassword(s)
+	}
 	if string(given) != s.options.Password {
 		return nil, errNo
 	}

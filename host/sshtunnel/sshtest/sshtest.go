@@ -35,6 +35,8 @@ type Options struct {
 	NoForwarding bool // refuses every forward and every connection to a target
 	NoTargets    bool // refuses connections to targets, so that a forward cannot be proved
 
+	OnPassword func(*Server) // is called before a password is judged, and may take its time or cut the connection
+
 	// Lies and silences.
 	NeverListen bool            // says yes to a forward and does not listen
 	JoinTo      string          // says yes to a forward and joins its port to this service instead of the client
