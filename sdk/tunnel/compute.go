@@ -29,30 +29,30 @@ func Compute(d Declaration, configuration string, m Description, site Site) (Tun
 }
 
 // offers refuses the slots of a declaration that the description the operator accepted does not have.
-func (m Description) offers(names []string) Findings {
+func (d Description) offers(names []string) Findings {
 	if n := len(names); n > MaxMappings {
 		return one(TooMany, "slots", strconv.Itoa(n), "too many slots in one declaration", atMost(MaxMappings))
 	}
 	var fs Findings
 	for _, name := range names {
-		if _, ok := slotNamed(m.Slots, name); !ok {
+		if _, ok := slotNamed(d.Slots, name); !ok {
 			fs = append(fs, find(PolicyRefused, "slots", name,
-				"module "+Clean(m.Name, MaxName)+" has no slot "+quoted(name), slotsWayOut(m.Slots)))
+				"module "+Clean(d.Name, MaxName)+" has no slot "+quoted(name), slotsWayOut(d.Slots)))
 		}
 	}
 	return fs
 }
 
 // knows refuses settings of slots that the module does not have.
-func (m Description) knows(settings map[string]SlotSettings) Findings {
+func (d Description) knows(settings map[string]SlotSettings) Findings {
 	if n := len(settings); n > MaxMappings {
 		return one(TooMany, "slots", strconv.Itoa(n), "the site has settings of too many slots", atMost(MaxMappings))
 	}
 	var fs Findings
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		if _, ok := slotNamed(m.Slots, name); !ok {
+		if _, ok := slotNamed(d.Slots, name); !ok {
 			fs = append(fs, find(UnknownKey, "slots."+Clean(name, MaxName), name,
-				"there is no slot "+quoted(name), slotsWayOut(m.Slots)))
+				"there is no slot "+quoted(name), slotsWayOut(d.Slots)))
 		}
 	}
 	return fs

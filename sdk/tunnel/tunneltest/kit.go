@@ -124,13 +124,18 @@ func ok(t *testing.T, err error) {
 	}
 }
 
-// refused checks that err is the refusal want and gives its findings.
-func refused(t *testing.T, err, want error) tunnel.Findings {
+// refused checks that err is the refusal want.
+func refused(t *testing.T, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {
 		t.Fatalf("got error %v, want %v", err, want)
 	}
-	var fs tunnel.Findings
+}
+
+// findings checks that err is the refusal want and gives what it found.
+func findings(t *testing.T, err, want error) (fs tunnel.Findings) {
+	t.Helper()
+	refused(t, err, want)
 	errors.As(err, &fs)
 	return fs
 }

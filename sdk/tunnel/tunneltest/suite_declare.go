@@ -27,7 +27,7 @@ func everyFindingAtOnce(t *testing.T, f Fixture) {
 		"sites":{
 			"berlin":{"server":"berlin.example.org","slots":{"ldap":{"spec":"1636:636"}}},
 			"rome":{"server":"rome.example.org","slots":{"ldap":{"spec":"2636:636"}}}}}`)
-	fs := refused(t, declareSet(f, "adsync/default",
+	fs := findings(t, declareSet(f, "adsync/default",
 		declaration("adsync/default", "sites.berlin"),
 		declaration("adsync/default", "sites.rome"),
 		declaration("adsync/default", "site", "one", "two")), tunnel.ErrPortCollision)

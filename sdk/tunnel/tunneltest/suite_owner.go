@@ -128,7 +128,10 @@ func concurrentOwners(t *testing.T, f Fixture) {
 		for i, ref := range owners {
 			all.Go(func() { errs[i] = declare(f, ref, "site") })
 			all.Go(func() {
-				for range f.As("tapi").List(context.Background()) {
+				for _, err := range f.As("tapi").List(context.Background()) {
+					if err != nil {
+						t.Error(err)
+					}
 				}
 			})
 		}

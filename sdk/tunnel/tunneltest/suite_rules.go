@@ -113,7 +113,7 @@ func collisionsOverAllOwners(t *testing.T, f Fixture) {
 			ok(t, err)
 			continue
 		}
-		fs := refused(t, err, tunnel.ErrPortCollision)
+		fs := findings(t, err, tunnel.ErrPortCollision)
 		equal(t, c.what+": findings", len(fs), 1)
 		absent(t, f, c.add.Ref)
 	}
