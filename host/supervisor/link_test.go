@@ -335,6 +335,29 @@ func TestEightHandshakesAtATimePerServer(t *testing.T) {
 	})
 }
 
+func TestWhoGivesUpWaitingForAHandshakeLeavesTheLane(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.engine.connect = silent
+		for i := range 8 {
+			s.source.want(active(tunnel.Ref{Owner: tunnel.Operator, Name: tunnel.Name("t" + string(rune('a'+i)))}, 1))
+		}
+		s.pass(time.Second)
+		s.source.want(active(office, 1))
+		s.pass(time.Second)
+		s.source.want(disabled(office))
+		s.pass(time.Second)
+		s.expect(office, tunnel.Disabled, tunnel.SuspendedReason)
+		if n := s.engine.count(); n != 8 {
+			t.Errorf("%d attempts", n)
+		}
+		for _, l := range s.sup.gate.lanes {
+			if l.users != 8 {
+				t.Errorf("%d in the lane", l.users)
+			}
+		}
+	})
+}
+
 func TestAPlaceAmongTheHandshakesIsKeptUntilTheFirstAnswerOrNone(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		s.engine.shape = func(l *fakeLink) { l.keepalive = silence }
