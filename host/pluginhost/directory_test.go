@@ -43,7 +43,7 @@ func TestWhatCannotRunIsListedWithItsReason(t *testing.T) {
 		{"operator", link, tunnel.NameMismatch, "built-in owner"},
 		{"text", script("just text"), tunnel.BinaryBroken, "exec format error"},
 		{"script", script("#!/bin/sh\necho hello\n"), tunnel.BinaryBroken, `it wrote "hello" instead`},
-		{"interpreter", script("#!/no/such/interpreter\n"), tunnel.BinaryBroken, "no such file"},
+		{"interpreter", script("#!/no/such/interpreter\n"), tunnel.BinaryBroken, "interpreter"},
 		{"empty", script(""), tunnel.BinaryBroken, "exec format error"},
 		{"plain", func(t *testing.T, _ *rig, path string) { write(t, path, "x", 0o644) }, tunnel.BinaryBroken, "not executable"},
 		{"writable", func(t *testing.T, _ *rig, path string) { write(t, path, "x", 0o777) }, tunnel.BinaryUnsafe, "writable by others"},

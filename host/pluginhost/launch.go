@@ -70,7 +70,11 @@ func (e *launchError) unusable() *unusable {
 	if e.Errno == 0 || slices.Contains(lastsNot, e.Errno) {
 		return &unusable{message: "it cannot be started: " + e.Message, remedy: "it is tried again"}
 	}
-	return &unusable{tunnel.BinaryBroken, "it cannot be executed: " + e.Message, "put a binary for this machine there, or install what it needs and restart the module"}
+	why := e.Message
+	if e.Errno == unix.ENOENT {
+		why = "its interpreter or loader is not on this machine"
+	}
+	return &unusable{tunnel.BinaryBroken, "it cannot be executed: " + why, "put a binary for this machine there, or install what it needs and restart the module"}
 }
 
 // launch restricts this process and becomes the plugin.
@@ -133,7 +137,6 @@ func hideBinary(l *limits) (int, error) {
 		return 0, fmt.Errorf("the limit of open files is %d, and a plugin needs more than %d: raise LimitNOFILE of the daemon", have.Max, minFiles)
 	}
 	l.Files = min(l.Files, have.Max-1)
-	// By the system call itself: the runtime's copy of the old limit would come back at the exec.
 	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: l.Files + 1, Max: have.Max}, nil); err != nil {
 		return 0, fmt.Errorf("set the limit of open files: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -514,4 +515,40 @@ func TestFloodOfLogIsBounded(t *testing.T) {
 			t.Errorf("%s has %d bytes", name, st.Size())
 		}
 	}
+}
+
+// It is not parallel, so that no other test opens anything meanwhile.
+func TestStartsLeakNothing(t *testing.T) {
+	r := newRig(t).run()
+	r.install("hello", "")
+	r.install("exits", "")
+	c := r.configure("hello/default", "wait")
+	restart := func() {
+		pid := r.Pid("hello")
+		must(t, r.Restart("hello"))
+		r.eventually("another process runs", func() bool { p := r.Pid("hello"); return p != 0 && p != pid }, func() string { return r.logOf("hello") })
+		must(t, r.Restart("exits"))
+		r.is("exits", Failed, tunnel.BinaryBroken)
+	}
+	r.reports(c, tunnel.ConfigRunning, "")
+	r.is("exits", Failed, tunnel.BinaryBroken)
+	restart()
+	files, goroutines := openFiles(t), runtime.NumGoroutine()
+	for range 3 {
+		restart()
+	}
+	r.eventually("files and goroutines are as many as before", func() bool {
+		return openFiles(t) <= files && runtime.NumGoroutine() <= goroutines
+	}, func() string {
+		return fmt.Sprintf("%d files, were %d; %d goroutines, were %d", openFiles(t), files, runtime.NumGoroutine(), goroutines)
+	})
+	if left, _ := filepath.Glob(filepath.Join(r.sockets.wire(), "*")); len(left) != 1 {
+		t.Errorf("one running process has %v", left)
+	}
+}
+
+func openFiles(t *testing.T) int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	must(t, err)
+	return len(entries)
 }
