@@ -41,6 +41,7 @@ func TestModel(t *testing.T) {
 			"learn":         m.learn,
 			"learn again":   m.learn,
 			"miss":          m.miss,
+			"accept":        m.acceptModule,
 			"reopen":        m.reopenHost,
 			"":              m.check,
 		})
@@ -70,6 +71,9 @@ type model struct {
 	secrets map[string]bound // by tunnel, or configuration and settings path
 	pins    map[tunnel.Ref]bound
 
+	descriptions map[tunnel.Owner]tunnel.Description
+	declared     map[tunnel.ConfigurationRef][]tunnel.Declaration
+
 	stopWatch func()
 	mu        sync.Mutex
 	watched   map[tunnel.Ref]tunnel.View
@@ -80,14 +84,13 @@ func newModel(t *testing.T, rt *rapid.T) *model {
 	m := &model{
 		fixture: &fixture{host: newHost(t), present: map[tunnel.Owner]bool{}},
 		world:   tunneltest.NewWorld(), secrets: map[string]bound{}, pins: map[tunnel.Ref]bound{},
+		descriptions: map[tunnel.Owner]tunnel.Description{}, declared: map[tunnel.ConfigurationRef][]tunnel.Declaration{},
 	}
 	for _, owner := range owners {
 		d := describe(string(owner))
-		if owner == "tapi" {
-			d.Policy = tunnel.Policy{}
-		}
 		m.must(m.AddModule(d))
 		m.must(m.world.AddModule(d))
+		m.descriptions[owner] = d
 	}
 	for _, c := range []string{"adsync/berlin", "adsync/rome", "tapi/berlin"} {
 		m.must(m.Configure(conf(c), json.RawMessage(`{"site":{"server":"a.example"},"sites":{"lab":{"server":"b.example"}}}`)))
@@ -190,7 +193,9 @@ func (m *model) declare(rt *rapid.T) {
 	}
 	before := m.foreign(owner)
 	got := m.As(owner).Declare(context.Background(), name, set)
-	agree(rt, fmt.Sprintf("declare %s/%s %v", owner, name, set), got, m.world.As(owner).Declare(context.Background(), name, set))
+	if agree(rt, fmt.Sprintf("declare %s/%s %v", owner, name, set), got, m.world.As(owner).Declare(context.Background(), name, set)) {
+		m.declared[tunnel.ConfigurationRef{Module: owner, Name: name}] = set
+	}
 	if after := m.foreign(owner); !slices.EqualFunc(before, after, sameTunnel) {
 		rt.Fatalf("%s changed a foreign tunnel:\nbefore %+v\nafter  %+v", owner, before, after)
 	}
@@ -290,6 +295,7 @@ func (m *model) removeConfiguration(rt *rapid.T) {
 	if agree(rt, "remove "+c.String(), m.fixture.RemoveConfiguration(c), m.world.RemoveConfiguration(c)) {
 		m.forgetSecrets(c.String() + ":")
 		m.forgetPins(c, nil)
+		delete(m.declared, c)
 	}
 }
 
@@ -334,6 +340,9 @@ func (m *model) editTunnel(rt *rapid.T) {
 	if e.IfRevision = before.Revision; !fresh {
 		e.IfRevision += 1000
 	}
+	if m.forbidden(before.Tunnel) {
+		return // the model cannot put it back where it was
+	}
 	_, got := m.EditTunnel(context.Background(), by, r, e)
 	switch {
 	case err != nil && !errors.Is(got, tunnel.ErrNotFound):
@@ -342,7 +351,8 @@ func (m *model) editTunnel(rt *rapid.T) {
 		rt.Fatalf("edit of the declared %s: %v", r, got)
 	case err == nil && before.Configuration == "" && !fresh && !errors.Is(got, tunnel.ErrStaleRevision):
 		rt.Fatalf("stale edit of %s: %v", r, got)
-	case err != nil || before.Configuration != "" || !fresh:
+	}
+	if err != nil || before.Configuration != "" || !fresh {
 		return
 	}
 	m.must(m.world.RemoveTunnel(r))
@@ -365,17 +375,59 @@ func (m *model) removeTunnel(rt *rapid.T) {
 	if agree(rt, "remove "+r.String(), m.fixture.RemoveTunnel(r), m.world.RemoveTunnel(r)) {
 		delete(m.secrets, r.String())
 		delete(m.pins, r)
-		if r.Name.Declared() {
-			m.must(ignoreNotFound(m.world.Suspend(r, false)))
-		}
+		m.withdrawn(r)
 	}
 }
 
-func ignoreNotFound(err error) error {
-	if errors.Is(err, tunnel.ErrNotFound) {
-		return nil
+// withdrawn takes a tunnel out of what its module declared.
+func (m *model) withdrawn(r tunnel.Ref) {
+	for c, set := range m.declared {
+		m.declared[c] = slices.DeleteFunc(slices.Clone(set), func(d tunnel.Declaration) bool { return d.Ref == r })
 	}
-	return err
+}
+
+// acceptModule pins another version of a module. It is never refused; what it does not allow any more is withdrawn, and
+// the model, with that withdrawn, has nothing against the version either.
+func (m *model) acceptModule(rt *rapid.T) {
+	owner := pick(rt, "module", owners)
+	d := describe(string(owner))
+	switch rapid.IntRange(0, 3).Draw(rt, "version") {
+	case 0:
+		d.Slots = d.Slots[:1]
+	case 1:
+		d.Slots[0].Spec = "1637:636"
+	case 2:
+		d.Policy = tunnel.Policy{}
+	}
+	for c := range m.declared { // without a tunnel nobody could see that it was withdrawn
+		m.must(m.As(c.Module).Declare(context.Background(), c.Name, m.visible(c)))
+		m.must(m.world.As(c.Module).Declare(context.Background(), c.Name, m.visible(c)))
+	}
+	m.must(m.AddModule(d))
+	for c := range m.declared {
+		m.declared[c] = m.visible(c)
+		m.must(m.world.As(c.Module).Declare(context.Background(), c.Name, m.declared[c]))
+	}
+	if err := m.world.AddModule(d); err != nil {
+		rt.Fatalf("the registry kept what version %d of %s does not allow: %v", len(d.Slots), owner, err)
+	}
+	m.fixture.Miss(owner, false)
+	m.world.Miss(owner, false)
+	m.descriptions[owner] = d
+}
+
+// visible is what of a configuration's declarations are tunnels in the registry.
+func (m *model) visible(c tunnel.ConfigurationRef) []tunnel.Declaration {
+	return slices.DeleteFunc(slices.Clone(m.declared[c]), func(d tunnel.Declaration) bool {
+		_, err := m.As("x").Get(context.Background(), d.Ref)
+		return err != nil
+	})
+}
+
+// forbidden reports whether the accepted version of its module forbids an operator-made tunnel.
+func (m *model) forbidden(t tunnel.Tunnel) bool {
+	d, ok := m.descriptions[t.Ref.Owner]
+	return ok && t.Configuration == "" && len(tunnel.CheckPolicy(t, d.Policy, d.Slots)) > 0
 }
 
 func (m *model) suspend(rt *rapid.T) {
@@ -452,7 +504,11 @@ func (m *model) compare(rt *rapid.T, got, want tunnel.View) {
 	}
 	state, reason := want.Status.State, want.Status.Reason
 	password, has := m.password(got.Tunnel)
-	if state == tunnel.Connecting && got.Login == tunnel.LoginPassword && !has {
+	switch {
+	case state != tunnel.Connecting:
+	case m.forbidden(got.Tunnel):
+		state, reason = tunnel.Blocked, tunnel.PolicyRefusedReason
+	case got.Login == tunnel.LoginPassword && !has:
 		state, reason = tunnel.Blocked, tunnel.SecretMissing
 	}
 	if got.Status.State != state || got.Status.Reason != reason {

@@ -82,7 +82,7 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	for _, owner := range []tunnel.Owner{"adsync", "tapi"} {
 		writers.Go(func() {
-			for i := range 40 {
+			for i := range 15 {
 				var set []tunnel.Declaration
 				if i%3 > 0 {
 					set = append(set, tunnel.Declaration{Ref: tunnel.Ref{Owner: owner, Name: "berlin.site"}, Settings: "site"})
@@ -91,13 +91,13 @@ func TestManyAtOnce(t *testing.T) {
 			}
 		})
 		writers.Go(func() {
-			for i := range 40 {
+			for i := range 15 {
 				h.must(h.EnableConfiguration(ctx, by, tunnel.ConfigurationRef{Module: owner, Name: "berlin"}, i%2 == 1))
 			}
 		})
 		writers.Go(func() {
 			r := tunnel.Ref{Owner: owner, Name: "berlin.site"}
-			for range 200 {
+			for range 50 {
 				h.Report(r, up("ldaps"))
 				h.Report(r, tunnel.Status{State: tunnel.Waiting, Reason: tunnel.LinkLost})
 				h.Shown(r, key("one"))
