@@ -21,7 +21,7 @@ func (l *Link) Open(ctx context.Context, m tunnel.Mapping) (Conn, error) {
 	}
 	release, ok := n.traffic.admit(maxConnections)
 	if !ok {
-		return nil, serverBusy("to open connections: too many of this mapping are open")
+		return nil, busy("too many connections of this mapping are open")
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()

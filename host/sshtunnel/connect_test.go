@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/culvert-pbx/culvert/host/sshtunnel"
+	"github.com/culvert-pbx/culvert/host/sshtunnel/sshdtest"
 	"github.com/culvert-pbx/culvert/host/sshtunnel/sshtest"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -79,8 +80,8 @@ func TestEveryAddressOfANameIsTried(t *testing.T) {
 }
 
 func TestServerOnIPv6AndTargetInBrackets(t *testing.T) {
-	s := start(t, sshtest.Options{Addr: "[::1]:0"})
-	l := open(t, config("::1", s.Port()))
+	_, c := byKey(t, sshdtest.Options{Addr: "::1"})
+	l := open(t, c)
 	far := serveAt(t, "[::1]:0", echo)
 	lport := freePort(t)
 	must(t, l.Apply(soon(t), reach("r", lport, "::1", far.port)))

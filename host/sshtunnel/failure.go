@@ -40,9 +40,13 @@ func linkLost(err error) *Failure {
 
 // serverBusy is the failure of a request that the server has not answered yet.
 func serverBusy(what string) *Failure {
+	return busy("the SSH server did not answer in time when asked " + what)
+}
+
+func busy(sentence string) *Failure {
 	return &Failure{
 		Reason:  tunnel.ServerBusy,
-		Message: "the SSH server did not answer in time when asked " + what,
+		Message: sentence,
 		Remedy: "check load and name resolution at the server (sshd waits for its resolver, and the whole connection with it); " +
 			"give targets as addresses instead of names",
 	}

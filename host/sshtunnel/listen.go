@@ -105,7 +105,7 @@ func cannotListen(err error, host string, port int) *Failure {
 	}
 	return &Failure{
 		Reason:  tunnel.LocalPortInUse,
-		Message: "another program on the PBX holds " + where,
+		Message: "something else on the PBX holds " + where,
 		Remedy:  fmt.Sprintf("see which: ss -ltnp 'sport = :%d'; stop it or choose another local port", port),
 		Err:     err,
 	}

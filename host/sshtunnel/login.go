@@ -71,11 +71,11 @@ func unreadable(err error) *Failure {
 
 // next is asked before each method and returns the one to use, or nil when there is no more to try.
 func (l *login) next(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+	l.offered = c.AllowedMethods
 	l.partial = len(c.PartialSuccessMethods) > 0
 	if l.sent != "" {
 		return nil, nil
 	}
-	l.offered = c.AllowedMethods
 	offers := func(method string) bool { return slices.Contains(c.AllowedMethods, method) }
 	switch {
 	case l.kind != tunnel.LoginPassword && offers("publickey"):
@@ -120,6 +120,9 @@ func (l *login) refused(user string, err error) *Failure {
 		f.Message = fmt.Sprintf("the server asked more of %s than a password", who)
 		f.Remedy = "log in by key instead: culvert key show prints the line for ~/.ssh/authorized_keys there"
 		f.Err = l.asked
+	case l.sent == "keyboard-interactive" && strings.Contains(err.Error(), errNoQuestion):
+		f.Message = fmt.Sprintf("the server offers to ask %s for a password, but refuses without asking", who)
+		f.Remedy = "allow PasswordAuthentication in the server's sshd_config, or log in by key: culvert key show"
 	case l.sent == "":
 		f.Message = fmt.Sprintf("the server takes no login by %s (it takes: %s)", l.noun(), offers)
 		f.Remedy = "use another way to log in, or allow this one in the server's sshd_config"
@@ -152,6 +155,9 @@ func isRefusal(err error) bool {
 	}
 	return false
 }
+
+// errNoQuestion is in the text of the error of a method that was refused before the server asked anything.
+const errNoQuestion = "unexpected message type 51"
 
 // errNoSignature is in the text of the error of a login by RSA key at a server without SHA-2.
 const errNoSignature = "no common public key signature algorithm"

@@ -229,9 +229,9 @@ func TestSSHDRefusesLogins(t *testing.T) {
 	}{
 		"wrong password":           {[]string{"PasswordAuthentication yes"}, tunnel.LoginPassword, "refused the password"},
 		"wrong password, one try":  {[]string{"PasswordAuthentication yes", "MaxAuthTries 1"}, tunnel.LoginPassword, "refused the password"},
-		"keyboard-interactive off": {[]string{"PasswordAuthentication no", "KbdInteractiveAuthentication yes"}, tunnel.LoginPassword, ""},
+		"keyboard-interactive off": {[]string{"PasswordAuthentication no", "KbdInteractiveAuthentication yes"}, tunnel.LoginPassword, "refuses without asking"},
 		"two factors": {[]string{"PasswordAuthentication yes", "AuthenticationMethods publickey,password"}, tunnel.LoginKey,
-			"second proof"},
+			"second proof of who it is (password)"},
 		"user locked out": {[]string{"DenyUsers root"}, tunnel.LoginKey, "refused the key"},
 	}
 	for name, test := range tests {

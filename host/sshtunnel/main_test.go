@@ -116,6 +116,7 @@ func wantReason(t *testing.T, err error, reason tunnel.Reason) *sshtunnel.Failur
 	if f.Reason != reason {
 		t.Fatalf("got reason %s (%v), want %s", f.Reason, f, reason)
 	}
+	t.Logf("%v\n%s", f, f.Remedy)
 	if f.Message == "" || f.Remedy == "" {
 		t.Fatalf("no message or no remedy in %+v", f)
 	}

@@ -30,7 +30,7 @@ type opened struct {
 func (l *Link) open(ctx context.Context, host string, port int) (*channel, error) {
 	if l.opening.Add(1) > maxOpens {
 		l.opening.Add(-1)
-		return nil, serverBusy("to open connections: too many wait for its answer")
+		return nil, busy("too many connections wait for the SSH server to open them")
 	}
 	wanted, unwanted := context.WithCancel(ctx)
 	defer unwanted()
@@ -58,6 +58,12 @@ func (l *Link) open(ctx context.Context, host string, port int) (*channel, error
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// forbids reports whether err is the server's refusal to open any such connection, whoever listens there.
+func forbids(err error) bool {
+	var refused *ssh.OpenChannelError
+	return errors.As(err, &refused) && (refused.Reason == ssh.Prohibited || refused.Reason == ssh.UnknownChannelType)
 }
 
 // openNow is the open itself, for as long as it takes.

@@ -145,9 +145,9 @@ func (m *mapping) askPort(ctx context.Context, t *ticket) verdict {
 	var refused *ssh.OpenChannelError
 	var lost *Failure
 	switch {
-	case errors.As(err, &refused) && refused.Reason == ssh.Prohibited:
+	case forbids(err):
 		return forbidden
-	case errors.As(err, &refused):
+	case errors.As(err, &refused) && refused.Reason == ssh.ConnectionFailed:
 		return nobody
 	case errors.As(err, &lost) && lost.Reason == tunnel.LinkLost:
 		return cut

@@ -28,7 +28,7 @@ func (l *Link) refusedForward(ctx context.Context, m *mapping) *Failure {
 	case err == nil:
 		go ch.Close() // waits while the server reads nothing
 		return portHeld(port)
-	case errors.As(err, &refused) && refused.Reason == ssh.Prohibited:
+	case forbids(err):
 		return l.portForbidden(port)
 	case errors.As(err, &refused):
 		if port < 1024 && l.config.Server.User != "root" {
@@ -93,7 +93,7 @@ func (l *Link) refusedTarget(err error, host string, port int) *Failure {
 	switch {
 	case errors.As(err, &f):
 		return f
-	case errors.As(err, &refused) && refused.Reason == ssh.Prohibited:
+	case forbids(err):
 		return &Failure{
 			Reason:  tunnel.ForwardingForbidden,
 			Message: "the SSH server forbids this login to connect to " + target,

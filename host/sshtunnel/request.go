@@ -36,7 +36,7 @@ func (l *Link) ask(name string, payload []byte) <-chan answer {
 	select {
 	case l.requests <- r:
 	default:
-		r.reply <- answer{err: serverBusy("too much: its answers are missing")}
+		r.reply <- answer{err: busy("too many requests wait for an answer of the SSH server")}
 	}
 	return r.reply
 }
@@ -68,7 +68,7 @@ func (l *Link) failRequests() {
 
 // send waits for the answer without a limit of its own, as x/crypto/ssh does: the watchdog is what ends it.
 func (l *Link) send(r *request) answer {
-	watchdog := time.AfterFunc(l.config.waits.patience, func() { l.lose(serverBusy("for a whole minute")) })
+	watchdog := time.AfterFunc(l.config.waits.patience, func() { l.lose(busy("the SSH server has left a request unanswered for a whole minute")) })
 	defer watchdog.Stop()
 	yes, _, err := l.conn.SendRequest(r.name, true, r.payload)
 	if err != nil {
