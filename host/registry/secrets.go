@@ -28,6 +28,7 @@ const (
 	password   = "password"
 	privateKey = "private-key"
 	passphrase = "passphrase"
+	setting    = "setting"
 )
 
 // SetSecret gives an operator-made tunnel what it logs in with. A declared tunnel's login is among its configuration's
@@ -88,7 +89,7 @@ func checkCredential(cred tunnel.Credential) tunnel.Findings {
 	var fs tunnel.Findings
 	if cred.Login == tunnel.LoginPassword && cred.Password == "" {
 		fs = append(fs, tunnel.Finding{
-			Code: tunnel.Required, Field: "password", Message: "the password is missing",
+			Code: tunnel.Required, Field: password, Message: "the password is missing",
 			WayOut: "give it with --password-stdin or --password-file, or log in by key",
 		})
 	}
@@ -106,6 +107,9 @@ func tooLongSecret(field string) tunnel.Finding {
 		WayOut: fmt.Sprintf("use at most %d bytes", maxSecret),
 	}
 }
+
+// settingPath is the Path of a setting's Place. No tunnel's name is like it.
+func settingPath(configuration, path string) string { return configuration + ":" + path }
 
 // place is what a secret of an operator-made tunnel is bound to.
 func (f *family) place(field string) Place {
@@ -143,7 +147,7 @@ func (r *Registry) credential(f *family, t tunnel.Tunnel) (tunnel.Credential, er
 	}
 	switch {
 	case t.Login == tunnel.LoginPassword && t.Configuration != "":
-		at := Place{Owner: t.Ref.Owner, Path: t.Configuration + ":" + t.Settings + ".password", Field: password, Server: t.Server}
+		at := Place{Owner: t.Ref.Owner, Path: settingPath(t.Configuration, t.Settings+".password"), Field: password, Server: t.Server}
 		return cred, open(&cred.Password, at, f.sealed[t.Settings+".password"])
 	case t.Login == tunnel.LoginPassword:
 		return cred, open(&cred.Password, f.place(password), f.sealed[password])

@@ -45,10 +45,10 @@ func addNew(fs, more tunnel.Findings) tunnel.Findings {
 }
 
 // takeSettings puts a document into a configuration: what is secret is sealed apart, "***" keeps the secret stored
-// before. A site's password does not follow it to another server.
+// before.
 func (r *Registry) takeSettings(f reading, doc json.RawMessage) (warnings []string, fs tunnel.Findings, err error) {
-	m, schema := f.module, f.module.Description.Schema
-	warnings, fs = checkSettings(f.configurationRef(), m, doc)
+	schema := f.module.Description.Schema
+	warnings, fs = checkSettings(f.configurationRef(), f.module, doc)
 	if len(fs) > 0 {
 		return nil, fs, nil
 	}
@@ -56,25 +56,24 @@ func (r *Registry) takeSettings(f reading, doc json.RawMessage) (warnings []stri
 	shown, given := settings.Part(schema, doc)
 	sealed, marks := map[string][]byte{}, map[string]tunnel.Secret{}
 	for _, path := range settings.Secrets(schema, shown) {
-		switch secret, fresh := given[path]; {
+		at := settingPlace(f.family, path, is)
+		secret, fresh := given[path]
+		switch {
 		case fresh && len(secret.Reveal()) > maxSecret:
 			fs = append(fs, tooLongSecret(path))
-			continue
 		case fresh:
-			if sealed[path], err = r.sealer.Seal(settingPlace(f.family, path, is), secret); err != nil {
-				return nil, nil, err
-			}
-		case f.damaged[secretPrefix]:
-			warnings = append(warnings, path+": the stored secret is damaged: set it anew")
-			continue
-		case f.sealed[path] == nil:
+			sealed[path], err = r.sealer.Seal(at, secret)
+		case f.sealed[path] == nil && !f.damaged[secretPrefix]:
 			fs = append(fs, nothingToKeep(path))
-			continue
-		case settingPlace(f.family, path, f.sites) != settingPlace(f.family, path, is):
-			warnings = append(warnings, path+": the server changed, and its password did not go along: set it anew")
-			continue
 		default:
-			sealed[path] = f.sealed[path]
+			sealed[path], warnings = f.kept(path, at, warnings)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(sealed[path]) == 0 {
+			delete(sealed, path)
+			continue
 		}
 		marks[path] = settings.Hidden
 	}
@@ -82,6 +81,18 @@ func (r *Registry) takeSettings(f reading, doc json.RawMessage) (warnings []stri
 	f.repaired(secretPrefix)
 	f.configuration.Settings = settings.Join(schema, shown, marks)
 	return warnings, fs, nil
+}
+
+// kept is the secret stored for path, if it can be read and its place is still the same: a site's password does not
+// follow the site to another server.
+func (f reading) kept(path string, at Place, warnings []string) ([]byte, []string) {
+	switch {
+	case f.damaged[secretPrefix]:
+		return nil, append(warnings, path+": the stored secret is damaged: set it anew")
+	case settingPlace(f.family, path, f.sites) != at:
+		return nil, append(warnings, path+": the server changed, and its password did not go along: set it anew")
+	}
+	return f.sealed[path], warnings
 }
 
 func nothingToKeep(path string) tunnel.Finding {
@@ -93,10 +104,10 @@ func nothingToKeep(path string) tunnel.Finding {
 
 // settingPlace is what a secret among settings is bound to; a site's password to its server too.
 func settingPlace(f *family, path string, sites map[string]tunnel.Site) Place {
-	p := Place{Owner: f.owner(), Path: string(f.ref().Name) + ":" + path, Field: "setting"}
+	p := Place{Owner: f.owner(), Path: settingPath(string(f.ref().Name), path), Field: setting}
 	if site, ok := strings.CutSuffix(path, ".password"); ok {
 		if s, ok := sites[site]; ok {
-			p.Field, p.Server = "password", placeOf(s).server
+			p.Field, p.Server = password, placeOf(s).server
 		}
 	}
 	return p
@@ -130,7 +141,7 @@ func (r *Registry) runSettings(f reading) (json.RawMessage, error) {
 	own := map[string]tunnel.Secret{}
 	for _, path := range settings.Secrets(schema, doc) {
 		at := settingPlace(f.family, path, f.sites)
-		if at.Field == "password" {
+		if at.Field == password {
 			continue
 		}
 		secret, err := r.sealer.Open(at, f.sealed[path])
