@@ -1,7 +1,6 @@
 package host
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"iter"
@@ -17,7 +16,6 @@ import (
 	"github.com/culvert-pbx/culvert/host/supervisor"
 	"github.com/culvert-pbx/culvert/sdk/settings"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
-	"github.com/culvert-pbx/culvert/sdk/wire"
 )
 
 // sealer is the sealer as the registry asks for it.
@@ -115,16 +113,6 @@ func (settingsEditor) Set(schema, doc json.RawMessage, key, value string) (json.
 
 func (settingsEditor) Unset(schema, doc json.RawMessage, key string) (json.RawMessage, tunnel.Findings) {
 	return settings.Unset(schema, doc, key)
-}
-
-// encodeError puts an error into the form that a module's end of a private socket reads.
-func encodeError(err error) json.RawMessage {
-	var line bytes.Buffer
-	var greeting struct{ Error json.RawMessage }
-	if wire.Greet(&line, err) != nil || json.Unmarshal(line.Bytes(), &greeting) != nil {
-		return nil
-	}
-	return greeting.Error
 }
 
 // peerPID is the process that made the listening socket at the other end.

@@ -11,6 +11,7 @@ import (
 	"github.com/culvert-pbx/culvert/host/sshtunnel"
 	"github.com/culvert-pbx/culvert/host/supervisor"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
+	"github.com/culvert-pbx/culvert/sdk/wire"
 )
 
 // engine is the SSH engine as the supervisor asks for it.
@@ -61,8 +62,8 @@ func privateSockets(s pluginhost.Sockets, modules *pluginhost.Host) supervisor.S
 			owner, ok := modules.IsModuleProcess(pid)
 			return ok && owner == module && pid == modules.Pid(module)
 		},
-		EncodeError: encodeError,
-		Relay:       func(module, site supervisor.Conn) { sshtunnel.Relay(module, site) },
+		Greet: wire.Greet,
+		Relay: func(module, site supervisor.Conn) { sshtunnel.Relay(module, site) },
 	}
 }
 

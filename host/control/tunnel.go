@@ -2,7 +2,6 @@ package control
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -83,7 +82,7 @@ func tunnelOf(v tunnel.View, more ...string) Tunnel {
 		Server: SSHServer{Host: v.Server.Host, Port: v.Server.Port, User: v.Server.User},
 		Auth:   string(v.Login), Fingerprint: v.Fingerprint, Pin: string(v.Pin.State),
 		ServerVersion: v.Status.ServerVersion, Enabled: !v.Suspended,
-		State: string(v.Status.State), Reason: reasonOf(v.Status.Reason), Message: v.Status.Message, Remedy: remedyFor(v.Ref, v.Status.Remedy),
+		State: string(v.Status.State), Reason: reasonOf(v.Status.Reason), Message: v.Status.Message, Remedy: v.Status.Remedy,
 		Since: timeOf(v.Status.Since), NextAttempt: timeOf(v.Status.NextAttempt), Revision: v.Revision,
 		Warnings: unique(tunnel.Warnings(v.Tunnel), v.Status.Warnings, more),
 		Mappings: make([]Mapping, 0, len(v.Mappings)),
@@ -98,16 +97,9 @@ func tunnelOf(v tunnel.View, more ...string) Tunnel {
 		t.Pin = string(tunnel.PinNone)
 	}
 	for _, m := range v.Mappings {
-		s := v.Status.Mapping(m.Name)
-		s.Remedy = remedyFor(v.Ref, s.Remedy)
-		t.Mappings = append(t.Mappings, mappingOf(m, s))
+		t.Mappings = append(t.Mappings, mappingOf(m, v.Status.Mapping(m.Name)))
 	}
 	return t
-}
-
-// remedyFor makes a remedy a line to paste: who gave it may not have known which tunnel it is for.
-func remedyFor(ref tunnel.Ref, remedy string) string {
-	return strings.ReplaceAll(remedy, "OWNER/NAME", ref.String())
 }
 
 // mappingOf shows m with its status s. A status nobody reported yet is down and unmeasured.

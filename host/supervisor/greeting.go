@@ -1,60 +1,21 @@
 package supervisor
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
 	"syscall"
 	"time"
-
-	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-// maxGreeting bounds the line that the host speaks first on a private socket.
-const maxGreeting = 4096
-
-// greeting is that line: raw bytes follow where it is OK, the end where it is not.
-type greeting struct {
-	OK    bool            `json:"ok"`
-	Error json.RawMessage `json:"error,omitempty"`
-}
-
-// greet writes the greeting that says refused, or OK where it is nil.
+// greet tells the module that raw bytes follow, or why not.
 func (d *door) greet(conn net.Conn, refused error) error {
-	line, err := d.line(refused)
-	if err != nil {
-		return err
-	}
 	if err := conn.SetWriteDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
-	if _, err := conn.Write(line); err != nil {
+	if err := d.p.sockets.Greet(conn, refused); err != nil {
 		return err
 	}
 	return conn.SetWriteDeadline(time.Time{})
-}
-
-// line is the greeting as it goes over the socket. An error too long for it loses its remedy and sentence.
-func (d *door) line(refused error) ([]byte, error) {
-	g := greeting{OK: refused == nil}
-	if refused != nil {
-		g.Error = d.p.sockets.EncodeError(refused)
-	}
-	line, err := json.Marshal(g)
-	if err != nil {
-		return nil, fmt.Errorf("encode why %s is refused: %w", d.name, err)
-	}
-	if len(line) < maxGreeting {
-		return append(line, '\n'), nil
-	}
-	short := tunnel.StatusError{Ref: d.p.ref, Mapping: d.name, State: tunnel.Down}
-	if se, ok := refused.(*tunnel.StatusError); ok {
-		short.State, short.Reason = se.State, se.Reason
-	}
-	g.Error = d.p.sockets.EncodeError(&short)
-	line, err = json.Marshal(g)
-	return append(line, '\n'), err
 }
 
 // peer is the process at the other end of conn. One that has no number here, being in a container, is an error.

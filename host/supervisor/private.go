@@ -2,9 +2,9 @@ package supervisor
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -25,8 +25,8 @@ type Sockets struct {
 	// Allowed reports whether pid is the process of that module right now.
 	Allowed func(module tunnel.Owner, pid int) bool
 
-	// EncodeError puts an error into the form the module's end reads.
-	EncodeError func(error) json.RawMessage
+	// Greet writes what the module's end reads first: that raw bytes follow, or where err is not nil why not.
+	Greet func(w io.Writer, err error) error
 
 	// Relay carries both directions between the module and what Link.Open returned until both ended, half-close
 	// included, and closes both.
@@ -160,6 +160,6 @@ func meet(ctx context.Context, path string) error {
 	if pid != os.Getpid() {
 		return fmt.Errorf("%w: that of process %d is there", errTaken, pid)
 	}
-	var answer greeting
-	return json.NewDecoder(conn).Decode(&answer)
+	_, err = io.ReadFull(conn, make([]byte, 1))
+	return err
 }

@@ -79,9 +79,10 @@ func (w Wanted) Status(reported Status) Status {
 }
 
 // Same reports whether a watcher sees no difference between s and o: the states and reasons of the tunnel and of each
-// mapping are equal. Proof times, counters and sentences alone are no change.
+// mapping are equal, and the sentence of a first attempt, which says how far it has come. Proof times, counters and
+// other sentences alone are no change.
 func (s Status) Same(o Status) bool {
-	if s.State != o.State || s.Reason != o.Reason || len(s.Mappings) != len(o.Mappings) {
+	if s.State != o.State || s.Reason != o.Reason || s.stage() != o.stage() || len(s.Mappings) != len(o.Mappings) {
 		return false
 	}
 	for i, m := range s.Mappings {
@@ -90,4 +91,12 @@ func (s Status) Same(o Status) bool {
 		}
 	}
 	return true
+}
+
+// stage is how far an attempt has come that no failure came before.
+func (s Status) stage() string {
+	if s.State == Connecting && s.Reason == "" {
+		return s.Message
+	}
+	return ""
 }
