@@ -91,7 +91,7 @@ func TestManyAtOnce(t *testing.T) {
 			}
 		})
 		writers.Go(func() {
-			for i := range 15 {
+			for i := range 16 {
 				h.must(h.EnableConfiguration(ctx, by, tunnel.ConfigurationRef{Module: owner, Name: "berlin"}, i%2 == 1))
 			}
 		})
