@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -48,19 +47,6 @@ func failure(f *Failure) error {
 	return f
 }
 
-// verdict is what was found at one address of a remote port.
-type verdict int
-
-const (
-	itself    verdict = iota // the nonce came back, and its answer
-	nobody                   // nothing listens there
-	forbidden                // the server does not let us ask
-	stranger                 // something else answers there
-	noReturn                 // something took the nonce, and nothing came back in time
-	silence                  // the server has not answered
-	cut                      // the link is gone
-)
-
 // proveRemote runs one round.
 func (m *mapping) proveRemote(ctx context.Context) *Failure {
 	p := m.remote.prover
@@ -83,23 +69,13 @@ func (m *mapping) proveRemote(ctx context.Context) *Failure {
 	if f != nil && m.traffic.refused.Load() > refused {
 		f = crowded(m.Remote.Port) // one of those turned away may have been the proof
 	}
-	p.partial = holds(found, stranger) || holds(found, nobody) && f != nil
+	p.partial = found.partial()
 	if f != nil {
 		p.checked = false
 		return f
 	}
-	p.checked = p.checked || !holds(found, silence)
+	p.checked = p.checked || !found.hold(silence)
 	return nil
-}
-
-// holds reports whether v was found at some address.
-func holds(found map[string]verdict, v verdict) bool {
-	for _, f := range found {
-		if f == v {
-			return true
-		}
-	}
-	return false
 }
 
 // whole makes sure that the server has given the port, and asks for it again after a round that did not find all of it.
@@ -117,7 +93,7 @@ func (m *mapping) whole(ctx context.Context) *Failure {
 
 // runRound asks all hosts side by side. Once the first, localhost, has proved itself, the others get a little longer
 // than it took, not the whole time.
-func (m *mapping) runRound(ctx context.Context, hosts []string) map[string]verdict {
+func (m *mapping) runRound(ctx context.Context, hosts []string) findings {
 	p := m.remote.prover
 	r := p.begin(hosts)
 	defer p.finish(r)
@@ -132,7 +108,7 @@ func (m *mapping) runRound(ctx context.Context, hosts []string) map[string]verdi
 	timer := time.AfterFunc(max(minSettle, 4*time.Since(r.began)), settle)
 	all.Wait()
 	timer.Stop()
-	found := map[string]verdict{}
+	found := findings{}
 	for i, h := range hosts {
 		found[h] = verdicts[i]
 	}
@@ -189,66 +165,4 @@ func exchange(c io.ReadWriter, nonce []byte) bool {
 		}
 	}
 	return true
-}
-
-// judgeFound turns what was found at the addresses into one verdict about the port.
-func (m *mapping) judgeFound(found map[string]verdict) *Failure {
-	for _, host := range []string{"localhost", "127.0.0.1", "::1"} {
-		switch v, asked := found[host]; {
-		case asked && v == stranger:
-			return strangerAt(host, m.Remote.Port)
-		case asked && v == noReturn:
-			return noReturnFrom(host, m.Remote.Port)
-		}
-	}
-	switch found["localhost"] {
-	case forbidden:
-		return proofForbidden(m.Remote.Port)
-	case nobody:
-		return nothingThere(m.Remote.Port)
-	case silence:
-		return serverBusy("to carry a proof")
-	case cut:
-		return m.link.gone()
-	}
-	return nil
-}
-
-func strangerAt(host string, port int) *Failure {
-	f := portHeld(port)
-	f.Message = fmt.Sprintf("at the SSH server something else answers on %s port %d: who connects there does not reach the PBX", host, port)
-	return f
-}
-
-func crowded(port int) *Failure {
-	return &Failure{
-		Reason:  tunnel.ServerBusy,
-		Message: fmt.Sprintf("so many connections come through port %d at the SSH server that some are refused, the proof among them", port),
-		Remedy: fmt.Sprintf("see who connects there: ss -tnp 'sport = :%d'; at most %d are open at a time",
-			port, maxConnections),
-	}
-}
-
-func noReturnFrom(host string, port int) *Failure {
-	f := portHeld(port)
-	f.Message = fmt.Sprintf("a connection to %s port %d at the SSH server did not come back to the PBX in time: something else seems to have it", host, port)
-	return f
-}
-
-func proofForbidden(port int) *Failure {
-	return &Failure{
-		Reason: tunnel.ProofForbidden,
-		Message: fmt.Sprintf("the SSH server said yes to port %d, but does not let this login connect to it, so whether it works cannot be proved",
-			port),
-		Remedy: fmt.Sprintf(`allow the question: AllowTcpForwarding yes and PermitOpen localhost:%d 127.0.0.1:%d [::1]:%d in sshd_config, or permitopen="localhost:%d",permitopen="127.0.0.1:%d",permitopen="[::1]:%d" in the key's line`,
-			port, port, port, port, port, port),
-	}
-}
-
-func nothingThere(port int) *Failure {
-	return &Failure{
-		Reason:  tunnel.RemotePortForbidden,
-		Message: fmt.Sprintf("the SSH server said yes to port %d, but nothing listens there", port),
-		Remedy:  fmt.Sprintf("look at the server's log and at its listeners: ss -ltn 'sport = :%d'", port),
-	}
 }
