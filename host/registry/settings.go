@@ -85,14 +85,14 @@ func (r *Registry) takeSettings(f reading, doc json.RawMessage) (warnings []stri
 
 // kept is the secret stored for path, if it can be read and its place is still the same: a site's password does not
 // follow the site to another server.
-func (f reading) kept(path string, at Place, warnings []string) ([]byte, []string) {
+func (r reading) kept(path string, at Place, warnings []string) ([]byte, []string) {
 	switch {
-	case f.damaged[secretPrefix]:
+	case r.damaged[secretPrefix]:
 		return nil, append(warnings, path+": the stored secret is damaged: set it anew")
-	case settingPlace(f.family, path, f.sites) != at:
+	case settingPlace(r.family, path, r.sites) != at:
 		return nil, append(warnings, path+": the server changed, and its password did not go along: set it anew")
 	}
-	return f.sealed[path], warnings
+	return r.sealed[path], warnings
 }
 
 func nothingToKeep(path string) tunnel.Finding {
