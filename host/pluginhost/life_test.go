@@ -416,10 +416,7 @@ func (printer) Errorf(f string, a ...any) { fmt.Fprintf(os.Stderr, f+"\n", a...)
 
 func TestPluginsDieWithTheHost(t *testing.T) {
 	t.Parallel()
-	sockets, err := os.MkdirTemp("/tmp", "ph")
-	must(t, err)
-	defer os.RemoveAll(sockets)
-	dir := t.TempDir()
+	dir, sockets := t.TempDir(), shortDir(t)
 	said, kill := otherHost(t, dir, sockets, "")
 	pid, err := strconv.Atoi(said)
 	must(t, err)
@@ -455,10 +452,7 @@ func TestHostWithFewOpenFiles(t *testing.T) {
 	t.Parallel()
 	for limit, want := range map[string]string{"256": "255", "50": "more than 64: raise LimitNOFILE"} {
 		t.Run(limit, func(t *testing.T) {
-			sockets, err := os.MkdirTemp("/tmp", "ph")
-			must(t, err)
-			defer os.RemoveAll(sockets)
-			said, kill := otherHost(t, t.TempDir(), sockets, limit)
+			said, kill := otherHost(t, t.TempDir(), shortDir(t), limit)
 			defer kill()
 			got := said
 			if pid, err := strconv.Atoi(said); err == nil {

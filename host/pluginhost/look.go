@@ -61,11 +61,10 @@ func (h *Host) Look(ctx context.Context) error {
 	return nil
 }
 
-// lookRegularly looks now and then.
-func (h *Host) lookRegularly(ctx context.Context) {
+// lookRegularly looks now and then; last is what the last look came to.
+func (h *Host) lookRegularly(ctx context.Context, last error) {
 	t := time.NewTicker(h.lookEvery)
 	defer t.Stop()
-	var last error
 	for {
 		select {
 		case <-t.C:

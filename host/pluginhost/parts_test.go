@@ -21,7 +21,8 @@ import (
 func TestSocketPathsFitTheKernel(t *testing.T) {
 	t.Parallel()
 	const most = 107 // bytes of sun_path without its end
-	s := Sockets{Dir: "/" + strings.Repeat("d", MaxSocketDir-1)}
+	s := Sockets{Dir: shortDir(t) + "/"}
+	s.Dir += strings.Repeat("d", MaxSocketDir-len(s.Dir))
 	ref := tunnel.Ref{Owner: tunnel.Owner(strings.Repeat("m", tunnel.MaxName)), Name: tunnel.Name(strings.Repeat("t", tunnel.MaxTunnelName))}
 	mapping := strings.Repeat("p", tunnel.MaxName)
 	for _, path := range []string{
@@ -32,9 +33,7 @@ func TestSocketPathsFitTheKernel(t *testing.T) {
 			t.Errorf("%s has %d bytes", path, len(path))
 		}
 	}
-	if err := s.clear(); errors.Is(err, os.ErrNotExist) || err != nil && strings.Contains(err.Error(), "at most") {
-		t.Errorf("40 bytes are refused: %v", err)
-	}
+	must(t, s.clear())
 	s.Dir += "d"
 	if err := s.clear(); err == nil || !strings.Contains(err.Error(), "41 bytes, and at most 40") {
 		t.Errorf("41 bytes: %v", err)
@@ -65,9 +64,7 @@ func TestSocketNamesTellMappingsApart(t *testing.T) {
 
 func TestClearRemovesSocketsOfModulesAlone(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("/tmp", "ph")
-	must(t, err)
-	defer os.RemoveAll(dir)
+	dir := shortDir(t)
 	s := Sockets{Dir: dir}
 	ref := tunnel.Ref{Owner: "hello", Name: "a"}
 	must(t, s.Prepare("hello"))
@@ -93,9 +90,7 @@ func TestClearRemovesSocketsOfModulesAlone(t *testing.T) {
 
 func TestForeignAddressIsNotDialled(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("/tmp", "ph")
-	must(t, err)
-	defer os.RemoveAll(dir)
+	dir := shortDir(t)
 	own, other := filepath.Join(dir, "own"), filepath.Join(dir, "other")
 	for _, d := range []string{own, other} {
 		must(t, os.Mkdir(d, 0o700))

@@ -108,11 +108,11 @@ func (h *Host) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	h.runModules(ctx, &wg)
-	defer h.runModules(nil, nil)
+	h.admit(func(m *module) { wg.Go(func() { m.work(ctx) }) })
+	defer h.admit(nil)
 
-	h.lookAndLog(ctx, nil) // before any configuration is heard of, or its module would seem to be missing
-	wg.Go(func() { h.lookRegularly(ctx) })
+	trouble := h.lookAndLog(ctx, nil) // before any configuration is heard of, or its module would seem to be missing
+	wg.Go(func() { h.lookRegularly(ctx, trouble) })
 	for r, err := range h.cfg.Catalog.Runs(ctx) {
 		if ctx.Err() != nil {
 			return nil
@@ -149,17 +149,16 @@ func (h *Host) prepare() error {
 	return nil
 }
 
-// runModules makes every module known now or later run until ctx ends; with no context no further ones.
-func (h *Host) runModules(ctx context.Context, wg *sync.WaitGroup) {
+// admit has every module that is known now, or later, worked for by run; with nil no further ones.
+func (h *Host) admit(run func(*module)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if wg == nil {
-		h.run = nil
+	h.run = run
+	if run == nil {
 		return
 	}
-	h.run = func(m *module) { wg.Go(func() { m.work(ctx) }) }
 	for _, m := range h.modules {
-		h.run(m)
+		run(m)
 	}
 }
 

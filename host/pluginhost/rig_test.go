@@ -34,12 +34,18 @@ type rig struct {
 // newRig makes a host that does not run yet.
 func newRig(t testing.TB) *rig {
 	t.Helper()
-	sockets, err := os.MkdirTemp("/tmp", "ph")
+	return newRigIn(t, t.TempDir(), shortDir(t))
+}
+
+// shortDir is a directory for sockets, whose paths must be short.
+func shortDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "ph")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(sockets) })
-	return newRigIn(t, t.TempDir(), sockets)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
 func newRigIn(t testing.TB, dir, sockets string) *rig {

@@ -145,30 +145,34 @@ func (a *run) prepare(ctx context.Context) (settings json.RawMessage, dir string
 func (a *run) call(ctx context.Context, settings json.RawMessage, dir string) error {
 	call, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	result := make(chan error, 1)
-	go func() { result <- a.process.module.Run(call, a.ref, settings, dir) }()
+	ended := make(chan struct{})
+	var err error
+	go func() {
+		defer close(ended)
+		err = a.process.module.Run(call, a.ref, settings, dir)
+	}()
 	select {
-	case err := <-result:
+	case <-ended:
 		if errors.Is(err, wire.ErrGone) {
 			return a.gone(ctx)
 		}
 		return err
 	case <-ctx.Done():
 	}
-	if !a.stop(result) {
+	if !a.stop(ended) {
 		a.module.update(func() { a.stuck = true })
 	}
 	return ctx.Err()
 }
 
 // stop asks the run to stop until it has, and reports whether it did within the grace period.
-func (a *run) stop(result <-chan error) bool {
+func (a *run) stop(ended <-chan struct{}) bool {
 	grace, done := context.WithTimeout(context.Background(), stopGrace)
 	defer done()
 	for {
 		_ = a.process.module.Stop(grace, a.ref) // when it fails, so does Run, or the grace period ends
 		select {
-		case <-result:
+		case <-ended:
 			return true
 		case <-grace.Done():
 			return false
