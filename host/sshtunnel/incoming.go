@@ -58,7 +58,7 @@ func (l *Link) refuse(nc ssh.NewChannel, reason ssh.RejectionReason, why string)
 // take serves one connection to the mapping's remote port. While a proof is under way those that may be its own are
 // looked at first; all others go straight to the service.
 func (m *mapping) take(nc ssh.NewChannel, from netip.Addr) {
-	watch, hold := m.remote.prover.suspect(from, m.link.sock)
+	watch, hold := m.remote.prover.suspect(from, m.link.sock.minRTT)
 	limit := int64(maxConnections)
 	if watch {
 		limit += extraForProofs

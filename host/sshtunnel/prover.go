@@ -83,7 +83,7 @@ func (t *ticket) came() bool {
 // suspect reports whether a connection from that address may carry a nonce, and how long it may be held for that. Held
 // are only connections from the server itself while a round is under way, and no longer than a second after its start;
 // one that comes before the nonce can be back is only watched.
-func (p *prover) suspect(from netip.Addr, sock *socket) (watch bool, hold time.Duration) {
+func (p *prover) suspect(from netip.Addr, minRTT func() time.Duration) (watch bool, hold time.Duration) {
 	if !from.IsLoopback() {
 		return false, 0
 	}
@@ -94,7 +94,7 @@ func (p *prover) suspect(from netip.Addr, sock *socket) (watch bool, hold time.D
 		return late, 0
 	}
 	since := time.Since(r.began)
-	if since < sock.minRTT()*9/10 {
+	if since < minRTT()*9/10 {
 		return true, 0
 	}
 	return true, max(0, holdFor-since)

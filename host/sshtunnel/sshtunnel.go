@@ -80,8 +80,8 @@ type waits struct {
 // ends when the link is gone, with the Failure as its cause. Run returns when serve has returned and everything of the
 // link is closed; ports asked of the server are handed back first.
 //
-// The error is a *Failure when connecting failed or the link was lost, the context's error when ctx ended, else what
-// serve returned.
+// The error is a *Failure when connecting failed or the link was lost, the context's error when ctx ended, what Admit or
+// Learned returned when that failed, else what serve returned.
 func Run(ctx context.Context, c Config, serve func(ctx context.Context, l *Link) error) error {
 	c = c.withDefaults()
 	w, err := connect(ctx, c)
