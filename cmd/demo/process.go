@@ -17,7 +17,8 @@ import (
 type daemon struct {
 	stage *stage
 	cmd   *exec.Cmd
-	done  chan error
+	done  chan struct{} // closed when it has ended, after ended is set
+	ended error
 }
 
 const daemonConfig = "allow_own_plugins = true\nhttp = \"off\"\n"
@@ -32,7 +33,7 @@ func startDaemon(ctx context.Context, s *stage) (*daemon, error) {
 		return nil, err
 	}
 	defer log.Close()
-	d := &daemon{stage: s, done: make(chan error, 1)}
+	d := &daemon{stage: s, done: make(chan struct{})}
 	d.cmd = exec.Command(filepath.Join(s.dir, "culvertd"), "--config", file,
 		"--state-dir", filepath.Join(s.dir, "state"), "--plugin-dir", s.plugins, "--socket", s.socket)
 	d.cmd.Stdout, d.cmd.Stderr = log, log
@@ -41,17 +42,19 @@ func startDaemon(ctx context.Context, s *stage) (*daemon, error) {
 	if err := d.cmd.Start(); err != nil {
 		return nil, err
 	}
-	go func() { d.done <- d.cmd.Wait() }()
+	go func() {
+		d.ended = d.cmd.Wait()
+		close(d.done)
+	}()
 	return d, d.ready(ctx)
 }
 
 func (d *daemon) ready(ctx context.Context) error {
 	return until(ctx, 10*time.Second, "the daemon to answer", func() (bool, error) {
 		select {
-		case err := <-d.done:
-			d.done <- err
+		case <-d.done:
 			log, _ := os.ReadFile(filepath.Join(d.stage.dir, "culvertd.log"))
-			return false, fmt.Errorf("the daemon ended: %v\n%s", err, log)
+			return false, fmt.Errorf("the daemon ended: %w\n%s", d.ended, log)
 		default:
 		}
 		_, err := d.culvert(ctx, "module", "list", "-o", "json")
