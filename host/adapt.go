@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"iter"
 	"net"
 
@@ -128,6 +129,9 @@ func peerPID(c *net.UnixConn) (int, error) {
 	}
 	if cerr != nil {
 		return 0, cerr
+	}
+	if cred.Pid <= 0 {
+		return 0, errors.New("the peer is in another process namespace")
 	}
 	return int(cred.Pid), nil
 }

@@ -83,9 +83,13 @@ func localDialer(s pluginhost.Sockets, modules *pluginhost.Host) func(context.Co
 		if err != nil {
 			return nil, err
 		}
-		if pid, err := peerPID(conn.(*net.UnixConn)); err != nil || pid != modules.Pid(ref.Owner) {
+		pid, err := peerPID(conn.(*net.UnixConn))
+		if err == nil && pid != modules.Pid(ref.Owner) {
+			err = fmt.Errorf("process %d listens in place of module %s", pid, ref.Owner)
+		}
+		if err != nil {
 			conn.Close()
-			return nil, fmt.Errorf("process %d listens in place of module %s", pid, ref.Owner)
+			return nil, err
 		}
 		return conn, nil
 	}
