@@ -24,6 +24,7 @@ func (e engine) Run(ctx context.Context, a supervisor.Attempt, serve func(contex
 		Learned:   a.Learned,
 		Admit:     func(ctx context.Context, _ string) (func(), error) { return a.Admit(ctx) },
 		DialLocal: a.DialLocal,
+		Missed:    func(m tunnel.Mapping, f *sshtunnel.Failure) { a.Missed(m, explain(f)) },
 		Stage: func(s sshtunnel.Step) {
 			a.Stage(supervisor.Step{Stage: supervisor.Stage(s.Stage), Done: s.Done, Failure: explain(s.Failure), Took: s.Took})
 		},
