@@ -30,11 +30,11 @@ func newBoard() board {
 
 const untried = "not tried yet"
 
-// Report puts on the board how a tunnel is. A report of one that shall not run is out of date and dropped. Watchers and
-// journal are told where state or reason of the tunnel or a mapping changed.
+// Report puts on the board how a tunnel is. A report of one that shall not run, or of what it was before a change, is out
+// of date and dropped. Watchers and journal are told where state or reason of the tunnel or a mapping changed.
 func (r *Registry) Report(ref tunnel.Ref, s tunnel.Status) {
 	r.mu.Lock()
-	if was := r.tunnels[ref]; was != nil && was.wanted.Active {
+	if was := r.tunnels[ref]; was != nil && was.wanted.Active && (s.Edition == 0 || s.Edition == was.wanted.Edition) {
 		now := *was
 		reported := cloneStatus(s)
 		if s.State.Linked() {
@@ -83,6 +83,12 @@ func (r *Registry) replaceLocked(by string, e *entry) {
 		e.wanted.Generation, e.reported = r.generation, nil
 	} else {
 		e.wanted.Generation, e.reported = was.wanted.Generation, stillTrue(was, e)
+	}
+	if was == nil || was.wanted.Generation != e.wanted.Generation || !slices.Equal(was.tunnel.Mappings, e.tunnel.Mappings) {
+		r.edition++
+		e.wanted.Edition = r.edition
+	} else {
+		e.wanted.Edition = was.wanted.Edition
 	}
 	if was != nil && was.tunnel.Server != e.tunnel.Server {
 		delete(r.shown, e.tunnel.Ref)

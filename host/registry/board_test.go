@@ -137,3 +137,47 @@ func TestInactiveTunnelsSayHowToMakeThemActive(t *testing.T) {
 	h.reopen()
 	h.wantState("adsync/extra", tunnel.Disabled, tunnel.SuspendedReason)
 }
+
+// edition is what a report about the present of a tunnel names.
+func (h *host) edition(text string) uint64 {
+	h.t.Helper()
+	for w := range h.Wanted(h.ctx()) {
+		if w.Tunnel.Ref == ref(text) {
+			return w.Edition
+		}
+	}
+	h.t.Fatalf("nothing is wanted of %s", text)
+	return 0
+}
+
+// TestAReportOfAFormerEditionIsDropped: what was seen of the mappings before a change is not said of those after it.
+func TestAReportOfAFormerEditionIsDropped(t *testing.T) {
+	h := newHost(t)
+	h.add("operator/office", "a.example", byKey(), mapping(tunnel.Reach, "a=1389:389"))
+	before := h.edition("operator/office")
+	if before == 0 {
+		t.Fatal("no edition")
+	}
+	old := up("a")
+	old.Edition = before
+	h.Report(ref("operator/office"), old)
+	if s := h.view("operator/office").Status.State; s != tunnel.Up {
+		t.Fatalf("it is %s", s)
+	}
+	_, err := h.EditTunnel(t.Context(), by, ref("operator/office"), tunnel.Edit{Set: []tunnel.Mapping{mapping(tunnel.Reach, "a=1390:390")}})
+	h.must(err)
+	h.Report(ref("operator/office"), old)
+	if s := h.view("operator/office").Status.State; s == tunnel.Up {
+		t.Error("the report of the former mappings made the new ones up")
+	}
+	now := h.edition("operator/office")
+	if now <= before {
+		t.Errorf("edition %d after %d", now, before)
+	}
+	fresh := up("a")
+	fresh.Edition = now
+	h.Report(ref("operator/office"), fresh)
+	if s := h.view("operator/office").Status.State; s != tunnel.Up {
+		t.Errorf("it is %s", s)
+	}
+}

@@ -21,6 +21,7 @@ type index struct {
 
 	revision   uint64                // the highest in use
 	generation uint64                // the last given
+	edition    uint64                // likewise
 	stale      map[tunnel.Owner]bool // owners whose tunnels' standing may have changed in this commit
 }
 

@@ -63,7 +63,7 @@ func (k *keeper) give(change func(*order)) {
 	if k.now.supersedes(old) {
 		k.standing.supersede(k.now.wanted)
 	} else {
-		k.standing.arrange(k.now.wanted.Tunnel.Mappings)
+		k.standing.arrange(k.now.wanted)
 	}
 	poke(k.changed)
 }

@@ -24,6 +24,7 @@ type standing struct {
 	fresh    bool // the running attempt is the first after a change
 	version  string
 	mappings []*mapping
+	edition  uint64 // of what is wanted, for the reports
 
 	link     Link    // nil while none stands
 	proved   bool    // the tunnel was up or degraded on this link
@@ -37,11 +38,13 @@ func newStanding(log hclog.Logger, report func(tunnel.Status)) *standing {
 	return &standing{log: log, report: report, turned: make(chan struct{})}
 }
 
-// arrange makes ms the mappings of the tunnel, whose link stays as it is.
-func (s *standing) arrange(ms []tunnel.Mapping) {
+// arrange makes the mappings those of w. The link stays as it is.
+func (s *standing) arrange(w tunnel.Wanted) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.adopt(ms) && s.state != "" {
+	changed := s.adopt(w.Tunnel.Mappings) || s.edition != w.Edition
+	s.edition = w.Edition
+	if changed && s.state != "" {
 		s.settle()
 	}
 }
@@ -105,7 +108,7 @@ func (s *standing) note(change func()) {
 func (s *standing) status() tunnel.Status {
 	st := tunnel.Status{
 		State: s.state, Reason: s.why.Reason, Message: tunnel.Clean(s.why.Message, 500), Remedy: s.why.Remedy,
-		Since: s.since, NextAttempt: s.next, ServerVersion: s.version,
+		Since: s.since, NextAttempt: s.next, ServerVersion: s.version, Edition: s.edition,
 		Mappings: make([]tunnel.MappingStatus, len(s.mappings)),
 	}
 	exposes := false

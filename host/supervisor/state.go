@@ -46,6 +46,7 @@ func (s *standing) supersede(w tunnel.Wanted) {
 	defer s.mu.Unlock()
 	s.drop()
 	s.adopt(w.Tunnel.Mappings)
+	s.edition = w.Edition
 	s.begin(w)
 }
 

@@ -42,6 +42,7 @@ type Status struct {
 	ServerVersion string // as the server calls itself, escaped
 	Warnings      []string
 	Mappings      []MappingStatus // one per mapping, in the tunnel's order
+	Edition       uint64          // of the Wanted it is about, between host and supervisor; 0 is the present one
 }
 
 // MappingStatus is the observed truth of one mapping.

@@ -15,6 +15,10 @@ type Wanted struct {
 	// Generation rises when server, login, secret or pin changed: the link must be made anew. Other mappings alone
 	// do not raise it. It is never reused, also not by a tunnel that comes back under the name of one that went.
 	Generation uint64
+
+	// Edition rises with the generation and with every change of the mappings. A Status names the one it is about, so
+	// that what was seen of a former one is not taken for the present.
+	Edition uint64
 }
 
 // Run is what shall be of one configuration, as whoever runs its module is told.
