@@ -94,7 +94,7 @@ func TestHeldPort(t *testing.T) {
 
 // TestTargets opens services that are there, are not, or may not be asked for, behind either kind.
 func TestTargets(t *testing.T) {
-	_, c := byKey(t, sshdtest.Options{Config: []string{fmt.Sprintf("PermitOpen 127.0.0.1:* [::1]:* localhost:*")}})
+	_, c := byKey(t, sshdtest.Options{Config: []string{"PermitOpen 127.0.0.1:* [::1]:* localhost:*"}})
 	l := open(t, c)
 	there, gone := counting(t), freePort(t)
 	tests := map[string]struct {

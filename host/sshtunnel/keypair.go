@@ -136,7 +136,7 @@ func pairOf(raw any) (KeyPair, error) {
 		return KeyPair{}, err
 	}
 	switch signer.PublicKey().Type() {
-	case ssh.InsecureKeyAlgoDSA:
+	case ssh.InsecureKeyAlgoDSA: //nolint:staticcheck // named to be refused
 		return KeyPair{}, errors.New("DSA keys are no longer safe; make another: ssh-keygen -t ed25519")
 	case ssh.KeyAlgoRSA:
 		if f := tooShort(signer.PublicKey()); f != nil {

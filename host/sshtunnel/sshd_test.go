@@ -3,6 +3,7 @@ package sshtunnel_test
 import (
 	"bytes"
 	"crypto/rand"
+	"os"
 	"slices"
 	"testing"
 
@@ -39,7 +40,11 @@ func TestSSHDCarriesAllFourKindsWithHalfClose(t *testing.T) {
 		expose("expose", svc.port, freePort(t)),
 		expose("expose-gateway", svc.port, freePort(t)),
 	}
-	data := make([]byte, 8<<20)
+	size := 8 << 20
+	if os.Getenv("CULVERT_SOAK") != "" {
+		size = 100 << 20
+	}
+	data := make([]byte, size)
 	rand.Read(data)
 	want := digestOf(data)
 	for _, m := range kinds {

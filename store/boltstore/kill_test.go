@@ -79,7 +79,11 @@ func child(t *testing.T, path string) (*exec.Cmd, *bufio.Scanner) {
 func TestKillLosesNothingAcknowledged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "registry.db")
 	acknowledged := 0
-	for round := range 20 {
+	rounds := 20
+	if os.Getenv("CULVERT_SOAK") != "" {
+		rounds = 200
+	}
+	for round := range rounds {
 		cmd, lines := child(t, path)
 		first := true
 		for lines.Scan() {
@@ -89,14 +93,14 @@ func TestKillLosesNothingAcknowledged(t *testing.T) {
 			}
 			if first { // it is killed at any moment from its first change on
 				first = false
-				time.AfterFunc(time.Duration(round)*3*time.Millisecond+time.Millisecond, func() { _ = cmd.Process.Kill() })
+				time.AfterFunc(time.Duration(round%20)*3*time.Millisecond+time.Millisecond, func() { _ = cmd.Process.Kill() })
 			}
 			acknowledged = n
 		}
 		_ = cmd.Wait()
 		checkAfterKill(t, path, acknowledged)
 	}
-	t.Logf("%d changes were acknowledged in 20 rounds", acknowledged)
+	t.Logf("%d changes were acknowledged in %d rounds", acknowledged, rounds)
 }
 
 func checkAfterKill(t *testing.T, path string, acknowledged int) {
