@@ -56,8 +56,7 @@ func (m modules) List(context.Context) ([]control.ModuleStatus, error) {
 			Message: x.Message, Remedy: x.Remedy, PID: x.PID, RSS: x.RSS, Restarts: x.Restarts, Sandbox: x.Sandbox,
 		}
 		if x.Pending != nil {
-			f := face(*x.Pending)
-			s.Pending = &f
+			s.Pending = candidate(*x.Pending)
 		}
 		out = append(out, s)
 	}
@@ -76,6 +75,12 @@ func (m modules) Accept(ctx context.Context, by string, name tunnel.Owner) (befo
 func face(b pluginhost.Binary) control.Face {
 	d := b.Description
 	return control.Face{Version: d.Version, SHA256: b.SHA256, Slots: d.Slots, Policy: d.Policy, Grants: d.Grants}
+}
+
+func candidate(c pluginhost.Candidate) *control.Candidate {
+	return &control.Candidate{
+		Face: face(c.Binary), Described: c.Described, Size: c.Size, UID: c.UID, Modified: c.Modified,
+	}
 }
 
 // links are the running tunnels as the control API asks for them.

@@ -26,7 +26,10 @@ func moduleAcceptCommand(a *app) *cobra.Command {
 		Short: "Accept the binary that is installed now under a module's name",
 		Long: `Accept the binary that is installed now under a module's name. The first binary
 that described itself is remembered by its checksum; another one of the same
-name waits for this command, while the old process runs on.`,
+name waits for this command, while the old process runs on. Before that nothing
+of it is executed: module show tells its checksum, size, owner and time, to be
+compared with what was meant to be installed. Accepting starts it to describe
+itself, shows what changes, and remembers it.`,
 		Example: "  culvert module show monitoring\n  culvert module accept monitoring",
 	}, func(cmd *cobra.Command, name tunnel.Owner) error {
 		acc, err := a.daemon.AcceptModule(cmd.Context(), name)

@@ -74,9 +74,28 @@ func (a *app) modulePage(m control.Module) {
 	add("tunnels", orDash(strings.Join(m.Tunnels, " ")))
 	a.table(nil, rows)
 	if m.Pending != nil {
-		a.say("\nAnother binary waits for culvert module accept %s:", clean(m.Name))
-		a.table(nil, faceRows(*m.Pending))
+		a.candidate(m.Name, *m.Pending)
 	}
+}
+
+// candidate shows what is known of a binary that waits.
+func (a *app) candidate(name string, c control.Candidate) {
+	a.say("\nAnother binary waits for culvert module accept %s:", clean(name))
+	rows := [][]string{{"size", fmt.Sprintf("%d bytes", c.Size)}, {"file's owner", userText(c.UID)}, {"modified", a.when(&c.Modified)}}
+	if c.Described {
+		a.table(nil, append(faceRows(c.Face), rows...))
+		return
+	}
+	a.table(nil, append([][]string{{"sha256", orDash(c.SHA256)}}, rows...))
+	a.say("It has not been started yet: accept starts it to describe itself, and shows what changes.")
+}
+
+// userText is a user of this machine.
+func userText(uid uint32) string {
+	if uid == 0 {
+		return "root"
+	}
+	return fmt.Sprintf("user %d", uid)
 }
 
 // faceRows is what shows of a binary.

@@ -31,7 +31,7 @@ func full(t *testing.T) testbed {
 		{Name: mapping, State: tunnel.Down, Reason: tunnel.TargetUnreachable, Message: strings.Repeat("a long sentence ", 30) + hostile, Remedy: hostile},
 	}})
 	b.SetModules(control.ModuleStatus{Name: "hello", Version: hostile, State: "failed", SHA256: strings.Repeat("f", 64), Reason: tunnel.Crashed, Message: hostile + strings.Repeat(" word", 60), Remedy: hostile,
-		Pending: &control.Face{Version: hostile}})
+		Pending: &control.Candidate{Face: control.Face{Version: hostile}, Described: true}})
 	b.Events.Add(tunnel.Event{Time: time.Now(), Type: tunnel.Refused, Actor: "module:x", Subject: name, Message: hostile, Fields: map[string]string{hostile: hostile}})
 	b.Lines = []string{hostile}
 	b.Steps = []control.Step{{Name: hostile, State: control.StepFailed, Message: hostile, Remedy: hostile}}

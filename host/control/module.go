@@ -2,20 +2,20 @@ package control
 
 // Module is one module as it is shown.
 type Module struct {
-	Name           string   `json:"name"`
-	Version        string   `json:"version"`
-	SHA256         string   `json:"sha256"`
-	State          string   `json:"state"` // stopped, starting, running, waiting, failed or accept
-	Reason         *string  `json:"reason"`
-	Message        string   `json:"message"`
-	Remedy         string   `json:"remedy"`
-	PID            int      `json:"pid"` // 0 where no process runs
-	RSSBytes       uint64   `json:"rss_bytes"`
-	Restarts       int      `json:"restarts"`
-	Sandbox        string   `json:"sandbox"` // full, partial or none
-	Configurations []string `json:"configurations"`
-	Tunnels        []string `json:"tunnels"`
-	Pending        *Face    `json:"pending"` // the binary that waits for acceptance, null where none does
+	Name           string     `json:"name"`
+	Version        string     `json:"version"`
+	SHA256         string     `json:"sha256"`
+	State          string     `json:"state"` // stopped, starting, running, waiting, failed or accept
+	Reason         *string    `json:"reason"`
+	Message        string     `json:"message"`
+	Remedy         string     `json:"remedy"`
+	PID            int        `json:"pid"` // 0 where no process runs
+	RSSBytes       uint64     `json:"rss_bytes"`
+	Restarts       int        `json:"restarts"`
+	Sandbox        string     `json:"sandbox"` // full, partial or none
+	Configurations []string   `json:"configurations"`
+	Tunnels        []string   `json:"tunnels"`
+	Pending        *Candidate `json:"pending"` // the binary that waits for acceptance, null where none does
 }
 
 // Acceptance is what `module accept` changed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
+	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -44,7 +45,8 @@ type Modules interface {
 	Described(ctx context.Context, name tunnel.Owner) error
 	List(ctx context.Context) ([]ModuleStatus, error)
 	Restart(ctx context.Context, by string, name tunnel.Owner) error
-	// Accept pins the binary that waits for it; before is the zero Face where there was none.
+	// Accept starts the binary that waits for it, for its description alone, and pins it; before is the zero Face where
+	// there was none.
 	Accept(ctx context.Context, by string, name tunnel.Owner) (before, after Face, err error)
 	// Log yields the lines a module wrote, oldest first; with follow then each new one until ctx ends.
 	Log(ctx context.Context, name tunnel.Owner, follow bool) iter.Seq2[string, error]
@@ -62,8 +64,8 @@ type ModuleStatus struct {
 	PID      int    // 0 where no process runs
 	RSS      uint64 // bytes of memory it holds
 	Restarts int
-	Sandbox  string // full, partial or none
-	Pending  *Face  // a binary that waits for acceptance
+	Sandbox  string     // full, partial or none
+	Pending  *Candidate // a binary that waits for acceptance
 }
 
 // Face is what shows of one binary of a module: what `module accept` compares.
@@ -73,6 +75,16 @@ type Face struct {
 	Slots   []tunnel.Slot  `json:"slots"`
 	Policy  tunnel.Policy  `json:"policy"`
 	Grants  []tunnel.Grant `json:"grants"`
+}
+
+// Candidate is a binary that waits for acceptance. Nobody started it yet, so its Face has the checksum alone, unless an
+// accept had it describe itself before.
+type Candidate struct {
+	Face
+	Described bool      `json:"described"`
+	Size      int64     `json:"size_bytes"`
+	UID       uint32    `json:"uid"`      // whose file it is
+	Modified  time.Time `json:"modified"` // when the file was last written
 }
 
 // Links are the running tunnels.

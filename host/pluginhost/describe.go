@@ -10,22 +10,36 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/wire"
 )
 
-// describe gets to know every binary that lies under the module's name: a process is started for its description alone.
-// The first one is accepted by that, another waits for the operator.
+// describe gets to know the binaries under the module's name: a process is started for its description alone. The first
+// one is accepted by that, and tried until it succeeds. Another one waits for the operator, and is tried once for each
+// Accept.
 func (m *module) describe(ctx context.Context) {
 	m.follow(ctx, m.unknownLocked, func(ctx context.Context, w want) {
+		m.mu.Lock()
+		first := m.firstLocked()
+		m.mu.Unlock()
+		if !first {
+			_ = m.describeOnce(ctx, w.sha) // its failure is m.mute
+			return
+		}
 		keepTrying(ctx, func(ctx context.Context, _ func()) error { return m.describeOnce(ctx, w.sha) })
 	})
 }
 
-// unknownLocked is the binary that lies there and has not described itself yet.
+// unknownLocked is the binary that lies there and shall be started to describe itself.
 func (m *module) unknownLocked() want {
-	sha := m.found.sha
-	if sha == "" || m.pin != nil && m.pin.SHA256 == sha || m.pending != nil && m.pending.SHA256 == sha {
+	switch {
+	case m.found.sha == "", !m.firstLocked() && !m.otherLocked(), m.pending != nil && m.pending.SHA256 == m.found.sha:
+		return want{}
+	case !m.firstLocked() && !m.mayDescribeLocked():
 		return want{}
 	}
-	return want{sha, m.turn}
+	return want{m.found.sha, m.turn}
 }
+
+// mayDescribeLocked reports whether a binary that nobody accepted may be started for its description: while nothing
+// confines it, only as part of an Accept, for in that start it can do whatever the daemon's user can.
+func (m *module) mayDescribeLocked() bool { return m.asking > 0 && m.mute == nil }
 
 func (m *module) describeOnce(ctx context.Context, sha string) error {
 	d, err := m.ask(ctx, sha)
@@ -89,7 +103,7 @@ func badDescription(err error) error {
 // introduce accepts the first binary, and has another one wait.
 func (m *module) introduce(ctx context.Context, b Binary) error {
 	m.mu.Lock()
-	first := m.pin == nil && m.lost == nil
+	first := m.firstLocked()
 	m.mu.Unlock()
 	if first {
 		if err := m.host.cfg.Catalog.PinModule(ctx, "host", m.name, b.SHA256, b.Description); err != nil {
@@ -98,9 +112,10 @@ func (m *module) introduce(ctx context.Context, b Binary) error {
 	}
 	m.update(func() {
 		m.mute = nil
-		if first {
+		switch {
+		case first:
 			m.pin = &b
-		} else {
+		case m.found.sha == b.SHA256: // else a look saw yet another one meanwhile
 			m.pending = &b
 		}
 	})

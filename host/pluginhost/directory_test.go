@@ -307,7 +307,6 @@ func TestNothingUnacceptedRuns(t *testing.T) {
 	r.install("hello", "")
 	r.run()
 	r.is("hello", Accept, tunnel.NeedsAcceptance)
-	r.eventually("it describes itself", func() bool { return r.of("hello").Pending != nil }, func() string { return r.logOf("hello") })
 	r.reports(c, tunnel.ConfigWaiting, tunnel.NeedsAcceptance)
 	if r.noted(c, "started") || r.Pid("hello") != 0 {
 		t.Error("it ran before it was accepted")
@@ -316,6 +315,107 @@ func TestNothingUnacceptedRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.reports(c, tunnel.ConfigRunning, "")
+}
+
+// spy replaces the module's binary by a script that leaves a mark when it is executed, in whatever way.
+func spy(t *testing.T, r *rig, name, then string) (ran func() bool) {
+	t.Helper()
+	mark := filepath.Join(t.TempDir(), "ran")
+	replace(t, r, name, "#!/bin/sh\necho >>"+mark+"\n"+then+"\n")
+	return func() bool { _, err := os.Stat(mark); return err == nil }
+}
+
+func TestReplacementIsNotExecutedWhileItWaits(t *testing.T) {
+	t.Parallel()
+	r := newRig(t).run()
+	r.install("hello", "")
+	c := r.configure("hello/default", "wait")
+	r.note(c, "started")
+	ran := spy(t, r, "hello", "echo no")
+	m := r.is("hello", Running, tunnel.NeedsAcceptance)
+	for range 3 {
+		must(t, r.Look(context.Background()))
+	}
+	must(t, unix.Kill(m.PID, unix.SIGKILL))
+	r.is("hello", Accept, tunnel.NeedsAcceptance)
+	r.disable(c)
+	r.reports(c, tunnel.ConfigDisabled, "")
+	if err := r.Restart("hello"); !isUnusable(err, tunnel.NeedsAcceptance) {
+		t.Errorf("Restart: %v", err)
+	}
+	r.stop()
+	if ran() {
+		t.Error("the replacement was executed before anybody accepted it")
+	}
+}
+
+func TestReplacementShowsWhatItsFileShows(t *testing.T) {
+	t.Parallel()
+	r := newRig(t).run()
+	r.install("hello", "")
+	r.is("hello", Stopped, "")
+	path := r.install("hello", "2.0.0")
+	st, err := os.Stat(path)
+	must(t, err)
+	p := r.is("hello", Accept, tunnel.NeedsAcceptance).Pending
+	if p == nil || p.Described || p.Description.Version != "" || len(p.SHA256) != 64 {
+		t.Fatalf("pending: %+v", p)
+	}
+	if p.Size != st.Size() || p.UID != uint32(os.Geteuid()) || !p.Modified.Equal(st.ModTime().Truncate(0)) {
+		t.Errorf("pending: %+v, and the file is %d bytes of %s", p, st.Size(), st.ModTime())
+	}
+	_, after, err := r.Accept(context.Background(), "operator:0", "hello")
+	must(t, err)
+	if after.SHA256 != p.SHA256 || after.Description.Version != "2.0.0" {
+		t.Errorf("accepted %+v", after)
+	}
+	if m := r.is("hello", Stopped, ""); m.Pending != nil {
+		t.Errorf("and still waits: %+v", m.Pending)
+	}
+}
+
+func TestAcceptTriesAnewEachTime(t *testing.T) {
+	t.Parallel()
+	r := newRig(t).run()
+	r.install("hello", "")
+	r.is("hello", Stopped, "")
+	mark := filepath.Join(t.TempDir(), "ran")
+	replace(t, r, "hello", "#!/bin/sh\necho x >>"+mark+"\necho no\n")
+	for try := 1; try <= 3; try++ {
+		if _, _, err := r.Accept(context.Background(), "operator:0", "hello"); !isUnusable(err, tunnel.BinaryBroken) {
+			t.Fatalf("Accept: %v", err)
+		}
+		if b, err := os.ReadFile(mark); err != nil || len(b) != 2*try {
+			t.Errorf("after %d times it ran %d times (%v)", try, len(b)/2, err)
+		}
+	}
+	if m := r.is("hello", Accept, tunnel.NeedsAcceptance); !strings.Contains(m.Message, "cannot be used") {
+		t.Errorf("message %q", m.Message)
+	}
+}
+
+func TestAcceptThatIsGivenUpEndsTheStart(t *testing.T) {
+	t.Parallel()
+	r := newRig(t).run()
+	r.install("hello", "")
+	r.is("hello", Stopped, "")
+	ran := spy(t, r, "hello", "exec sleep 1000")
+	ctx, cancel := context.WithCancel(context.Background())
+	failed := make(chan error, 1)
+	go func() { _, _, err := r.Accept(ctx, "operator:0", "hello"); failed <- err }()
+	r.eventually("it is started", ran, func() string { return r.logOf("hello") })
+	cancel()
+	if err := <-failed; !errors.Is(err, context.Canceled) {
+		t.Errorf("Accept: %v", err)
+	}
+	r.eventually("its process is gone", func() bool {
+		r.Host.mu.Lock()
+		defer r.Host.mu.Unlock()
+		return len(r.groups) == 0
+	}, func() string { return "" })
+	if m := r.of("hello"); m.State != Accept || m.Reason != tunnel.NeedsAcceptance {
+		t.Errorf("%+v", m)
+	}
 }
 
 func TestUselessBinaryIsNotAccepted(t *testing.T) {

@@ -136,7 +136,7 @@ func (h *Host) inspect(ctx context.Context, d *directory, name string, before ha
 			if now.identity.settled() {
 				h.hashes[name] = now
 			}
-			return found{there: true, sha: now.sha}, nil
+			return found{there: true, sha: now.sha, size: st.Size, uid: st.Uid, modified: st.Mtim}, nil
 		}
 	}
 	var u *unusable
@@ -168,5 +168,5 @@ func (f found) equal(g found) bool {
 	if f.problem == nil || g.problem == nil {
 		return f == g
 	}
-	return f.there == g.there && f.sha == g.sha && *f.problem == *g.problem
+	return *f.problem == *g.problem // and with a problem, nothing else is known
 }

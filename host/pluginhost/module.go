@@ -5,6 +5,9 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -15,11 +18,24 @@ type Binary struct {
 	Description tunnel.Description
 }
 
+// Candidate is the binary that waits for acceptance in the place of the accepted one: what its file shows, and once it
+// was started for that, what it says of itself.
+type Candidate struct {
+	Binary              // without a Description before it is Described
+	Described bool      // an Accept had it describe itself, and then came to nothing
+	Size      int64     // bytes
+	UID       uint32    // whose file it is
+	Modified  time.Time // when the file was last written
+}
+
 // found is what the last look saw under a module's name.
 type found struct {
-	there   bool      // something lies there
-	problem *unusable // why it cannot run
-	sha     string    // where it can
+	there    bool      // something lies there
+	problem  *unusable // why it cannot run
+	sha      string    // where it can
+	size     int64
+	uid      uint32
+	modified unix.Timespec
 }
 
 // module is one name in the plugin directory, or of a configuration. Two goroutines work for it: describe, which gets to
@@ -38,6 +54,7 @@ type module struct {
 	lost     error                 // why it is not known which one was accepted
 	pending  *Binary               // the other one that lies there now, when it has described itself
 	mute     *unusable             // why the one that lies there has not described itself
+	asking   int                   // how many Accepts wait for the other one's description
 	runs     map[string]tunnel.Run // by configuration
 	purges   map[string]bool       // configurations whose directories shall go before another run of that name
 	closed   bool                  // the host is stopping
@@ -114,13 +131,23 @@ func (m *module) enabledLocked() bool {
 	return false
 }
 
+// firstLocked reports whether no binary was accepted under this name yet: the next one is, once it has described itself.
+func (m *module) firstLocked() bool { return m.pin == nil && m.lost == nil }
+
 // otherLocked reports whether a binary lies there that is not the accepted one.
 func (m *module) otherLocked() bool {
-	switch {
-	case m.found.sha == "":
-		return false
-	case m.pin == nil:
-		return m.lost != nil
+	return m.found.sha != "" && !m.firstLocked() && (m.pin == nil || m.found.sha != m.pin.SHA256)
+}
+
+// candidateLocked is the other binary that lies there, nil where none does.
+func (m *module) candidateLocked() *Candidate {
+	if !m.otherLocked() {
+		return nil
 	}
-	return m.found.sha != m.pin.SHA256
+	f := m.found
+	c := &Candidate{Binary: Binary{SHA256: f.sha}, Size: f.size, UID: f.uid, Modified: time.Unix(f.modified.Unix()).UTC()}
+	if m.pending != nil {
+		c.Binary, c.Described = *m.pending, true
+	}
+	return c
 }

@@ -119,8 +119,11 @@ func (h *Host) Restart(name tunnel.Owner) error {
 }
 
 // Accept makes the binary that lies under the name now the accepted one and restarts the module with it. before is the
-// one accepted so far, zero where that is not known. by is operator:UID. It looks at the directory first and waits, where that is needed, for the
-// binary's description; one that cannot be used is not accepted. Where nothing waits it is tunnel.ErrNotFound.
+// one accepted so far, zero where that is not known. by is operator:UID.
+//
+// It looks at the directory first, then starts the binary for its description, which nothing else does: until then the
+// binary was only read. One that cannot be used is not accepted. Where none waits it is tunnel.ErrNotFound. When ctx ends
+// before, the start is broken off.
 func (h *Host) Accept(ctx context.Context, by string, name tunnel.Owner) (before, after Binary, err error) {
 	if err := h.Look(ctx); err != nil {
 		return before, after, err
@@ -129,8 +132,8 @@ func (h *Host) Accept(ctx context.Context, by string, name tunnel.Owner) (before
 	if err != nil {
 		return before, after, err
 	}
-	if before, after, err = m.waitPending(ctx); err != nil {
-		return before, after, err
+	if before, after, err = m.askPending(ctx); err != nil {
+		return Binary{}, Binary{}, err
 	}
 	if err := h.cfg.Catalog.PinModule(ctx, by, name, after.SHA256, after.Description); err != nil {
 		return before, after, err
@@ -143,6 +146,17 @@ func (h *Host) Accept(ctx context.Context, by string, name tunnel.Owner) (before
 	return before, after, nil
 }
 
+// askPending has the binary that waits for acceptance describe itself.
+func (m *module) askPending(ctx context.Context) (before, after Binary, err error) {
+	m.update(func() {
+		if m.asking++; m.asking == 1 && !m.firstLocked() {
+			m.mute = nil
+		}
+	})
+	defer m.update(func() { m.asking-- })
+	return m.waitPending(ctx)
+}
+
 // waitPending waits for the description of the binary that waits for acceptance.
 func (m *module) waitPending(ctx context.Context) (before, after Binary, err error) {
 	err = m.wait(ctx, func() (bool, error) {
@@ -151,7 +165,7 @@ func (m *module) waitPending(ctx context.Context) (before, after Binary, err err
 			return true, m.unusable(m.found.problem)
 		case m.mute != nil:
 			return true, m.unusable(m.mute)
-		case m.pin == nil && m.lost == nil:
+		case m.firstLocked():
 			return false, nil
 		case !m.otherLocked():
 			return true, tunnel.Findings{{
