@@ -75,7 +75,7 @@ func TestCanarySecretIsNowhere(t *testing.T) {
 	cs, err := h.Configurations(ctx)
 	h.must(err)
 	found("configurations", fmt.Sprintf("%+v %s", cs, cs[0].Settings))
-	cred, err := h.Credential(ctx, ref("operator/key"))
+	_, cred, err := h.Login(ctx, ref("operator/key"))
 	h.must(err)
 	found("a printed credential", fmt.Sprintf("%v %+v %#v", cred, cred, cred))
 	found("the events", fmt.Sprintf("%+v", h.told()))

@@ -452,9 +452,12 @@ func (m *model) learn(rt *rapid.T) {
 	if err != nil {
 		return
 	}
-	m.must(m.Learned(context.Background(), r, v.Server, key(name)))
+	err = m.Learned(context.Background(), r, v.Server, key(name))
 	if _, pinned := m.pins[r]; !pinned {
 		m.pins[r] = bound{tunnel.Secret(name), v.Server}
+	}
+	if pinned := m.pins[r].secret.Reveal(); (err == nil) != (pinned == name) {
+		rt.Fatalf("%s has the key %s pinned and was shown %s: %v", r, pinned, name, err)
 	}
 }
 
@@ -514,7 +517,7 @@ func (m *model) compare(rt *rapid.T, got, want tunnel.View) {
 	if got.Status.State != state || got.Status.Reason != reason {
 		rt.Fatalf("%s is %s (%s), want %s (%s)", got.Ref, got.Status.State, got.Status.Reason, state, reason)
 	}
-	cred, err := m.Credential(context.Background(), got.Ref)
+	_, cred, err := m.Login(context.Background(), got.Ref)
 	if cred.Password != password || (err == nil) != (has || got.Login == tunnel.LoginKey) {
 		rt.Fatalf("%s logs in with %q (%v), want %q", got.Ref, cred.Password.Reveal(), err, password.Reveal())
 	}

@@ -1,14 +1,17 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // Learned pins the key that a server showed at the first success: learned, or confirmed where a fingerprint given
-// beforehand was met. Where another key is pinned already, or the tunnel leads elsewhere by now, nothing happens.
+// beforehand was met. Where the tunnel leads elsewhere by now nothing happens. Where another key is expected by now the
+// error is a *tunnel.StatusError with reason hostkey-mismatch: the link to which this one was shown must not be used.
 func (r *Registry) Learned(ctx context.Context, ref tunnel.Ref, server tunnel.Server, shown tunnel.Pin) error {
 	r.forgetShown(ref) // another key is the one that was met
 	learned := false
@@ -18,8 +21,11 @@ func (r *Registry) Learned(ctx context.Context, ref tunnel.Ref, server tunnel.Se
 		if err != nil {
 			return err
 		}
-		if t.Server != server || t.Pin.State != tunnel.PinNone {
+		if t.Server != server {
 			return nil
+		}
+		if t.Pin.State != tunnel.PinNone || expectsAnother(t, shown) {
+			return met(t, shown)
 		}
 		learned = true
 		shown.State = tunnel.PinLearned
@@ -32,6 +38,26 @@ func (r *Registry) Learned(ctx context.Context, ref tunnel.Ref, server tunnel.Se
 		r.tellKey(tunnel.KeyLearned, host, ref, tunnel.Pin{}, shown)
 	}
 	return err
+}
+
+// expectsAnother reports whether the fingerprint given beforehand is surely that of another key than the one shown. An
+// MD5 fingerprint can be compared only by whoever has the whole key.
+func expectsAnother(t tunnel.Tunnel, shown tunnel.Pin) bool {
+	return strings.HasPrefix(t.Fingerprint, "SHA256:") && t.Fingerprint != shown.Fingerprint
+}
+
+// met reports whether the key shown is the one that t expects, as an error where it is not.
+func met(t tunnel.Tunnel, shown tunnel.Pin) error {
+	expected := cmp.Or(t.Pin.Fingerprint, t.Fingerprint)
+	if expected == shown.Fingerprint {
+		return nil
+	}
+	return &tunnel.StatusError{
+		Ref: t.Ref, State: tunnel.Blocked, Reason: tunnel.HostKeyMismatch,
+		Message: fmt.Sprintf("the server showed the %s key %s, but %s is expected by now", tunnel.Clean(shown.KeyType, 64),
+			tunnel.Clean(shown.Fingerprint, 80), expected),
+		Remedy: "compare it at the server itself; accept the key only if it is there: culvert tunnel accept-key " + t.Ref.String(),
+	}
 }
 
 // Shown notes the key that a server really showed where another was expected, for AcceptKey. It is not kept over a

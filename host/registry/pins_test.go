@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"testing"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -35,7 +36,7 @@ func TestKeyIsLearnedThenConfirmed(t *testing.T) {
 	h.wantPin("operator/office", "", tunnel.PinNone)
 	h.must(h.Learned(t.Context(), ref("operator/office"), server("a.example"), key("one")))
 	h.wantPin("operator/office", "one", tunnel.PinLearned)
-	h.must(h.Learned(t.Context(), ref("operator/office"), server("a.example"), key("two")))
+	h.must(h.Learned(t.Context(), ref("operator/office"), server("a.example"), key("one"))) // once more: nothing happens
 	h.wantPin("operator/office", "one", tunnel.PinLearned)
 	before, after, err := h.AcceptKey(t.Context(), by, ref("operator/office"))
 	h.must(err)
@@ -48,6 +49,43 @@ func TestKeyIsLearnedThenConfirmed(t *testing.T) {
 	es := h.told()
 	if len(es) != 2 || es[0].Type != tunnel.KeyLearned || es[0].Actor != "host" || es[1].Type != tunnel.KeyAccepted || es[1].Actor != by {
 		t.Errorf("events %+v", es)
+	}
+}
+
+// TestLearnedIsRefusedWhereAnotherKeyIsExpected: the link to which a key was shown is not to be used when, by the time it
+// stands, another is pinned or given.
+func TestLearnedIsRefusedWhereAnotherKeyIsExpected(t *testing.T) {
+	h := newHost(t)
+	office := ref("operator/office")
+	h.add("operator/office", "a.example", byKey())
+	h.must(h.Learned(t.Context(), office, server("a.example"), key("one")))
+	h.told()
+	h.mismatched(h.Learned(t.Context(), office, server("a.example"), key("two")))
+	h.wantPin("operator/office", "one", tunnel.PinLearned)
+	_, _, err := h.AcceptKey(t.Context(), by, office)
+	h.must(err)
+	h.mismatched(h.Learned(t.Context(), office, server("a.example"), key("two")))
+	h.wantPin("operator/office", "one", tunnel.PinConfirmed)
+
+	given := made("operator/lab", "b.example")
+	given.Fingerprint = key("lab").Fingerprint
+	_, err = h.AddTunnel(t.Context(), by, given, byKey())
+	h.must(err)
+	h.mismatched(h.Learned(t.Context(), given.Ref, server("b.example"), key("two")))
+	h.wantPin("operator/lab", "", tunnel.PinNone)
+	for _, e := range h.told() {
+		if e.Type == tunnel.KeyLearned {
+			t.Errorf("told as learned: %+v", e)
+		}
+	}
+}
+
+// mismatched fails the test unless err says that another host key is expected.
+func (h *host) mismatched(err error) {
+	h.t.Helper()
+	var s *tunnel.StatusError
+	if !errors.As(err, &s) || s.Reason != tunnel.HostKeyMismatch || s.Message == "" || s.Remedy == "" {
+		h.t.Errorf("another key was taken: %v", err)
 	}
 }
 

@@ -2,13 +2,13 @@
 //
 // Four parties call it. A plugin's connection gets As(owner), which can change that owner's tunnels and nothing else.
 // The control API calls the operator's verbs (AddTunnel, SetConfiguration, ...). The supervisor reads what shall run
-// (Wanted, Credential) and reports what does (Report). The module host reads which configurations run (Runs) and keeps
+// (Wanted, Login) and reports what does (Report). The module host reads which configurations run (Runs) and keeps
 // what modules say of themselves (PinModule).
 //
 // What it promises: a change is one store transaction, in which every rule over all tunnels is checked; it is whole or
 // not there; it is told to watchers and the journal only after it was committed, in the order of commits. What shall be
 // is stored, what is lives in memory only; Get, List and Watch join the two. Reads never touch the store. No secret
-// leaves it but through Credential and RunSettings.
+// leaves it but through Login and RunSettings.
 package registry
 
 import (

@@ -116,19 +116,21 @@ func (f *family) place(field string) Place {
 	return Place{Owner: f.owner(), Path: string(f.ref().Name), Field: field, Server: tunnel.Server(f.made.Server)}
 }
 
-// Credential is what the tunnel logs in with, for whoever is about to log in. What cannot be had is a
-// *tunnel.StatusError with reason secret-missing or secret-unreadable.
-func (r *Registry) Credential(ctx context.Context, ref tunnel.Ref) (tunnel.Credential, error) {
+// Login is what whoever is about to log in needs: what shall be of the tunnel and what it logs in with, both as of the
+// same commit, so that no secret meets another server's address and no pin is overlooked. A tunnel that is no more is
+// Gone. What cannot be had is a *tunnel.StatusError with reason secret-missing or secret-unreadable.
+func (r *Registry) Login(ctx context.Context, ref tunnel.Ref) (tunnel.Wanted, tunnel.Credential, error) {
 	if err := ctx.Err(); err != nil {
-		return tunnel.Credential{}, err
+		return tunnel.Wanted{}, tunnel.Credential{}, err
 	}
 	r.mu.RLock()
-	e, f := r.tunnels[ref], r.families[familyOf(ref)]
+	w, e, f := r.wantedLocked(ref), r.tunnels[ref], r.families[familyOf(ref)]
 	r.mu.RUnlock()
 	if e == nil || f == nil {
-		return tunnel.Credential{}, tunnel.Findings{tunnel.NotFoundFinding(ref)}
+		return w, tunnel.Credential{}, nil
 	}
-	return r.credential(f, e.tunnel)
+	cred, err := r.credential(f, e.tunnel)
+	return w, cred, err
 }
 
 // credential opens the secrets of t.

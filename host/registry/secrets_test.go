@@ -12,7 +12,7 @@ import (
 // credential is what the supervisor would log in with, or the reason why it cannot.
 func (h *host) credential(text string) (tunnel.Credential, tunnel.Reason) {
 	h.t.Helper()
-	cred, err := h.Credential(h.ctx(), ref(text))
+	_, cred, err := h.Login(h.ctx(), ref(text))
 	var s *tunnel.StatusError
 	if errors.As(err, &s) {
 		if s.Message == "" || s.Remedy == "" || s.State != tunnel.Blocked {

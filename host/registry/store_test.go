@@ -101,7 +101,7 @@ func TestManyAtOnce(t *testing.T) {
 				h.Report(r, up("ldaps"))
 				h.Report(r, tunnel.Status{State: tunnel.Waiting, Reason: tunnel.LinkLost})
 				h.Shown(r, key("one"))
-				h.Credential(ctx, r)
+				h.Login(ctx, r)
 				h.Configurations(ctx)
 				h.SetPresent([]tunnel.Owner{"adsync", "tapi"})
 			}

@@ -51,6 +51,10 @@ func (r *Registry) Wanted(ctx context.Context) iter.Seq2[tunnel.Wanted, error] {
 func (r *Registry) wanted(ref tunnel.Ref) tunnel.Wanted {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	return r.wantedLocked(ref)
+}
+
+func (r *Registry) wantedLocked(ref tunnel.Ref) tunnel.Wanted {
 	e := r.tunnels[ref]
 	if e == nil {
 		return tunnel.Wanted{Tunnel: tunnel.Tunnel{Ref: ref}, Gone: true}

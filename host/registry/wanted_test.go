@@ -3,6 +3,7 @@ package registry_test
 import (
 	"context"
 	"iter"
+	"sync"
 	"testing"
 	"time"
 
@@ -150,6 +151,48 @@ func TestPinCountsBeforeTheGivenFingerprint(t *testing.T) {
 	})
 	if fp := h.view("operator/office").Fingerprint; fp != in.Fingerprint {
 		t.Errorf("everyone else sees the fingerprint %q", fp)
+	}
+}
+
+// TestLoginIsOfOneMoment: whoever logs in gets the pin learned since, and never one server's password with another's
+// address, also while they change.
+func TestLoginIsOfOneMoment(t *testing.T) {
+	h := newHost(t)
+	office := ref("operator/office")
+	h.add("operator/office", "a.example", tunnel.Credential{Login: tunnel.LoginPassword, Password: "a.example"})
+	before, _, err := h.Login(t.Context(), office)
+	h.must(err)
+	h.must(h.Learned(t.Context(), office, server("a.example"), key("one")))
+	after, _, err := h.Login(t.Context(), office)
+	h.must(err)
+	if after.Tunnel.Pin.Fingerprint != key("one").Fingerprint || after.Generation != before.Generation || !after.Active {
+		t.Errorf("after the key was learned: %+v, before: %+v", after, before)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for ctx.Err() == nil {
+				w, cred, err := h.Login(ctx, office)
+				if err == nil && cred.Password.Reveal() != w.Tunnel.Server.Host {
+					t.Errorf("%q would be sent to %s", cred.Password.Reveal(), w.Tunnel.Server.Host)
+					return
+				}
+			}
+		})
+	}
+	for i := range 50 {
+		to := server([]string{"b.example", "a.example"}[i%2])
+		h.must(h.edit("operator/office", tunnel.Edit{
+			Server: &to, Credential: &tunnel.Credential{Login: tunnel.LoginPassword, Password: tunnel.Secret(to.Host)},
+		}))
+	}
+	cancel()
+	readers.Wait()
+	h.must(h.RemoveTunnel(t.Context(), by, office))
+	if w, cred, err := h.Login(t.Context(), office); !w.Gone || w.Active || cred != (tunnel.Credential{}) || err != nil {
+		t.Errorf("of one that is no more: %+v, %v", w, err)
 	}
 }
 

@@ -17,10 +17,9 @@ const tellAfter = time.Second
 // *failed.
 func (k *keeper) attempt(ctx context.Context, o order, alive func(), rearrange <-chan struct{}) error {
 	k.standing.retry()
-	t := o.wanted.Tunnel
-	cred, err := k.config.Source.Credential(ctx, k.ref)
+	t, cred, err := k.login(ctx, o)
 	if err != nil {
-		return &failed{secretFailure(err)}
+		return err
 	}
 	telling, told := context.WithCancel(ctx)
 	var teller sync.WaitGroup
@@ -48,12 +47,28 @@ func (k *keeper) attempt(ctx context.Context, o order, alive func(), rearrange <
 	return &failed{end}
 }
 
+// login is the tunnel as it is now, its pin above all, with what it logs in with. The order is as old as its first
+// attempt: where it is out of date there is no attempt, and login waits until the one that supersedes it is here.
+func (k *keeper) login(ctx context.Context, o order) (tunnel.Tunnel, tunnel.Credential, error) {
+	w, cred, err := k.config.Source.Login(ctx, k.ref)
+	if (order{wanted: w, restarts: o.restarts}).supersedes(o) {
+		<-ctx.Done()
+	}
+	switch {
+	case ctx.Err() != nil:
+		return tunnel.Tunnel{}, tunnel.Credential{}, ctx.Err()
+	case err != nil:
+		return tunnel.Tunnel{}, tunnel.Credential{}, &failed{statusFailure(err)}
+	}
+	return w.Tunnel, cred, nil
+}
+
 // plan is what the engine is told.
 func (k *keeper) plan(t tunnel.Tunnel, cred tunnel.Credential, p *place) Attempt {
 	return Attempt{
 		Ref: k.ref, Server: t.Server, Credential: cred, Pin: t.Pin, Fingerprint: t.Fingerprint, Log: k.log,
 		Learned: func(ctx context.Context, shown tunnel.Pin) error {
-			return k.config.Source.Learned(ctx, k.ref, t.Server, shown)
+			return k.learned(ctx, t.Server, shown)
 		},
 		Admit:     p.take,
 		DialLocal: k.dialLocal,
@@ -64,6 +79,18 @@ func (k *keeper) plan(t tunnel.Tunnel, cred tunnel.Credential, p *place) Attempt
 			}
 		},
 	}
+}
+
+// learned pins the key that the server showed. A link with another than the one expected by now ends.
+func (k *keeper) learned(ctx context.Context, server tunnel.Server, shown tunnel.Pin) error {
+	err := k.config.Source.Learned(ctx, k.ref, server, shown)
+	var se *tunnel.StatusError
+	if !errors.As(err, &se) {
+		return err
+	}
+	f := statusFailure(err)
+	f.Shown = shown
+	return &failed{f}
 }
 
 // lost says that the link of o is gone: it broke, or was given up for what is wanted now. At the end of all there is
@@ -111,8 +138,8 @@ func remedyFor(t tunnel.Tunnel, remedy string) string {
 	return strings.NewReplacer(lines...).Replace(remedy)
 }
 
-// secretFailure is why a tunnel's credential cannot be had.
-func secretFailure(err error) Failure {
+// statusFailure is what the source had against an attempt.
+func statusFailure(err error) Failure {
 	var se *tunnel.StatusError
 	if errors.As(err, &se) {
 		return Failure{Reason: se.Reason, Message: se.Message, Remedy: se.Remedy}

@@ -278,6 +278,7 @@ type fakeSource struct {
 	mu         sync.Mutex
 	news       chan struct{}
 	queue      []tunnel.Wanted
+	records    map[tunnel.Ref]tunnel.Wanted
 	credential error
 	shown      []tunnel.Pin
 	learned    []tunnel.Pin
@@ -290,7 +291,7 @@ type report struct {
 }
 
 func newFakeSource() *fakeSource {
-	return &fakeSource{news: make(chan struct{}, 1), reports: map[tunnel.Ref][]report{}}
+	return &fakeSource{news: make(chan struct{}, 1), records: map[tunnel.Ref]tunnel.Wanted{}, reports: map[tunnel.Ref][]report{}}
 }
 
 func (s *fakeSource) Wanted(ctx context.Context) iter.Seq2[tunnel.Wanted, error] {
@@ -317,23 +318,42 @@ func (s *fakeSource) Wanted(ctx context.Context) iter.Seq2[tunnel.Wanted, error]
 
 // want says what shall be from now on.
 func (s *fakeSource) want(ws ...tunnel.Wanted) {
+	for _, w := range ws {
+		s.record(w)
+	}
 	s.mu.Lock()
 	s.queue = append(s.queue, ws...)
 	s.mu.Unlock()
 	poke(s.news)
 }
 
-func (s *fakeSource) Credential(context.Context, tunnel.Ref) (tunnel.Credential, error) {
+func (s *fakeSource) Login(_ context.Context, ref tunnel.Ref) (tunnel.Wanted, tunnel.Credential, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return tunnel.Credential{Login: tunnel.LoginKey}, s.credential
+	w, there := s.records[ref]
+	w.Gone = !there || w.Gone
+	return w, tunnel.Credential{Login: tunnel.LoginPassword, Password: tunnel.Secret("for " + w.Tunnel.Server.Host)}, s.credential
 }
 
-func (s *fakeSource) Learned(_ context.Context, _ tunnel.Ref, _ tunnel.Server, shown tunnel.Pin) error {
+// Learned pins as the registry does: in the record, whose generation stays.
+func (s *fakeSource) Learned(_ context.Context, ref tunnel.Ref, _ tunnel.Server, shown tunnel.Pin) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	w := s.records[ref]
+	if w.Tunnel.Pin != (tunnel.Pin{}) && w.Tunnel.Pin != shown {
+		return &tunnel.StatusError{Ref: ref, State: tunnel.Blocked, Reason: tunnel.HostKeyMismatch, Message: "another key is expected"}
+	}
 	s.learned = append(s.learned, shown)
+	w.Tunnel.Pin = shown
+	s.records[ref] = w
 	return nil
+}
+
+// record makes w what shall be, though nobody has heard of it yet.
+func (s *fakeSource) record(w tunnel.Wanted) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.records[w.Tunnel.Ref] = w
 }
 
 func (s *fakeSource) Shown(_ tunnel.Ref, pin tunnel.Pin) {

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A key that was learned at the first success counts from then on, in the same daemon: a server that shows another one
+// gets no login, until a person accepts its key.
+func TestALearnedHostKeyIsEnforcedAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBroken(t)
+	learned := b.sshd.Fingerprint(t, "sha256")
+	if pin := b.pin("operator/x"); pin != "learned" {
+		t.Fatalf("the key is %s", pin)
+	}
+	b.sshd.Stop()
+	b.sshd.NewHostKey(t, "")
+	b.sshd.Start(t)
+	from := len(b.eventList())
+	v := b.waitState("operator/x", "blocked", 20*time.Second)
+	if v.Reason != "hostkey-mismatch" || !strings.Contains(v.Message, b.sshd.Fingerprint(t, "sha256")) || !strings.Contains(v.Message, learned) {
+		t.Errorf("it is blocked for %s: %s", v.Reason, v.Message)
+	}
+	for _, m := range v.Mappings {
+		if m.State != "down" || m.Reason != "hostkey-mismatch" {
+			t.Errorf("mapping %+v", m)
+		}
+	}
+	for range 3 {
+		b.restartToBeRefused()
+	}
+	if log := b.sshd.Log(); strings.Contains(log, "Accepted") || strings.Contains(log, "Failed") {
+		t.Errorf("a login was sent:\n%s", log)
+	}
+	for _, e := range b.eventList()[from:] {
+		if state := e.Fields["state"]; state == "up" || state == "degraded" {
+			t.Errorf("meanwhile it was called %s: %+v", state, e)
+		}
+	}
+	b.must("tunnel", "accept-key", "operator/x")
+	b.waitState("operator/x", "up", 20*time.Second)
+	if pin := b.pin("operator/x"); pin != "confirmed" {
+		t.Errorf("after accept-key the key is %s", pin)
+	}
+	b.back(time.Now(), 10*time.Second)
+}
+
+// restartToBeRefused asks for a new link and waits until the server has shown its key once more.
+func (b *broken) restartToBeRefused() {
+	b.t.Helper()
+	connections := func() int { return strings.Count(b.sshd.Log(), "Connection from") }
+	before := connections()
+	b.must("tunnel", "restart", "operator/x")
+	eventually(b.t, 10*time.Second, "another attempt to be refused", func() error {
+		v, err := b.tunnel("operator/x")
+		if err == nil && (v.State != "blocked" || connections() == before) {
+			err = fmt.Errorf("it is %s after %d connections", v.State, connections()-before)
+		}
+		return err
+	})
+}
+
+// pin is how sure the tunnel's host key is.
+func (r *rig) pin(name string) string {
+	r.t.Helper()
+	var v struct{ Pin string }
+	if err := json.Unmarshal([]byte(r.must("tunnel", "show", name, "-o", "json")), &v); err != nil {
+		r.t.Fatal(err)
+	}
+	return v.Pin
+}
