@@ -50,6 +50,7 @@ func configShowCommand(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		a.warn(c.Warnings)
 		return a.show(c, func() { a.configPage(c) })
 	})
 }

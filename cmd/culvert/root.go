@@ -53,6 +53,7 @@ func (a *app) connect() error {
 	}
 	a.parsed = true
 	a.daemon = control.NewClient(a.socket)
+	a.daemon.Warn = func(warning string) { a.warn([]string{warning}) }
 	return nil
 }
 

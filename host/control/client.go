@@ -21,6 +21,10 @@ import (
 // Errors are *Error where the daemon said no, *Unreachable where no daemon answers, and the context's own where it
 // ended.
 type Client struct {
+	// Warn, where it is set before the first call, is told each warning that comes beside an answer. Answers that have
+	// a place for warnings carry them there.
+	Warn func(warning string)
+
 	socket string
 	http   *http.Client
 }
@@ -95,6 +99,11 @@ func (c *Client) open(ctx context.Context, method, path string, in any) (*http.R
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.broken(ctx, err)
+	}
+	for _, warning := range warningsOf(resp) {
+		if c.Warn != nil {
+			c.Warn(warning)
+		}
 	}
 	if resp.StatusCode < 300 {
 		return resp, nil

@@ -14,6 +14,7 @@ func configurationRef(r *http.Request) (tunnel.ConfigurationRef, error) {
 }
 
 func (s *Server) listConfigurations(w http.ResponseWriter, r *http.Request) error {
+	s.lookBeside(w, r)
 	all := []Configuration{}
 	found, err := s.Operator.Configurations(r.Context())
 	if err != nil {
@@ -30,10 +31,11 @@ func (s *Server) showConfiguration(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	return s.answerConfiguration(w, r, http.StatusOK, ref, nil)
+	warnings, _ := s.look(r.Context())
+	return s.answerConfiguration(w, r, http.StatusOK, ref, warnings)
 }
 
-// answerConfiguration shows ref as it is now, after a change that gave warnings.
+// answerConfiguration shows ref as it is now, with the warnings of what was done.
 func (s *Server) answerConfiguration(w http.ResponseWriter, r *http.Request, status int, ref tunnel.ConfigurationRef, warnings []string) error {
 	c, err := s.Operator.Configuration(r.Context(), ref)
 	if err != nil {
@@ -63,7 +65,7 @@ func (s *Server) addConfiguration(w http.ResponseWriter, r *http.Request) error 
 	if fs = append(fs, in.check()...); len(fs) > 0 {
 		return fs
 	}
-	doc, err := s.settings(r.Context(), ref.Module, json.RawMessage("{}"), in.SettingsInput)
+	doc, seen, err := s.settings(r.Context(), ref.Module, json.RawMessage("{}"), in.SettingsInput)
 	if err != nil {
 		return adding(err)
 	}
@@ -71,7 +73,7 @@ func (s *Server) addConfiguration(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return adding(err)
 	}
-	return s.answerConfiguration(w, r, http.StatusCreated, ref, warnings)
+	return s.answerConfiguration(w, r, http.StatusCreated, ref, append(seen, warnings...))
 }
 
 func (s *Server) setConfiguration(w http.ResponseWriter, r *http.Request) error {
@@ -102,7 +104,7 @@ func (s *Server) changeSettings(r *http.Request, ref tunnel.ConfigurationRef, in
 		if err != nil {
 			return nil, err
 		}
-		doc, err := s.settings(r.Context(), ref.Module, c.Settings, in.SettingsInput)
+		doc, seen, err := s.settings(r.Context(), ref.Module, c.Settings, in.SettingsInput)
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +114,7 @@ func (s *Server) changeSettings(r *http.Request, ref tunnel.ConfigurationRef, in
 		}
 		warnings, err := s.Operator.SetConfiguration(r.Context(), by(r), ref, doc, based)
 		if in.IfRevision != 0 || try == tries || !errors.Is(err, tunnel.ErrStaleRevision) {
-			return warnings, err
+			return append(seen, warnings...), err
 		}
 	}
 }
@@ -130,13 +132,11 @@ func (s *Server) switchConfiguration(w http.ResponseWriter, r *http.Request, ena
 	if err != nil {
 		return err
 	}
-	if err := s.Modules.Look(r.Context()); err != nil {
-		return err
-	}
+	warnings, _ := s.look(r.Context())
 	if err := s.Operator.EnableConfiguration(r.Context(), by(r), ref, enabled); err != nil {
 		return err
 	}
-	return s.answerConfiguration(w, r, http.StatusOK, ref, nil)
+	return s.answerConfiguration(w, r, http.StatusOK, ref, warnings)
 }
 
 // removeConfiguration removes it; with ?purge=1 also what its module kept for it.
@@ -145,6 +145,7 @@ func (s *Server) removeConfiguration(w http.ResponseWriter, r *http.Request) err
 	if err != nil {
 		return err
 	}
+	s.lookBeside(w, r)
 	if err := s.Operator.RemoveConfiguration(r.Context(), by(r), ref, r.URL.Query().Get("purge") == "1"); err != nil {
 		return err
 	}

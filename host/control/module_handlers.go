@@ -21,9 +21,7 @@ func moduleName(r *http.Request) (tunnel.Owner, error) {
 }
 
 func (s *Server) listModules(w http.ResponseWriter, r *http.Request) error {
-	if err := s.Modules.Look(r.Context()); err != nil {
-		return err
-	}
+	s.lookBeside(w, r)
 	all, err := s.modules(r.Context())
 	if err != nil {
 		return err
@@ -36,9 +34,7 @@ func (s *Server) showModule(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Modules.Look(r.Context()); err != nil {
-		return err
-	}
+	s.lookBeside(w, r)
 	all, err := s.modules(r.Context())
 	if err != nil {
 		return err
@@ -94,8 +90,8 @@ func (s *Server) restartModule(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Modules.Look(r.Context()); err != nil {
-		return err
+	if _, trouble := s.look(r.Context()); trouble != nil {
+		return trouble
 	}
 	if err := s.Modules.Restart(r.Context(), by(r), name); err != nil {
 		return named(err, name)
@@ -108,8 +104,8 @@ func (s *Server) acceptModule(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Modules.Look(r.Context()); err != nil {
-		return err
+	if _, trouble := s.look(r.Context()); trouble != nil {
+		return trouble
 	}
 	before, after, err := s.Modules.Accept(r.Context(), by(r), name)
 	if err != nil {

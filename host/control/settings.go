@@ -40,17 +40,15 @@ type Setting struct {
 }
 
 // settings applies in to doc, by the schema of the module as it is installed now. A module that is gone is judged by
-// what it last said of itself.
-func (s *Server) settings(ctx context.Context, module tunnel.Owner, doc json.RawMessage, in SettingsInput) (json.RawMessage, error) {
-	if err := s.Modules.Look(ctx); err != nil {
-		return nil, err
+// what it last said of itself, and so is every module while the plugin directory cannot be used.
+func (s *Server) settings(ctx context.Context, module tunnel.Owner, doc json.RawMessage, in SettingsInput) (out json.RawMessage, warnings []string, err error) {
+	warnings, trouble := s.look(ctx)
+	d, err := s.description(ctx, module)
+	if err != nil && trouble != nil {
+		err = trouble // a look might have found the module, or one that can be used
 	}
-	if err := s.Modules.Described(ctx, module); err != nil && !errors.Is(err, tunnel.ErrNotFound) {
-		return nil, err
-	}
-	d, err := s.Operator.Description(ctx, module)
 	if err != nil {
-		return nil, named(err, module)
+		return nil, nil, err
 	}
 	if in.Settings != nil {
 		doc = in.Settings
@@ -59,7 +57,16 @@ func (s *Server) settings(ctx context.Context, module tunnel.Owner, doc json.Raw
 		doc = json.RawMessage("{}")
 	}
 	doc, fs := s.applySettings(d.Schema, doc, in)
-	return doc, fs.Err()
+	return doc, warnings, fs.Err()
+}
+
+// description is what the module says of itself, once it has.
+func (s *Server) description(ctx context.Context, module tunnel.Owner) (d tunnel.Description, err error) {
+	if err := s.Modules.Described(ctx, module); err != nil && !errors.Is(err, tunnel.ErrNotFound) {
+		return d, err
+	}
+	d, err = s.Operator.Description(ctx, module)
+	return d, named(err, module)
 }
 
 // applySettings makes each change that can be made and returns what is wrong with the others.

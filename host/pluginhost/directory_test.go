@@ -207,6 +207,9 @@ func TestUnsafeBinaryRunsOnUntilItEnds(t *testing.T) {
 	r.note(c, "started")
 	must(t, os.Chmod(path, 0o777))
 	m := r.is("hello", Running, tunnel.BinaryUnsafe)
+	if err := r.Restart("hello"); !isUnusable(err, tunnel.BinaryUnsafe) {
+		t.Errorf("Restart: %v", err)
+	}
 	if got := r.presentNow(); !slices.Equal(got, []tunnel.Owner{"hello"}) {
 		t.Errorf("present: %v", got)
 	}

@@ -100,16 +100,20 @@ func (m *module) wait(ctx context.Context, done func() (bool, error)) error {
 }
 
 // Restart ends the module's process, if it has one, and starts it again, if it shall run, with all backoff forgotten.
-// It returns before that has happened. Where another binary lies in place of the accepted one it refuses: nothing could
-// be started.
+// It returns before that has happened. Where another binary lies in place of the accepted one, or one that cannot be
+// used, it refuses: what runs would end, and nothing could be started.
 func (h *Host) Restart(name tunnel.Owner) error {
 	m, err := h.installed(name)
 	if err != nil {
 		return err
 	}
 	m.update(func() {
-		if m.otherLocked() {
+		switch {
+		case m.otherLocked():
 			err = m.unusable(m.needsAcceptanceLocked())
+			return
+		case m.found.problem != nil:
+			err = m.unusable(m.found.problem)
 			return
 		}
 		m.turn++

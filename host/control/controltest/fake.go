@@ -36,6 +36,7 @@ type Fake struct {
 	Steps     []control.Step   // what a check reports
 	Shown     string           // the fingerprint it shows
 	OnRestart func(tunnel.Ref) // what restarting a tunnel does
+	Unsafe    error            // why the plugin directory cannot be looked at
 }
 
 // New is a Fake without modules and tunnels.

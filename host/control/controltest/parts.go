@@ -18,7 +18,7 @@ type modules struct{ f *Fake }
 
 func (f *Fake) modules() control.Modules { return modules{f} }
 
-func (m modules) Look(context.Context) error { return nil }
+func (m modules) Look(context.Context) error { return m.f.Unsafe }
 
 func (m modules) Described(ctx context.Context, name tunnel.Owner) error {
 	_, err := m.f.Description(ctx, name)
