@@ -25,12 +25,11 @@ func (l *Link) Open(ctx context.Context, m tunnel.Mapping) (Conn, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	ch, err := l.open(ctx, n.targetHost(), n.Remote.Port)
+	ch, err := l.open(ctx, n.targetHost(), n.Remote.Port, release)
 	if err != nil {
-		release()
 		return nil, l.refusedTarget(err, n.targetHost(), n.Remote.Port)
 	}
-	return newChannelConn(n, ch, release), nil
+	return newChannelConn(n, ch), nil
 }
 
 // channelConn is an SSH channel as a net.Conn. x/crypto/ssh has no deadlines and its reads and writes cannot be
@@ -49,14 +48,13 @@ type channelConn struct {
 	broken      error      // a write that was given up half done: no more can follow
 }
 
-func newChannelConn(m *mapping, ch *channel, release func()) *channelConn {
+func newChannelConn(m *mapping, ch *channel) *channelConn {
 	c := &channelConn{channel: ch, traffic: m.traffic, read: newTimer(), write: newTimer()}
 	c.over, c.close = context.WithCancel(m.ctx)
 	closed := m.traffic.opened()
 	context.AfterFunc(c.over, func() {
 		closed()
-		release()
-		_ = ch.Close() // waits while the server reads nothing
+		_ = ch.Close()
 	})
 	return c
 }
@@ -80,12 +78,11 @@ func (c *channelConn) Read(p []byte) (int, error) {
 		return 0, os.ErrDeadlineExceeded
 	}
 	if c.pending == nil {
-		c.pending = make(chan chunk, 1)
-		go func(to chan<- chunk) { // ends with the channel
-			b := make([]byte, chunkSize)
-			n, err := c.channel.Read(b)
-			to <- chunk{b[:n], err}
-		}(c.pending)
+		to := make(chan chunk, 1)
+		if !c.channel.spawn(func() { to <- c.readSome() }) {
+			return 0, net.ErrClosed
+		}
+		c.pending = to
 	}
 	select {
 	case k := <-c.pending:
@@ -101,6 +98,13 @@ func (c *channelConn) Read(p []byte) (int, error) {
 	case <-c.read.wait():
 		return 0, os.ErrDeadlineExceeded
 	}
+}
+
+// readSome waits for data, which ends at the latest with the link.
+func (c *channelConn) readSome() chunk {
+	b := make([]byte, chunkSize)
+	n, err := c.channel.Read(b)
+	return chunk{b[:n], err}
 }
 
 // take hands out what was read.
@@ -135,10 +139,13 @@ func (c *channelConn) writeSome(p []byte) (int, error) {
 	}
 	copied := append([]byte(nil), p...)
 	done := make(chan chunk, 1)
-	go func() { // ends with the channel
+	started := c.channel.spawn(func() { // ends at the latest with the link
 		n, err := c.channel.Write(copied)
 		done <- chunk{copied[:n], err}
-	}()
+	})
+	if !started {
+		return 0, net.ErrClosed
+	}
 	select {
 	case k := <-done:
 		c.traffic.out(len(k.b))

@@ -70,37 +70,41 @@ func (m *mapping) take(nc ssh.NewChannel, from netip.Addr) {
 		return
 	}
 	started := m.link.spawn(func() {
-		defer release()
-		switch {
-		case hold > 0:
-			m.hold(nc, hold)
-		default:
-			m.deliver(nc, watch)
+		if hold > 0 {
+			m.hold(nc, hold, release)
+			return
 		}
+		m.deliver(nc, watch, release)
 	})
 	if !started {
 		release()
 	}
 }
 
-// deliver connects to the service first, so that a refusal there is a refusal at the server's port too.
-func (m *mapping) deliver(nc ssh.NewChannel, watch bool) {
+// deliver connects to the service first, so that a refusal there is a refusal at the server's port too. release is
+// called once the channel is refused or has gone.
+func (m *mapping) deliver(nc ssh.NewChannel, watch bool, release func()) {
 	local, err := m.service(m.ctx)
 	if err != nil {
+		defer release()
 		_ = nc.Reject(ssh.ConnectionFailed, "the service did not take the connection")
 		m.missed(m.refusedService(err))
 		return
 	}
-	ch, requests, err := nc.Accept()
+	stop := context.AfterFunc(m.ctx, func() { _ = local.Close() }) // Accept waits while the server reads nothing
+	defer stop()
+	accepted, requests, err := nc.Accept()
 	if err != nil {
+		release()
 		_ = local.Close()
 		return
 	}
+	ch := m.link.newChannel(accepted, requests, release)
 	if watch {
-		m.relay(local, m.sniff(newChannel(ch, requests)))
+		m.relay(local, m.sniff(ch))
 		return
 	}
-	m.relay(local, newChannel(ch, requests))
+	m.relay(local, ch)
 }
 
 // missed tells that a connection did not get to the service behind the mapping. That it ended because the mapping or the

@@ -143,12 +143,11 @@ func (m *mapping) connected(c *net.TCPConn) {
 		reset(c)
 		return
 	}
-	defer release()
 	stop := context.AfterFunc(m.ctx, func() { _ = c.Close() })
 	defer stop()
 	ctx, cancel := context.WithTimeout(m.ctx, openTimeout)
 	defer cancel()
-	ch, err := m.link.open(ctx, m.targetHost(), m.Remote.Port)
+	ch, err := m.link.open(ctx, m.targetHost(), m.Remote.Port, release)
 	if err != nil {
 		reset(c)
 		m.missed(m.link.refusedTarget(err, m.targetHost(), m.Remote.Port))

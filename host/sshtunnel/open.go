@@ -27,9 +27,12 @@ type opened struct {
 // open asks the server to connect to host and port. The error is an *ssh.OpenChannelError when the server refused, a
 // *Failure when the link is gone or too much is unanswered, else the context's. The call of x/crypto/ssh cannot be
 // cancelled, so it has a goroutine of its own; a channel that comes too late is closed.
-func (l *Link) open(ctx context.Context, host string, port int) (*channel, error) {
+//
+// release is called once nothing of it is left at the server: when that has refused, or when the channel has gone.
+func (l *Link) open(ctx context.Context, host string, port int, release func()) (*channel, error) {
 	if l.opening.Add(1) > maxOpens {
 		l.opening.Add(-1)
+		release()
 		return nil, busy("too many connections wait for the SSH server to open them")
 	}
 	wanted, unwanted := context.WithCancel(ctx)
@@ -37,7 +40,7 @@ func (l *Link) open(ctx context.Context, host string, port int) (*channel, error
 	reply := make(chan opened)
 	started := l.spawn(func() {
 		defer l.opening.Add(-1)
-		o := l.openNow(host, port)
+		o := l.openNow(host, port, release)
 		select {
 		case reply <- o:
 		case <-wanted.Done():
@@ -48,6 +51,7 @@ func (l *Link) open(ctx context.Context, host string, port int) (*channel, error
 	})
 	if !started {
 		l.opening.Add(-1)
+		release()
 		return nil, l.gone()
 	}
 	select {
@@ -67,11 +71,12 @@ func forbids(err error) bool {
 }
 
 // openNow is the open itself, for as long as it takes.
-func (l *Link) openNow(host string, port int) opened {
+func (l *Link) openNow(host string, port int, release func()) opened {
 	ch, requests, err := l.conn.OpenChannel("direct-tcpip", ssh.Marshal(&endpoints{host, uint32(port), "127.0.0.1", 0}))
 	if err == nil {
-		return opened{ch: newChannel(ch, requests)}
+		return opened{ch: l.newChannel(ch, requests, release)}
 	}
+	release()
 	var refused *ssh.OpenChannelError
 	if !errors.As(err, &refused) {
 		return opened{err: linkLost(err)}

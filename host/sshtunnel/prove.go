@@ -117,7 +117,7 @@ func (m *mapping) runRound(ctx context.Context, hosts []string) findings {
 
 // askPort has the server connect to one address of its port and sees who is there.
 func (m *mapping) askPort(ctx context.Context, t *ticket) verdict {
-	ch, err := m.link.open(ctx, t.host, m.Remote.Port)
+	ch, err := m.link.open(ctx, t.host, m.Remote.Port, func() {})
 	var refused *ssh.OpenChannelError
 	var lost *Failure
 	switch {
@@ -135,7 +135,7 @@ func (m *mapping) askPort(ctx context.Context, t *ticket) verdict {
 	if !m.link.spawn(func() { replied <- exchange(ch, t.nonce) }) {
 		return cut
 	}
-	defer func() { go ch.Close() }() // waits while the server reads nothing; ends exchange
+	defer ch.Close() // ends exchange, once the server answers
 	select {
 	case ok := <-replied:
 		if ok && t.came() {

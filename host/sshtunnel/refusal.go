@@ -21,12 +21,12 @@ func (l *Link) refusedForward(ctx context.Context, m *mapping) *Failure {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inquiryTimeout)
 	defer cancel()
 	port := m.Remote.Port
-	ch, err := l.open(ctx, "localhost", port)
+	ch, err := l.open(ctx, "localhost", port, func() {})
 	var refused *ssh.OpenChannelError
 	var gone *Failure
 	switch {
 	case err == nil:
-		go ch.Close() // waits while the server reads nothing
+		_ = ch.Close()
 		return portHeld(port)
 	case forbids(err):
 		return l.portForbidden(port)

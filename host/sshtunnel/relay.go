@@ -20,6 +20,13 @@ type end interface {
 	CloseWrite() error
 }
 
+// unwaited is a side whose reads and writes may go on waiting after it was closed: an SSH channel.
+type unwaited interface {
+	spawn(func()) bool // runs what uses it, false when it is too late for that
+	wasClosed() <-chan struct{}
+	hasGone() <-chan struct{}
+}
+
 // Buffers are taken per connection and direction. Towards the PBX a big one joins many SSH packets, of 32 KiB each, into
 // one write; towards the site one packet is all that a write can carry.
 var (
@@ -35,56 +42,90 @@ func buffers(size int) *sync.Pool {
 // both. The end of one direction is passed on alone (half-close): what the other side still has to say arrives. An
 // error of either ends both.
 //
-// A site that Link.Open returned is relayed past its deadlines, and its bytes are counted for its mapping.
+// A site that Link.Open returned is relayed past its deadlines, and its bytes are counted for its mapping. Relay returns
+// at once when such a site is closed or its mapping or link ends, whether or not the server answers; what still waits
+// for the server then ends with the link at the latest.
 func Relay(local, site Conn) {
-	if c, ok := site.(*channelConn); ok {
-		stop := context.AfterFunc(c.over, func() { _ = local.Close() })
-		defer stop()
-		defer c.Close()
-		relay(local, c.channel, c.traffic)
+	c, ok := site.(*channelConn)
+	if !ok {
+		relay(local, site, &traffic{})
 		return
 	}
-	relay(local, site, &traffic{})
+	stop := context.AfterFunc(c.over, func() { _ = local.Close() })
+	defer stop()
+	defer c.Close()
+	relay(local, c.channel, c.traffic)
+}
+
+// relaying is one relay under way.
+type relaying struct {
+	local, site end
+	traffic     *traffic
+	inward      chan struct{} // closed when the direction to the PBX has ended
+	outward     chan struct{} // closed when the one to the site has
 }
 
 func relay(local, site end, t *traffic) {
-	inward, outward := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(inward)
-		carry(local, site, inBuffers, t.in, local, site)
-		closeAfter(site, outward, local)
-	}()
-	carry(site, local, outBuffers, t.out, local, site)
-	close(outward)
-	<-inward
-	_ = local.Close()
-	_ = site.Close()
+	r := &relaying{local: local, site: site, traffic: t, inward: make(chan struct{}), outward: make(chan struct{})}
+	defer r.close()
+	u, ok := site.(unwaited)
+	if !ok {
+		u = plain{}
+	}
+	if u.spawn(r.carryIn) && u.spawn(r.carryOut) {
+		r.wait(u)
+	}
 }
 
-// closeAfter closes local once site can take nothing more, so that a client that waits with both directions open does not
-// stay for ever.
-func closeAfter(site end, outward <-chan struct{}, local end) {
-	c, ok := site.(interface{ hasGone() <-chan struct{} })
-	if !ok {
-		return
+// plain is a side whose Close ends its reads and writes.
+type plain struct{}
+
+func (plain) spawn(f func()) bool        { go f(); return true }
+func (plain) wasClosed() <-chan struct{} { return nil }
+func (plain) hasGone() <-chan struct{}   { return nil }
+
+func (r *relaying) close() {
+	_ = r.local.Close()
+	_ = r.site.Close()
+}
+
+// wait returns when both directions have ended, or when no more can come of the rest: the site was closed, or it has
+// gone and all it said has arrived. A client that waits with both directions open must not stay for ever.
+func (r *relaying) wait(site unwaited) {
+	inward, outward := r.inward, r.outward
+	var gone <-chan struct{} // while the direction to the PBX lives it tells by itself
+	for inward != nil || outward != nil {
+		select {
+		case <-inward:
+			inward, gone = nil, site.hasGone()
+		case <-outward:
+			outward = nil
+		case <-gone:
+			return
+		case <-site.wasClosed():
+			return
+		}
 	}
-	select {
-	case <-c.hasGone():
-		_ = local.Close()
-	case <-outward:
-	}
+}
+
+func (r *relaying) carryIn() {
+	defer close(r.inward)
+	r.carry(r.local, r.site, inBuffers, r.traffic.in)
+}
+
+func (r *relaying) carryOut() {
+	defer close(r.outward)
+	r.carry(r.site, r.local, outBuffers, r.traffic.out)
 }
 
 // carry passes one direction on, and its end. What it cannot pass on ends both sides.
-func carry(to, from end, pool *sync.Pool, count func(int), both ...io.Closer) {
+func (r *relaying) carry(to, from end, pool *sync.Pool, count func(int)) {
 	err := pump(to, from, pool, count)
 	if err == nil {
 		err = to.CloseWrite()
 	}
 	if err != nil {
-		for _, c := range both {
-			_ = c.Close()
-		}
+		r.close()
 	}
 }
 

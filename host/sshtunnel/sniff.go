@@ -89,12 +89,14 @@ func (s *sniffed) Read(p []byte) (int, error) {
 
 // hold takes the connection, which says nothing to anybody yet, and waits until it is known whether it is the proof's:
 // by its first bytes, by the nonces having come elsewhere, or by the end of the time. Only then the service is asked.
-func (m *mapping) hold(nc ssh.NewChannel, atMost time.Duration) {
+// release is called once the channel has gone.
+func (m *mapping) hold(nc ssh.NewChannel, atMost time.Duration, release func()) {
 	accepted, requests, err := nc.Accept()
 	if err != nil {
+		release()
 		return
 	}
-	ch := newChannel(accepted, requests)
+	ch := m.link.newChannel(accepted, requests, release)
 	stop := context.AfterFunc(m.ctx, func() { _ = ch.Close() })
 	defer stop()
 	s := m.sniff(ch)
@@ -104,6 +106,8 @@ func (m *mapping) hold(nc ssh.NewChannel, atMost time.Duration) {
 	case <-s.decided:
 	case <-m.remote.prover.under():
 	case <-timer.C:
+	case <-m.ctx.Done():
+		return
 	}
 	if isClosed(s.decided) && s.own {
 		return // look answers it

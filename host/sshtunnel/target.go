@@ -24,12 +24,11 @@ func (l *Link) Target(ctx context.Context, name string) error {
 	if m.Kind.Exposes() {
 		return m.targetHere(ctx)
 	}
-	ch, err := l.open(ctx, m.targetHost(), m.Remote.Port)
+	ch, err := l.open(ctx, m.targetHost(), m.Remote.Port, func() {})
 	if err != nil {
 		return l.refusedTarget(err, m.targetHost(), m.Remote.Port)
 	}
-	go ch.Close() // waits while the server reads nothing
-	return nil
+	return ch.Close()
 }
 
 // targetHere opens the PBX service behind an expose mapping.

@@ -153,9 +153,17 @@ func (s *Server) Stop() {
 }
 
 // Cut kills the sessions, as a crash of sshd's child does; the sshd goes on.
-func (s *Server) Cut() {
+func (s *Server) Cut() { s.signal(syscall.SIGKILL) }
+
+// Freeze stops the sessions as they are: their connections stand, and nobody reads them or answers.
+func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
+
+// Thaw has them go on.
+func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(sig syscall.Signal) {
 	for _, pid := range s.Sessions() {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+		_ = syscall.Kill(pid, sig)
 	}
 }
 
