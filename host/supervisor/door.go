@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,7 +27,6 @@ type door struct {
 	waiters  chan struct{}
 	ctx      context.Context
 	cancel   context.CancelFunc
-	crew     sync.WaitGroup
 	warned   atomic.Int64 // when a stranger was last written of, Unix seconds
 }
 
@@ -48,7 +46,7 @@ func openDoor(p *private, name string) (*door, error) {
 	}
 	ctx, cancel := context.WithCancel(p.ctx)
 	d := &door{p: p, name: name, listener: l, waiters: make(chan struct{}, waitersPerDoor), ctx: ctx, cancel: cancel}
-	d.crew.Go(d.accept)
+	p.crew.Go(d.accept)
 	return d, nil
 }
 
@@ -67,11 +65,11 @@ func removeSocket(path string) error {
 	return os.Remove(path)
 }
 
-// close takes the socket away and ends the connections through it.
-func (d *door) close() {
+// shut takes the socket away and ends the connections through it. It waits for none of them: a relay whose other end
+// takes nothing may be slow to notice.
+func (d *door) shut() {
 	d.cancel()
 	d.listener.Close()
-	d.crew.Wait()
 }
 
 func (d *door) accept() {
@@ -86,7 +84,7 @@ func (d *door) accept() {
 			}
 			continue
 		}
-		d.crew.Go(func() { d.receive(conn) })
+		d.p.crew.Go(func() { d.receive(conn) })
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -44,8 +45,9 @@ type private struct {
 
 	ctx    context.Context // ends with close
 	cancel context.CancelFunc
+	crew   sync.WaitGroup // of all doors, those shut before included
 
-	mu    sync.Mutex
+	mu    sync.Mutex // never held for long: whoever follows orders takes it
 	doors map[string]*door
 }
 
@@ -79,7 +81,7 @@ func (p *private) arrange(ms []tunnel.Mapping) {
 	for name, d := range p.doors {
 		if !keep[name] {
 			delete(p.doors, name)
-			d.close()
+			d.shut()
 		}
 	}
 }
@@ -96,10 +98,25 @@ func (p *private) openLocked(name string) error {
 	return err
 }
 
-// close closes all sockets and the connections through them.
+// partingPatience is how long a tunnel that goes waits for the connections through its private sockets to end.
+const partingPatience = 2 * time.Second
+
+// close closes all sockets and the connections through them, and waits for these as long as it has patience.
 func (p *private) close() {
 	p.cancel()
 	p.arrange(nil)
+	ended := make(chan struct{})
+	go func() {
+		p.crew.Wait()
+		close(ended)
+	}()
+	timer := time.NewTimer(partingPatience)
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C:
+		p.log.Warn("connections through private sockets do not end; they are left")
+	}
 }
 
 // errTaken is that a private socket is not where it was put.
@@ -136,7 +153,7 @@ func (p *private) shut(d *door) {
 	defer p.mu.Unlock()
 	if p.doors[d.name] == d {
 		delete(p.doors, d.name)
-		d.close()
+		d.shut()
 	}
 }
 

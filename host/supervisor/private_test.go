@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -263,6 +264,42 @@ func TestAConnectionEndsWithItsTunnel(t *testing.T) {
 	if _, err := io.ReadAll(m.out); err != nil {
 		t.Error(err)
 	}
+}
+
+// A relay whose ends are stuck holds up nothing: no change of a mapping, no disabling, no enabling, no end.
+func TestAStuckRelayHoldsUpNothing(t *testing.T) {
+	h := newHouse(t)
+	stuck := make(chan struct{})
+	t.Cleanup(func() { close(stuck) }) // before the end of Run
+	h.sup.config.Sockets.Relay = func(_, _ Conn) { <-stuck }
+	other := smb
+	other.Name = "other"
+	h.source.want(active(berlin, 1, smb, other))
+	h.expect(tunnel.Up)
+	if a := h.hear(h.start(h.path(), 1)); !a.OK {
+		t.Fatal(a.Error)
+	}
+	within := func(what string, limit time.Duration, ok func() bool) {
+		t.Helper()
+		began := time.Now()
+		h.until(what, ok)
+		if took := time.Since(began); took > limit {
+			t.Errorf("it took %s until %s", took, what)
+		}
+	}
+	h.source.want(active(berlin, 1, other))
+	within("the socket is gone", time.Second, func() bool { return h.gone("smb") })
+	h.source.want(disabled(berlin, other))
+	within("the link is gone", 2*time.Second, func() bool { return len(h.engine.live()) == 0 })
+	h.source.want(active(berlin, 2, smb, other))
+	h.expect(tunnel.Up)
+	if a := h.hear(h.start(h.path(), 1)); !a.OK {
+		t.Fatal(a.Error)
+	}
+	h.source.want(disabled(berlin, smb, other))
+	within("the link is gone again", 2*time.Second, func() bool { return len(h.engine.live()) == 0 })
+	h.source.want(tunnel.Wanted{Tunnel: tunnel.Tunnel{Ref: berlin}, Gone: true}, active(berlin, 3, smb))
+	within("it is there anew", 2*partingPatience, func() bool { return h.source.now(berlin).State == tunnel.Up })
 }
 
 func TestALongErrorFitsTheGreeting(t *testing.T) {
