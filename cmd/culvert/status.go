@@ -39,16 +39,22 @@ func (a *app) statusTable(s control.Status) {
 	a.say("modules: %s", counts(s.Modules))
 	if s.OK {
 		a.say("\nEverything enabled is up.")
-		return
 	}
 	for _, p := range s.Problems {
-		a.say("\n%s: %s", clean(p.Subject), clean(p.Message))
-		if p.Reason != nil {
-			a.say("  reason: %s", clean(*p.Reason))
-		}
-		if p.Remedy != "" {
-			a.say("  what to do: %s", clean(p.Remedy))
-		}
+		a.problem(p, "")
+	}
+	for _, p := range s.Notes {
+		a.problem(p, "note: ")
+	}
+}
+
+func (a *app) problem(p control.Problem, label string) {
+	a.say("\n%s%s: %s", label, clean(p.Subject), clean(p.Message))
+	if p.Reason != nil {
+		a.say("  reason: %s", clean(*p.Reason))
+	}
+	if p.Remedy != "" {
+		a.say("  what to do: %s", clean(p.Remedy))
 	}
 }
 

@@ -6,6 +6,7 @@ import "github.com/culvert-pbx/culvert/sdk/tunnel"
 type Status struct {
 	OK       bool           `json:"ok"` // everything enabled is up
 	Problems []Problem      `json:"problems"`
+	Notes    []Problem      `json:"notes"`   // worth knowing; nothing enabled suffers from it
 	Tunnels  map[string]int `json:"tunnels"` // how many per state
 	Modules  map[string]int `json:"modules"`
 }
@@ -20,7 +21,7 @@ type Problem struct {
 
 // newStatus is a Status in which nothing is wrong yet.
 func newStatus() Status {
-	return Status{OK: true, Problems: []Problem{}, Tunnels: map[string]int{}, Modules: map[string]int{}}
+	return Status{OK: true, Problems: []Problem{}, Notes: []Problem{}, Tunnels: map[string]int{}, Modules: map[string]int{}}
 }
 
 func (s *Status) problem(subject string, reason *string, message, remedy string) {
@@ -56,11 +57,16 @@ func (s *Status) mappings(t Tunnel) {
 	}
 }
 
-// module counts m and says what is wrong with it.
-func (s *Status) module(m Module) {
+// module counts m and says what is wrong with it. It is a problem where an enabled configuration needs the module and
+// no process runs; else, as with a file that is no module or another binary while the old process runs on, a note.
+func (s *Status) module(m Module, needed bool) {
 	s.Modules[m.State]++
-	if m.Reason != nil {
-		s.problem(m.Name, m.Reason, orElse(m.Message, m.Name+" is "+m.State), m.Remedy)
+	switch message := orElse(m.Message, m.Name+" is "+m.State); {
+	case m.Reason == nil:
+	case needed && m.State != "running":
+		s.problem(m.Name, m.Reason, message, m.Remedy)
+	default:
+		s.Notes = append(s.Notes, Problem{Subject: m.Name, Reason: m.Reason, Message: message, Remedy: m.Remedy})
 	}
 }
 

@@ -19,46 +19,60 @@ func TestStatusSaysWhatIsWrong(t *testing.T) {
 		name     string
 		set      func(t *testing.T, w daemon)
 		problems []string
+		notes    []string
 	}{
 		{"up", func(t *testing.T, w daemon) {
 			w.d.World.Report(ref, tunnel.Status{State: tunnel.Up, Mappings: mapping(tunnel.Up, "")})
-		}, nil},
-		{"connecting", func(t *testing.T, w daemon) {}, []string{"hello/x"}},
+		}, nil, nil},
+		{"connecting", func(t *testing.T, w daemon) {}, []string{"hello/x"}, nil},
 		{"waiting", func(t *testing.T, w daemon) {
 			w.d.World.Report(ref, tunnel.Status{State: tunnel.Waiting, Reason: tunnel.Unreachable, Mappings: mapping(tunnel.Down, tunnel.Unreachable)})
-		}, []string{"hello/x"}},
+		}, []string{"hello/x"}, nil},
 		{"degraded", func(t *testing.T, w daemon) {
 			w.d.World.Report(ref, tunnel.Status{State: tunnel.Degraded, Mappings: mapping(tunnel.Down, tunnel.TargetRefused)})
-		}, []string{"hello/x/reach-389"}},
+		}, []string{"hello/x/reach-389"}, nil},
 		{"degraded by its server", func(t *testing.T, w daemon) {
 			w.d.World.Report(ref, tunnel.Status{State: tunnel.Degraded, Reason: tunnel.ServerBusy, Mappings: mapping(tunnel.Up, "")})
-		}, []string{"hello/x"}},
+		}, []string{"hello/x"}, nil},
 		{"switched off", func(t *testing.T, w daemon) {
 			must(w.c.EnableTunnel(t.Context(), ref, false))
-		}, nil},
+		}, nil, nil},
 		{"its configuration switched off", func(t *testing.T, w daemon) {
 			must(w.c.EnableConfiguration(t.Context(), tunnel.ConfigurationRef{Module: "hello", Name: "default"}, false))
-		}, nil},
-		{"its module missing", func(t *testing.T, w daemon) { w.d.World.Miss("hello", true) }, []string{"hello/x"}},
+		}, nil, nil},
+		{"its module missing", func(t *testing.T, w daemon) { w.d.World.Miss("hello", true) }, []string{"hello/x"}, nil},
 		{"module failed", func(t *testing.T, w daemon) {
 			w.d.World.Report(ref, tunnel.Status{State: tunnel.Up, Mappings: mapping(tunnel.Up, "")})
 			w.d.SetModules(control.ModuleStatus{Name: "hello", State: "failed", Reason: tunnel.Crashed})
-		}, []string{"hello"}},
+		}, []string{"hello"}, nil},
+		{"a file that nothing needs", func(t *testing.T, w daemon) {
+			w.d.World.Report(ref, tunnel.Status{State: tunnel.Up, Mappings: mapping(tunnel.Up, "")})
+			w.d.SetModules(control.ModuleStatus{Name: "stray", State: "failed", Reason: tunnel.BinaryBroken})
+		}, nil, []string{"stray"}},
+		{"a module that is switched off", func(t *testing.T, w daemon) {
+			must(w.c.EnableConfiguration(t.Context(), tunnel.ConfigurationRef{Module: "hello", Name: "default"}, false))
+			w.d.SetModules(control.ModuleStatus{Name: "hello", State: "accept", Reason: tunnel.NeedsAcceptance})
+		}, nil, []string{"hello"}},
+		{"another binary while the old process runs on", func(t *testing.T, w daemon) {
+			w.d.World.Report(ref, tunnel.Status{State: tunnel.Up, Mappings: mapping(tunnel.Up, "")})
+			w.d.SetModules(control.ModuleStatus{Name: "hello", State: "running", Reason: tunnel.NeedsAcceptance})
+		}, nil, []string{"hello"}},
+		{"another binary and no process", func(t *testing.T, w daemon) {
+			w.d.World.Report(ref, tunnel.Status{State: tunnel.Up, Mappings: mapping(tunnel.Up, "")})
+			w.d.SetModules(control.ModuleStatus{Name: "hello", State: "accept", Reason: tunnel.NeedsAcceptance})
+		}, []string{"hello"}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d, c := start(t)
 			add(t, c, "x", "1389:389")
 			tt.set(t, daemon{d, c})
 			s := must(c.Status(t.Context()))
-			var got []string
-			for _, p := range s.Problems {
-				got = append(got, p.Subject)
-				if p.Message == "" {
-					t.Errorf("%s has no message", p.Subject)
-				}
-			}
+			got, notes := subjects(t, s.Problems), subjects(t, s.Notes)
 			if !slices.Equal(got, tt.problems) || s.OK != (len(tt.problems) == 0) {
 				t.Errorf("ok %t, problems %q, not %q", s.OK, got, tt.problems)
+			}
+			if !slices.Equal(notes, tt.notes) {
+				t.Errorf("notes %q, not %q", notes, tt.notes)
 			}
 			n := 0
 			for _, x := range s.Tunnels {
@@ -69,6 +83,17 @@ func TestStatusSaysWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
+}
+
+func subjects(t *testing.T, all []control.Problem) (names []string) {
+	t.Helper()
+	for _, p := range all {
+		names = append(names, p.Subject)
+		if p.Message == "" {
+			t.Errorf("%s has no message", p.Subject)
+		}
+	}
+	return names
 }
 
 // daemon is a daemon and a client of it.

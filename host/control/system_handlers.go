@@ -3,6 +3,8 @@ package control
 import (
 	"context"
 	"net/http"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // Key is the PBX's own public key.
@@ -33,16 +35,20 @@ func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) status(ctx context.Context) (Status, error) {
 	out := newStatus()
+	configurations, err := s.Operator.Configurations(ctx)
+	if err != nil {
+		return out, err
+	}
+	needed := map[tunnel.Owner]bool{}
+	for _, c := range configurations {
+		needed[c.Ref.Module] = needed[c.Ref.Module] || c.Enabled
+	}
 	modules, err := s.Modules.List(ctx)
 	if err != nil {
 		return out, err
 	}
 	for _, m := range modules {
-		out.module(moduleOf(m))
-	}
-	configurations, err := s.Operator.Configurations(ctx)
-	if err != nil {
-		return out, err
+		out.module(moduleOf(m), needed[m.Name])
 	}
 	for _, c := range configurations {
 		out.configuration(configurationOf(c))
