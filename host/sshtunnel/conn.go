@@ -25,7 +25,7 @@ func (l *Link) Open(ctx context.Context, m tunnel.Mapping) (Conn, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	ch, err := l.open(ctx, n.targetHost(), n.Remote.Port, release)
+	ch, err := n.openForClient(ctx, release)
 	if err != nil {
 		return nil, l.refusedTarget(err, n.targetHost(), n.Remote.Port)
 	}

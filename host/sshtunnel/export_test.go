@@ -14,6 +14,9 @@ func (c Config) WithWaits(login, patience time.Duration) Config {
 // CannotListen is the failure of a listener that could not be opened.
 func CannotListen(err error, host string, port int) error { return cannotListen(err, host, port) }
 
+// Unanswered is how many channels the server has neither opened nor refused.
+func (l *Link) Unanswered() int { return int(l.opening.Load()) }
+
 // Prepare sets the options of a link's socket.
 func Prepare(c *net.TCPConn) error {
 	_, err := newSocket(c)

@@ -147,7 +147,7 @@ func (m *mapping) connected(c *net.TCPConn) {
 	defer stop()
 	ctx, cancel := context.WithTimeout(m.ctx, openTimeout)
 	defer cancel()
-	ch, err := m.link.open(ctx, m.targetHost(), m.Remote.Port, release)
+	ch, err := m.openForClient(ctx, release)
 	if err != nil {
 		reset(c)
 		m.missed(m.link.refusedTarget(err, m.targetHost(), m.Remote.Port))

@@ -13,6 +13,9 @@ type mapping struct {
 	link    *Link
 	traffic *traffic
 
+	opening  chan struct{} // one token per client whose channel the server has not answered
+	checking chan struct{} // one token per channel of the host's own questions
+
 	ctx context.Context // ends when the mapping is withdrawn or the link is gone; its connections end with it
 	end context.CancelFunc
 
@@ -21,7 +24,10 @@ type mapping struct {
 }
 
 func newMapping(l *Link, m tunnel.Mapping) *mapping {
-	n := &mapping{Mapping: m, link: l, traffic: newTraffic(m), remote: &forward{prover: newProver()}}
+	n := &mapping{
+		Mapping: m, link: l, traffic: newTraffic(m), remote: &forward{prover: newProver()},
+		opening: make(chan struct{}, maxOpening), checking: make(chan struct{}, maxChecking),
+	}
 	n.ctx, n.end = context.WithCancel(l.ctx)
 	return n
 }

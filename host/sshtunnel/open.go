@@ -15,8 +15,45 @@ type endpoints struct {
 	OriginPort uint32
 }
 
-// maxOpens bounds the channels of one link that the server has neither opened nor refused yet.
-const maxOpens = 1024
+// A channel can stay unanswered for as long as the server waits for its target: two minutes for one that is silent. So
+// what one mapping may have unanswered is bounded, and apart from the host's own questions; then the silent target of one
+// takes nothing from the others, and the server keeps descriptors for them.
+const (
+	maxOpening  = 64   // clients of one mapping that the server has not answered; more wait for their turn
+	maxChecking = 16   // proofs and questions of the host about one mapping; more are not asked
+	maxOpens    = 8192 // of one link, more than all its mappings together: for those that come and go
+)
+
+// place is what a channel occupies on the PBX.
+type place struct {
+	answered func() // called when the server has opened or refused it
+	gone     func() // called after that when nothing of it is left at the server
+}
+
+// openForClient opens a channel to the mapping's target for a client that has a place in the mapping; release gives that
+// back, once nothing of the channel is left at the server.
+func (m *mapping) openForClient(ctx context.Context, release func()) (*channel, error) {
+	select {
+	case m.opening <- struct{}{}:
+		return m.link.open(ctx, m.targetHost(), m.Remote.Port, place{answered: func() { <-m.opening }, gone: release})
+	case <-ctx.Done():
+	}
+	release()
+	if m.link.ctx.Err() != nil {
+		return nil, m.link.gone()
+	}
+	return nil, busy("too many connections of this mapping wait for the SSH server to open them")
+}
+
+// openForCheck opens a channel for a question of the host about the mapping.
+func (m *mapping) openForCheck(ctx context.Context, host string) (*channel, error) {
+	select {
+	case m.checking <- struct{}{}:
+		return m.link.open(ctx, host, m.Remote.Port, place{answered: func() {}, gone: func() { <-m.checking }})
+	default:
+		return nil, busy("the SSH server has left many questions about this mapping unanswered")
+	}
+}
 
 // opened is the server's answer to a channel.
 type opened struct {
@@ -28,19 +65,19 @@ type opened struct {
 // *Failure when the link is gone or too much is unanswered, else the context's. The call of x/crypto/ssh cannot be
 // cancelled, so it has a goroutine of its own; a channel that comes too late is closed.
 //
-// release is called once nothing of it is left at the server: when that has refused, or when the channel has gone.
-func (l *Link) open(ctx context.Context, host string, port int, release func()) (*channel, error) {
+// p is given back in any case.
+func (l *Link) open(ctx context.Context, host string, port int, p place) (*channel, error) {
+	answered := func() { l.opening.Add(-1); p.answered() }
 	if l.opening.Add(1) > maxOpens {
-		l.opening.Add(-1)
-		release()
+		answered()
+		p.gone()
 		return nil, busy("too many connections wait for the SSH server to open them")
 	}
 	wanted, unwanted := context.WithCancel(ctx)
 	defer unwanted()
 	reply := make(chan opened)
 	started := l.spawn(func() {
-		defer l.opening.Add(-1)
-		o := l.openNow(host, port, release)
+		o := l.openNow(host, port, answered, p.gone)
 		select {
 		case reply <- o:
 		case <-wanted.Done():
@@ -50,8 +87,8 @@ func (l *Link) open(ctx context.Context, host string, port int, release func()) 
 		}
 	})
 	if !started {
-		l.opening.Add(-1)
-		release()
+		answered()
+		p.gone()
 		return nil, l.gone()
 	}
 	select {
@@ -71,12 +108,13 @@ func forbids(err error) bool {
 }
 
 // openNow is the open itself, for as long as it takes.
-func (l *Link) openNow(host string, port int, release func()) opened {
+func (l *Link) openNow(host string, port int, answered, gone func()) opened {
 	ch, requests, err := l.conn.OpenChannel("direct-tcpip", ssh.Marshal(&endpoints{host, uint32(port), "127.0.0.1", 0}))
+	answered()
 	if err == nil {
-		return opened{ch: l.newChannel(ch, requests, release)}
+		return opened{ch: l.newChannel(ch, requests, gone)}
 	}
-	release()
+	gone()
 	var refused *ssh.OpenChannelError
 	if !errors.As(err, &refused) {
 		return opened{err: linkLost(err)}

@@ -117,7 +117,7 @@ func (m *mapping) runRound(ctx context.Context, hosts []string) findings {
 
 // askPort has the server connect to one address of its port and sees who is there.
 func (m *mapping) askPort(ctx context.Context, t *ticket) verdict {
-	ch, err := m.link.open(ctx, t.host, m.Remote.Port, func() {})
+	ch, err := m.openForCheck(ctx, t.host)
 	var refused *ssh.OpenChannelError
 	var lost *Failure
 	switch {

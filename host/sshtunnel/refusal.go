@@ -21,7 +21,7 @@ func (l *Link) refusedForward(ctx context.Context, m *mapping) *Failure {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inquiryTimeout)
 	defer cancel()
 	port := m.Remote.Port
-	ch, err := l.open(ctx, "localhost", port, func() {})
+	ch, err := m.openForCheck(ctx, "localhost")
 	var refused *ssh.OpenChannelError
 	var gone *Failure
 	switch {

@@ -24,7 +24,7 @@ func (l *Link) Target(ctx context.Context, name string) error {
 	if m.Kind.Exposes() {
 		return m.targetHere(ctx)
 	}
-	ch, err := l.open(ctx, m.targetHost(), m.Remote.Port, func() {})
+	ch, err := m.openForCheck(ctx, m.targetHost())
 	if err != nil {
 		return l.refusedTarget(err, m.targetHost(), m.Remote.Port)
 	}
