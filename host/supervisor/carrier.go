@@ -119,7 +119,7 @@ func (c *carrier) listener(err error) verdict {
 	v := c.verdict(tunnel.ServerBusy, err)
 	c.k.standing.note(func() {
 		c.m.listener = v
-		if v.good() {
+		if v.good() && !c.k.standing.silent() {
 			c.m.provedAt = time.Now()
 		}
 	})

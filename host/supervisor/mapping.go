@@ -65,10 +65,10 @@ func (m *mapping) judge() (tunnel.State, Failure) {
 	return tunnel.Up, Failure{}
 }
 
-// status is the mapping as it is reported: down for the tunnel's reason where no proved link stands.
-func (m *mapping) status(linked bool, why Failure) tunnel.MappingStatus {
+// status is the mapping as it is reported: judged where it can be, else down for the tunnel's reason.
+func (m *mapping) status(judged bool, why Failure) tunnel.MappingStatus {
 	state := tunnel.Down
-	if linked {
+	if judged {
 		state, why = m.judge()
 	}
 	return tunnel.MappingStatus{

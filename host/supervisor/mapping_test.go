@@ -340,9 +340,22 @@ func TestASilentServerIsBusyAndRecovers(t *testing.T) {
 		s.expect(office, tunnel.Up, "")
 		s.pass(1)
 		s.expect(office, tunnel.Degraded, tunnel.ServerBusy)
-		s.expectMapping("ldap", tunnel.Up, "")
-		s.pass(16 * time.Second)
+		proved := s.expectMapping("ldap", tunnel.Down, tunnel.ServerBusy).ProvedAt
+		s.pass(11 * time.Second) // its local port was asked in the meantime, and leads to us
+		s.expect(office, tunnel.Degraded, tunnel.ServerBusy)
+		if m := s.expectMapping("ldap", tunnel.Down, tunnel.ServerBusy); !m.ProvedAt.Equal(proved) || m.Remedy == "" {
+			t.Errorf("proved while the server was silent: %+v", m)
+		}
+		if n := len(s.engine.link(0).times("prove", "ldap")); n < 3 {
+			t.Errorf("asked %d times", n)
+		}
+		s.pass(5 * time.Second)
 		s.expect(office, tunnel.Up, "")
+		s.expectMapping("ldap", tunnel.Up, "")
+		s.pass(10 * time.Second)
+		if m := s.expectMapping("ldap", tunnel.Up, ""); !m.ProvedAt.After(proved) {
+			t.Errorf("not proved again: %+v", m)
+		}
 		if s.engine.count() != 1 {
 			t.Error("the link did not stay")
 		}

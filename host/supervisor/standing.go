@@ -96,6 +96,9 @@ func (s *standing) keepalive(busy Failure) {
 	s.settle()
 }
 
+// silent reports whether the server does not answer on the present link. Callers hold s.mu.
+func (s *standing) silent() bool { return s.busy != Failure{} }
+
 // note lets change alter what is known of a mapping, then draws the sum.
 func (s *standing) note(change func()) {
 	s.mu.Lock()
@@ -112,8 +115,9 @@ func (s *standing) status() tunnel.Status {
 		Mappings: make([]tunnel.MappingStatus, len(s.mappings)),
 	}
 	exposes := false
+	judged := s.state.Linked() && !s.silent() // a port that leads to a server which does not answer is no proof
 	for i, m := range s.mappings {
-		st.Mappings[i] = m.status(s.state.Linked(), s.why)
+		st.Mappings[i] = m.status(judged, s.why)
 		exposes = exposes || m.Kind.Exposes()
 	}
 	if exposes {

@@ -149,13 +149,13 @@ func (s *standing) linked(l Link) {
 	s.settle()
 }
 
-// drop forgets the link, if there is one, and with it every proof. Callers hold s.mu.
+// drop forgets the link, if there is one, and with it every proof and whether its server answers. Callers hold s.mu.
 func (s *standing) drop() {
 	for _, m := range s.mappings {
 		m.withdrawn(s.link)
 		m.verdicts = verdicts{}
 	}
-	s.link = nil
+	s.link, s.busy = nil, Failure{}
 }
 
 // settle moves a linked tunnel to the state that its verdicts add up to. Callers hold s.mu.
@@ -180,7 +180,7 @@ func (s *standing) sum() (tunnel.State, Failure) {
 	if !s.proved && s.awaiting() {
 		return tunnel.Connecting, s.why
 	}
-	if s.busy.Reason != "" {
+	if s.silent() {
 		return tunnel.Degraded, s.busy
 	}
 	for _, m := range s.mappings {
