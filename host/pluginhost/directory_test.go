@@ -483,6 +483,52 @@ func TestSwappedBinaryIsNotExecuted(t *testing.T) {
 	}
 }
 
+// A process that no signal reaches stands for one that hangs in the kernel.
+func TestProcessThatDoesNotGoIsLeftBehind(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.install("hangs", "")
+	ctx := context.Background()
+	d, err := openDirectory(r.cfg.Dir, true)
+	must(t, err)
+	defer d.Close()
+	binary, _, err := d.open("hangs")
+	must(t, err)
+	p := newProcess(ctx, plan{Name: "hangs", Limit: pluginLimits}, binary, "")
+	alive := make(chan bool, 2)
+	p.seen, p.log = func(_ int, is bool) { alive <- is }, newModuleLog(newRing(filepath.Join(t.TempDir(), "log")), func(err error) { t.Error(err) })
+	defer p.log.ring.close()
+	p.killTime = 50 * time.Millisecond
+	must(t, p.Start(ctx))
+	pid := p.pid()
+	p.mu.Lock()
+	p.group = 0 // signals go nowhere
+	p.mu.Unlock()
+
+	began := time.Now()
+	p.stop(10 * time.Millisecond)
+	if took := time.Since(began); took < p.killTime || took > 10*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	if err := p.Wait(ctx); !errors.Is(err, errLeft) || !alivePid(pid) {
+		t.Errorf("it ended: %v", err)
+	}
+	p.stop(time.Hour) // nobody waits again
+	var log strings.Builder
+	for line, err := range p.log.ring.lines(ctx, false) {
+		must(t, err)
+		log.WriteString(line)
+	}
+	if want := fmt.Sprintf("process %d does not go", pid); !strings.Contains(log.String(), want) {
+		t.Errorf("its log says nothing of it: %s", log.String())
+	}
+	must(t, unix.Kill(pid, unix.SIGKILL))
+	if <-alive; <-alive {
+		t.Error("its end is not noticed")
+	}
+	r.eventually("it is reaped", func() bool { return !alivePid(pid) }, func() string { return "" })
+}
+
 func TestDescribedWaitsForTheModuleAlone(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

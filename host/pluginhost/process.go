@@ -25,6 +25,12 @@ import (
 // of its own, may hold the pipe for ever.
 const drainTime = 500 * time.Millisecond
 
+// killTime is how long a killed process may take to go. The kernel keeps one longer that hangs in it, on a dead network
+// file system for example; then nobody waits for it any more.
+const killTime = 5 * time.Second
+
+var errLeft = errors.New("it was killed and did not go; it is left behind")
+
 // process is one plugin process from its fork to its end, as go-plugin's runner sees it. It leads a process group of
 // its own; when it ends, the rest of the group is killed with it.
 type process struct {
@@ -39,8 +45,11 @@ type process struct {
 	err     *pipe
 
 	logged sync.WaitGroup // done when its standard error has come to an end
-	exited chan struct{}  // closed when it is gone and reaped
+	exited chan struct{}  // closed when it is gone and reaped, or left behind
 	exit   error          // how it ended, valid then
+
+	killTime time.Duration
+	once     sync.Once // guards the closing of exited
 
 	mu     sync.Mutex
 	group  int // its pid and process group; 0 before it was forked, and once it is reaped and the number free again
@@ -53,7 +62,7 @@ var _ runner.Runner = (*process)(nil)
 func newProcess(ctx context.Context, p plan, binary *os.File, sockets string) *process {
 	return &process{
 		start: ctx, plan: p, binary: binary, sockets: sockets,
-		exited: make(chan struct{}), disarm: func() bool { return true },
+		exited: make(chan struct{}), killTime: killTime, disarm: func() bool { return true },
 	}
 }
 
@@ -66,13 +75,12 @@ func (p *process) Start(context.Context) error {
 	}
 	defer report.Close()
 	go p.reap()
-	p.disarm = context.AfterFunc(p.start, func() { p.signal(unix.SIGKILL) })
+	p.disarm = context.AfterFunc(p.start, p.kill)
 	var failed launchError
 	if err = json.NewDecoder(io.LimitReader(report, 4096)).Decode(&failed); errors.Is(err, io.EOF) {
 		return nil
 	}
-	p.signal(unix.SIGKILL)
-	<-p.exited
+	p.kill()
 	if err != nil {
 		return fmt.Errorf("read the launcher's report: %w", err)
 	}
@@ -138,11 +146,19 @@ func (p *process) reap() {
 	p.seen(pid, false) // before the number can be another's
 	p.mu.Lock()
 	_ = unix.Kill(-pid, unix.SIGKILL)
-	p.exit = p.cmd.Wait()
+	err := p.cmd.Wait()
 	p.group = 0
 	p.mu.Unlock()
-	close(p.exited)
-	p.drain()
+	p.over(err)
+}
+
+// over says that the process ended in that way, and lets the readers of its output go. Only the first call counts.
+func (p *process) over(err error) {
+	p.once.Do(func() {
+		p.exit = err
+		close(p.exited)
+		p.drain()
+	})
 }
 
 // drain lets the readers of the output come to its end, if it has one, and closes it.
@@ -168,7 +184,21 @@ func (p *process) signal(sig unix.Signal) {
 	}
 }
 
-// stop ends the process: SIGTERM, then after the grace SIGKILL. It returns when the process is gone.
+// kill kills the process and returns when it is gone, or after killTime. One that has not gone by then is left behind:
+// for everybody else it has ended.
+func (p *process) kill() {
+	p.signal(unix.SIGKILL)
+	t := time.NewTimer(p.killTime)
+	defer t.Stop()
+	select {
+	case <-p.exited:
+	case <-t.C:
+		p.log.say("process %s does not go though it was killed; it is left behind, and goes when the kernel lets it", p.ID())
+		p.over(errLeft)
+	}
+}
+
+// stop ends the process: SIGTERM, then after the grace SIGKILL. It returns when the process is gone, or left behind.
 func (p *process) stop(grace time.Duration) {
 	if p.ID() == "" {
 		return
@@ -179,15 +209,14 @@ func (p *process) stop(grace time.Duration) {
 	select {
 	case <-p.exited:
 	case <-t.C:
-		p.signal(unix.SIGKILL)
-		<-p.exited
+		p.kill()
 	}
 	p.logged.Wait() // what it said last is in its log
 }
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
-// Wait returns how the process ended, once it has.
+// Wait returns how the process ended, once it has or is left behind.
 func (p *process) Wait(context.Context) error {
 	<-p.exited
 	return p.exit
