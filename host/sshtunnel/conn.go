@@ -23,7 +23,7 @@ func (l *Link) Open(ctx context.Context, m tunnel.Mapping) (Conn, error) {
 	if !ok {
 		return nil, busy("too many connections of this mapping are open")
 	}
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	ctx, cancel := context.WithTimeout(ctx, l.config.waits.open)
 	defer cancel()
 	ch, err := n.openForClient(ctx, release)
 	if err != nil {

@@ -7,7 +7,13 @@ import (
 
 // WithWaits returns c with other times for the login and for a request to stay unanswered.
 func (c Config) WithWaits(login, patience time.Duration) Config {
-	c.waits = waits{login, patience}
+	c.waits.login, c.waits.patience = login, patience
+	return c
+}
+
+// WithOpenWait returns c with another time for a client's channel to be opened.
+func (c Config) WithOpenWait(open time.Duration) Config {
+	c.waits.open = open
 	return c
 }
 

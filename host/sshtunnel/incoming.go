@@ -108,9 +108,9 @@ func (m *mapping) deliver(nc ssh.NewChannel, watch bool, release func()) {
 }
 
 // missed tells that a connection did not get to the service behind the mapping. That it ended because the mapping or the
-// link did is no news.
+// link did is no news, and a busy server says nothing about the service.
 func (m *mapping) missed(f *Failure) {
-	if m.ctx.Err() == nil && f.Reason != tunnel.LinkLost {
+	if m.ctx.Err() == nil && f.Reason != tunnel.LinkLost && f.Reason != tunnel.ServerBusy {
 		m.link.config.Missed(m.Mapping, f)
 	}
 }

@@ -145,7 +145,7 @@ func (m *mapping) connected(c *net.TCPConn) {
 	}
 	stop := context.AfterFunc(m.ctx, func() { _ = c.Close() })
 	defer stop()
-	ctx, cancel := context.WithTimeout(m.ctx, openTimeout)
+	ctx, cancel := context.WithTimeout(m.ctx, m.link.config.waits.open)
 	defer cancel()
 	ch, err := m.openForClient(ctx, release)
 	if err != nil {

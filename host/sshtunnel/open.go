@@ -3,6 +3,7 @@ package sshtunnel
 import (
 	"context"
 	"errors"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -62,7 +63,7 @@ type opened struct {
 }
 
 // open asks the server to connect to host and port. The error is an *ssh.OpenChannelError when the server refused, a
-// *Failure when the link is gone or too much is unanswered, else the context's. The call of x/crypto/ssh cannot be
+// *Failure when the link is gone or too much is unanswered, else an *unanswered. The call of x/crypto/ssh cannot be
 // cancelled, so it has a goroutine of its own; a channel that comes too late is closed.
 //
 // p is given back in any case.
@@ -91,14 +92,38 @@ func (l *Link) open(ctx context.Context, host string, port int, p place) (*chann
 		p.gone()
 		return nil, l.gone()
 	}
+	asked := time.Now()
+	defer l.askForLife(ctx, asked).Stop()
 	select {
 	case o := <-reply:
 		return o.ch, o.err
 	case <-l.ctx.Done():
 		return nil, l.gone()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, &unanswered{error: ctx.Err(), alive: l.sock.heardSince(half(asked, time.Now()))}
 	}
+}
+
+// unanswered is the error of an open that the server has left unanswered. Whether it is the target that is silent or the
+// server itself is told by evidence: a server that works has said something in the second half of the wait, because at
+// half time it is asked for a sign of life.
+type unanswered struct {
+	error // the context's
+	alive bool
+}
+
+func (u *unanswered) Unwrap() error { return u.error }
+
+// half is the middle between two times.
+func half(from, to time.Time) time.Time { return from.Add(to.Sub(from) / 2) }
+
+// askForLife asks the server for a sign of life at half time of ctx, unless the timer it returns is stopped before.
+func (l *Link) askForLife(ctx context.Context, from time.Time) *time.Timer {
+	until, ok := ctx.Deadline()
+	if !ok {
+		until = from.Add(openTimeout)
+	}
+	return time.AfterFunc(time.Until(half(from, until)), func() { l.alive.ask(l) })
 }
 
 // forbids reports whether err is the server's refusal to open any such connection, whoever listens there.

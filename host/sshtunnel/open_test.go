@@ -2,6 +2,7 @@ package sshtunnel_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -9,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/culvert-pbx/culvert/host/sshtunnel"
+	"github.com/culvert-pbx/culvert/host/sshtunnel/sshdtest"
 	"github.com/culvert-pbx/culvert/host/sshtunnel/sshtest"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -115,4 +118,52 @@ func TestBurstOfClientsWaitsForItsTurn(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// TestSilenceIsTheServersOrTheTargets: a target that does not answer is told from a server that does not.
+func TestSilenceIsTheServersOrTheTargets(t *testing.T) {
+	hole, _ := blackHole(t)
+	tests := map[string]struct {
+		target int
+		freeze bool
+		reason tunnel.Reason
+		missed int
+	}{
+		"silent target": {hole, false, tunnel.TargetUnreachable, 1},
+		"frozen server": {serve(t, echo).port, true, tunnel.ServerBusy, 0},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s, c := byKey(t, sshdtest.Options{})
+			missed := make(chan tunnel.Reason, 10)
+			c.Missed = func(_ tunnel.Mapping, f *sshtunnel.Failure) { missed <- f.Reason }
+			l := open(t, c.WithOpenWait(time.Second))
+			m := reach("m", freePort(t), "127.0.0.1", test.target)
+			must(t, l.Apply(soon(t), m))
+			must(t, l.Keepalive(soon(t)))
+			if test.freeze {
+				s.Freeze()
+				defer s.Thaw()
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			wantReason(t, l.Target(ctx, "m"), test.reason)
+			_, err := l.Open(soon(t), m)
+			wantReason(t, err, test.reason)
+			client := dial(t, "127.0.0.1", m.Local.Port)
+			if _, err := client.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("got %v, want a reset", err)
+			}
+			eventually(t, "missed is told", func() bool { return len(missed) >= test.missed })
+			l.stop() // nobody is told any more
+			if len(missed) != test.missed {
+				t.Errorf("missed was told %d times, want %d", len(missed), test.missed)
+			}
+			for range test.missed {
+				if r := <-missed; r != test.reason {
+					t.Errorf("missed was told %s", r)
+				}
+			}
+		})
+	}
 }

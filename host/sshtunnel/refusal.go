@@ -89,10 +89,13 @@ func privileged(port int, user string) *Failure {
 func (l *Link) refusedTarget(err error, host string, port int) *Failure {
 	target := fmt.Sprintf("%s port %d", tunnel.Clean(host, 253), port)
 	var refused *ssh.OpenChannelError
+	var silent *unanswered
 	var f *Failure
 	switch {
 	case errors.As(err, &f):
 		return f
+	case errors.As(err, &silent) && !silent.alive:
+		return serverBusy("to connect to " + target)
 	case forbids(err):
 		return &Failure{
 			Reason:  tunnel.ForwardingForbidden,

@@ -3,6 +3,7 @@ package sshtunnel
 import (
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -19,6 +20,8 @@ const userTimeout = 2 * time.Hour
 type socket struct {
 	*net.TCPConn
 	raw syscall.RawConn
+
+	last atomic.Int64 // when something came from the peer, Unix nanoseconds
 
 	mu       sync.Mutex
 	greeting []byte // the first bytes the peer sent, as evidence of what it is
@@ -50,6 +53,9 @@ func newSocket(c *net.TCPConn) (*socket, error) {
 func (s *socket) Read(p []byte) (int, error) {
 	n, err := s.TCPConn.Read(p)
 	_ = s.raw.Control(quickAck) // fails only on a closed socket
+	if n > 0 {
+		s.last.Store(time.Now().UnixNano())
+	}
 	if n > 0 && len(s.greeting) < maxGreeting {
 		s.mu.Lock()
 		s.greeting = append(s.greeting, p[:min(n, maxGreeting-len(s.greeting))]...)
@@ -68,6 +74,9 @@ func (s *socket) heard() string {
 	defer s.mu.Unlock()
 	return string(s.greeting)
 }
+
+// heardSince reports whether something came from the peer's program after t; its kernel alone does not count.
+func (s *socket) heardSince(t time.Time) bool { return s.last.Load() > t.UnixNano() }
 
 // minRTT is the shortest round trip the kernel has seen lately: nothing we ask can come back sooner.
 func (s *socket) minRTT() time.Duration {

@@ -11,6 +11,7 @@
 package sshtunnel
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"time"
@@ -57,8 +58,8 @@ type Config struct {
 	// DialLocal connects to the service behind an expose mapping. Nil dials its local endpoint by TCP.
 	DialLocal func(ctx context.Context, m tunnel.Mapping) (net.Conn, error)
 
-	// Missed is told when a connection of others did not get to the service behind its mapping, and why. It returns
-	// at once.
+	// Missed is told when a connection of others did not get to the service behind its mapping, and why: never because
+	// the link is gone or the server busy, which says nothing about the service. It returns at once.
 	Missed func(m tunnel.Mapping, why *Failure)
 
 	// Stage is told how far the connection has come.
@@ -74,6 +75,7 @@ type Config struct {
 type waits struct {
 	login    time.Duration // for the login after the key exchange
 	patience time.Duration // for the answer to a request, before the link is ended
+	open     time.Duration // for a client's channel to its target
 }
 
 // Run connects to the server, checks its host key, logs in and calls serve with the link. The context given to serve
@@ -125,9 +127,9 @@ func (c Config) withDefaults() Config {
 	if c.Resolver == nil {
 		c.Resolver = net.DefaultResolver
 	}
-	if c.waits == (waits{}) {
-		c.waits = waits{login: loginTimeout, patience: patience}
-	}
+	c.waits.login = cmp.Or(c.waits.login, loginTimeout)
+	c.waits.patience = cmp.Or(c.waits.patience, patience)
+	c.waits.open = cmp.Or(c.waits.open, openTimeout)
 	if c.Log == nil {
 		c.Log = hclog.NewNullLogger()
 	}

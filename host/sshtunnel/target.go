@@ -12,8 +12,8 @@ import (
 )
 
 // Target opens the service behind the mapping of that name once and closes it without a byte, at most for 10 s.
-// TargetRefused: nothing listens there. TargetUnreachable: it does not answer. ForwardingForbidden: the server does not
-// let this login connect there.
+// TargetRefused: nothing listens there. TargetUnreachable: it does not answer, while the server does answer other
+// questions; ServerBusy: nor does the server. ForwardingForbidden: the server does not let this login connect there.
 func (l *Link) Target(ctx context.Context, name string) error {
 	m, err := l.mapping(name)
 	if err != nil {
