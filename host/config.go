@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -40,6 +41,12 @@ func Defaults() Config {
 // A unix socket's path holds 107 bytes; modules' sockets lie two names below the control socket's directory.
 const maxSocketDir = 40
 
+// What the system takes as a path, and as a socket's.
+const (
+	maxPath   = 4095
+	maxSocket = 107
+)
+
 // Check returns all that is wrong with c, in the words of the configuration file.
 func (c Config) Check() tunnel.Findings {
 	var fs tunnel.Findings
@@ -54,6 +61,8 @@ func (c Config) Check() tunnel.Findings {
 			add(tunnel.Required, p.field, p.value, "a path is needed", "leave the key out for the default")
 		case p.value != "" && !filepath.IsAbs(p.value):
 			add(tunnel.Malformed, p.field, p.value, fmt.Sprintf("%q is not an absolute path", tunnel.Clean(p.value, 120)), "begin it with /")
+		case len(p.value) > maxPath:
+			add(tunnel.TooLong, p.field, p.value, fmt.Sprintf("the path has %d bytes, at most %d are possible", len(p.value), maxPath), "choose a shorter one")
 		case strings.ContainsFunc(p.value, func(r rune) bool { return r < ' ' || r == 0x7f }):
 			add(tunnel.Malformed, p.field, p.value, "the path holds a control character", "give a plain path")
 		}
@@ -62,6 +71,20 @@ func (c Config) Check() tunnel.Findings {
 		add(tunnel.TooLong, "socket", c.Socket,
 			fmt.Sprintf("its directory has %d bytes, at most %d leave room for the modules' sockets below it", len(dir), maxSocketDir),
 			"choose a shorter directory, such as /run/culvert")
+	} else if len(c.Socket) > maxSocket {
+		add(tunnel.TooLong, "socket", c.Socket, fmt.Sprintf("it has %d bytes, a socket's path holds %d", len(c.Socket), maxSocket), "choose a shorter name, such as culvert.sock")
+	}
+	for _, p := range []struct {
+		field, value string
+		dir          bool
+	}{{"state_dir", c.StateDir, true}, {"plugin_dir", c.PluginDir, true}, {"socket", c.Socket, false}} {
+		switch info, err := os.Stat(p.value); {
+		case err != nil: // what is not there yet is made, or missed at start
+		case p.dir && !info.IsDir():
+			add(tunnel.Malformed, p.field, p.value, "there is something else in place of a directory", "name a directory")
+		case !p.dir && info.IsDir():
+			add(tunnel.Malformed, p.field, p.value, "there is a directory in place of a socket", "name a file in it, such as culvert.sock")
+		}
 	}
 	choice := func(field, value, wayOut string, allowed ...string) {
 		if !slices.Contains(allowed, value) {

@@ -23,6 +23,7 @@ import (
 	"github.com/culvert-pbx/culvert/host/seal"
 	"github.com/culvert-pbx/culvert/host/sshtunnel"
 	"github.com/culvert-pbx/culvert/host/supervisor"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
 	"github.com/culvert-pbx/culvert/store/boltstore"
 )
 
@@ -33,6 +34,7 @@ type daemon struct {
 	keys       sshtunnel.KeyPair
 	journal    *journal.Journal
 	store      *boltstore.DB
+	damage     error // of the store, as found at start
 	registry   *registry.Registry
 	modules    *pluginhost.Host
 	supervisor *supervisor.Supervisor
@@ -57,14 +59,15 @@ func Run(ctx context.Context, c Config, version string, log hclog.Logger, ready 
 
 // open makes the parts, none of which does anything yet.
 func (d *daemon) open(ctx context.Context, version string) (err error) {
+	d.sayWhatIsMissing()
 	if d.store, err = boltstore.Open(filepath.Join(d.config.StateDir, "registry.db"), boltstore.Options{}); err != nil {
 		return fmt.Errorf("open the registry: %w", err)
 	}
 	if d.journal, err = journal.Open(filepath.Join(d.config.StateDir, "events"), journal.Options{Trouble: d.journalTrouble}); err != nil {
 		return fmt.Errorf("open the events: %w", err)
 	}
-	if err := d.store.Verify(ctx); err != nil {
-		d.log.Error("the registry is damaged; what is damaged is not used, the rest works", "error", err)
+	if d.damage = d.store.Verify(ctx); d.damage != nil {
+		d.log.Error("the registry is damaged; what is damaged is not used, the rest works", "error", d.damage)
 	}
 	secrets, err := seal.Open(seal.Options{
 		CredentialsDir: os.Getenv("CREDENTIALS_DIRECTORY"), KeyFile: d.config.KeyFile, StateDir: d.config.StateDir,
@@ -105,7 +108,7 @@ func (d *daemon) openControl(version string) error {
 	d.listener = l
 	d.control = control.New(control.Config{
 		Operator: d.registry, Modules: modules{d.modules}, Links: links{d.supervisor},
-		Journal: d.journal, Keys: keys{d.keys}, Settings: settingsEditor{},
+		Journal: d.journal, Keys: keys{d.keys}, Settings: settingsEditor{}, Health: d.health,
 		Token: token, IsModule: d.modules.IsModuleProcess, Tell: d.journal.Append, Version: version, Log: d.log.Named("control"),
 	})
 	return nil
@@ -158,6 +161,40 @@ func (d *daemon) close() {
 			d.log.Error("close the registry", "error", err)
 		}
 	}
+}
+
+// sayWhatIsMissing warns of a part of the state that is gone while others are there: a daemon that starts anew without a
+// word would look well with no tunnels, or be refused by every site.
+func (d *daemon) sayWhatIsMissing() {
+	there := func(name string) bool {
+		info, err := os.Stat(filepath.Join(d.config.StateDir, name))
+		return err == nil && info.Size() > 0
+	}
+	switch registry, keys := there("registry.db"), there("id_ed25519"); {
+	case keys && !registry:
+		d.log.Warn("there is no registry, but the key pair of a former one: starting with no tunnels; put back a copy of registry.db if that is not meant",
+			"state", d.config.StateDir)
+	case registry && !keys:
+		d.log.Warn("the key pair of this PBX is gone: a new one is made, and every site must let it in (culvert key show), or put back id_ed25519",
+			"state", d.config.StateDir)
+	}
+}
+
+// health says what is wrong with the registry itself, for `culvert status`.
+func (d *daemon) health() []control.Problem {
+	reason := string(registry.RecordDamaged)
+	remedy := fmt.Sprintf("stop the daemon and put back a copy of %s from before the damage, or make again what is missing",
+		filepath.Join(d.config.StateDir, "registry.db"))
+	var out []control.Problem
+	for _, key := range d.registry.Damaged() {
+		out = append(out, control.Problem{Subject: "registry", Reason: &reason, Remedy: remedy,
+			Message: "the record " + tunnel.Clean(key, 200) + " is damaged and left out"})
+	}
+	if d.damage != nil && len(out) == 0 {
+		out = append(out, control.Problem{Subject: "registry", Reason: &reason, Remedy: remedy,
+			Message: "the registry is damaged, and what is damaged is left out: " + tunnel.Clean(d.damage.Error(), 300)})
+	}
+	return out
 }
 
 func (d *daemon) journalTrouble(err error) {

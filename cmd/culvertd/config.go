@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -31,15 +33,24 @@ type options struct {
 func parseFlags(args []string, out io.Writer) (options, error) {
 	o := options{set: map[string]string{}}
 	f := flag.NewFlagSet("culvertd", flag.ContinueOnError)
-	f.SetOutput(out)
-	f.Usage = func() { fmt.Fprint(out, usage) }
-	f.StringVar(&o.file, "config", "", "")
+	f.SetOutput(io.Discard) // the error is said once, by the caller
+	f.Usage = func() {}
+	f.Func("config", "", func(v string) error {
+		if v == "" {
+			return errors.New("a file is missing; leave the flag out for " + defaultFile)
+		}
+		o.file = v
+		return nil
+	})
 	f.BoolVar(&o.checkOnly, "check-config", false, "")
 	f.BoolVar(&o.version, "version", false, "")
 	for _, name := range []string{"state-dir", "plugin-dir", "socket", "http", "log-level", "log-format"} {
 		f.Func(name, "", func(v string) error { o.set[name] = v; return nil })
 	}
 	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprint(out, usage)
+		}
 		return o, err
 	}
 	if f.NArg() > 0 {
@@ -59,10 +70,21 @@ func load(o options) (host.Config, error) {
 		"http": &c.HTTP, "log-level": &c.LogLevel, "log-format": &c.LogFormat,
 	} {
 		if v, ok := o.set[name]; ok {
-			*target = v
+			*target = fromHere(name, v)
 		}
 	}
 	return c, c.Check().Err()
+}
+
+// fromHere makes a path given on the command line absolute; one in the file is to be so already.
+func fromHere(flag, v string) string {
+	if v == "" || !slices.Contains([]string{"state-dir", "plugin-dir", "socket"}, flag) {
+		return v
+	}
+	if abs, err := filepath.Abs(v); err == nil {
+		return abs
+	}
+	return v
 }
 
 func readFile(path string, c *host.Config) error {

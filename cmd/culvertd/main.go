@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strings"
 	"syscall"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -129,7 +128,7 @@ func complain(w io.Writer, err error, hint string) {
 		}
 		return
 	}
-	fmt.Fprintln(w, "culvertd: error:", tunnel.Clean(strings.TrimPrefix(err.Error(), "culvertd: "), 2000))
+	fmt.Fprintln(w, "culvertd: error:", tunnel.Clean(err.Error(), 2000))
 	if hint != "" {
 		fmt.Fprintln(w, "culvertd: hint:", hint)
 	}

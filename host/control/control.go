@@ -30,6 +30,7 @@ type Config struct {
 	Journal  Journal
 	Keys     Keys
 	Settings Settings
+	Health   func() []Problem // what is wrong with the daemon itself; nil is never anything
 
 	Token    string                             // what Listen returned
 	IsModule func(pid int) (tunnel.Owner, bool) // whether a peer is, or descends from, a module's process

@@ -35,6 +35,11 @@ func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) status(ctx context.Context) (Status, error) {
 	out := newStatus()
+	if s.Health != nil {
+		for _, p := range s.Health() {
+			out.problem(p.Subject, p.Reason, p.Message, p.Remedy)
+		}
+	}
 	configurations, err := s.Operator.Configurations(ctx)
 	if err != nil {
 		return out, err

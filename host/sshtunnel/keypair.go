@@ -50,22 +50,36 @@ func NewKeyPair(comment string) (KeyPair, error) {
 // culvert@ and the host's name. Of two that make one at the same time, both get the one that was first.
 func LoadKeyPair(dir string) (KeyPair, error) {
 	path := filepath.Join(dir, keyFile)
-	data, err := os.ReadFile(path)
+	data, err := readKeyFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := createKeyPair(path); err != nil {
 			return KeyPair{}, fmt.Errorf("make the PBX's key pair %s: %w", path, err)
 		}
-		data, err = os.ReadFile(path)
+		data, err = readKeyFile(path)
 	}
 	if err != nil {
 		return KeyPair{}, fmt.Errorf("read the PBX's key pair: %w", err)
 	}
 	pair, err := ParsePrivateKey(data, nil)
 	if err != nil {
-		return KeyPair{}, fmt.Errorf("the PBX's key pair %s: %w", path, err)
+		return KeyPair{}, fmt.Errorf("the PBX's key pair %s: %w; put back a copy, or move it away and a new one is made, which every site must let in", path, err)
 	}
 	pair.comment = ownComment()
 	return pair, nil
+}
+
+// readKeyFile reads the private key, unless others can read it too.
+func readKeyFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if mode := info.Mode(); !mode.IsRegular() {
+		return nil, fmt.Errorf("%s is not a file", path)
+	} else if mode.Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%s can be read by others (mode %04o): whoever read it can log in at every site; if nobody did, chmod 600 %[1]s", path, mode.Perm())
+	}
+	return os.ReadFile(path)
 }
 
 // createKeyPair writes a new key pair whole or not at all: written aside, synced, then linked into place.

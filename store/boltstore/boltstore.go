@@ -140,6 +140,9 @@ func (d *DB) commit(c store.Change) (store.Rev, error) {
 	if damaged := d.unwritable.Load(); damaged != nil {
 		return store.Rev{}, d.damaged(damaged)
 	}
+	if err := d.file.inPlace(d.path); err != nil {
+		return store.Rev{}, fmt.Errorf("%w: %w", store.ErrUnreachable, err)
+	}
 	err := guard("", func() (err error) {
 		c.Rev, err = write(d.bolt, c)
 		return err

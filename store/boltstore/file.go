@@ -100,3 +100,17 @@ func syncDir(dir string) error {
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
+
+// inPlace says that the file at path is not the one we work on any more: what is
+// written to ours would be gone with this process.
+func (l *lockedFile) inPlace(path string) error {
+	ours, err := l.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := os.Stat(path)
+	if err == nil && os.SameFile(ours, there) {
+		return nil
+	}
+	return fmt.Errorf("%s was removed or replaced while it was in use, and no change could be kept: put it back, or restart the daemon", path)
+}

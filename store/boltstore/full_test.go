@@ -121,3 +121,33 @@ func failOne(t *testing.T, d *DB) {
 	}
 	d.bolt.MaxSize = 0
 }
+
+// A file that is gone from its place takes no change: it would be acknowledged and lost with the process.
+func TestARemovedFileTakesNoChange(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "registry.db")
+	d := mustOpen(t, path)
+	defer d.Close()
+	put := func() error {
+		_, err := d.Update(t.Context(), func(tx store.Tx) error { return tx.Put("a", []byte(fmt.Sprint(os.Getpid(), t.Name()))) })
+		return err
+	}
+	aside := path + ".aside"
+	if err := os.Rename(path, aside); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(); !errors.Is(err, store.ErrUnreachable) || !strings.Contains(err.Error(), path) {
+		t.Errorf("removed: %v", err)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(); !errors.Is(err, store.ErrUnreachable) {
+		t.Errorf("replaced: %v", err)
+	}
+	if err := os.Rename(aside, path); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(); err != nil {
+		t.Errorf("put back: %v", err)
+	}
+}
