@@ -58,7 +58,7 @@ func (l link) Open(ctx context.Context, m tunnel.Mapping) (supervisor.Conn, erro
 // privateSockets says how a module reaches its mappings without a port.
 func privateSockets(s pluginhost.Sockets, modules *pluginhost.Host) supervisor.Sockets {
 	return supervisor.Sockets{
-		Path: s.Private,
+		Path: s.Private, Prepare: s.Prepare,
 		Allowed: func(module tunnel.Owner, pid int) bool {
 			owner, ok := modules.IsModuleProcess(pid)
 			return ok && owner == module && pid == modules.Pid(module)

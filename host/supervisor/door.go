@@ -32,6 +32,9 @@ type door struct {
 
 // openDoor listens on the socket of the mapping of that name, in place of one that an earlier process left.
 func openDoor(p *private, name string) (*door, error) {
+	if err := p.sockets.Prepare(p.ref.Owner); err != nil {
+		return nil, err
+	}
 	path := p.sockets.Path(p.ref, name)
 	if err := removeSocket(path); err != nil {
 		return nil, err

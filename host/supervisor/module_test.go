@@ -160,7 +160,8 @@ func newHouse(t *testing.T) *house {
 	h.sup = New(Config{
 		Source: h.source, Engine: h.engine, Log: quiet,
 		Sockets: Sockets{
-			Path: func(_ tunnel.Ref, mapping string) string { return filepath.Join(h.dir, mapping) },
+			Path:    func(_ tunnel.Ref, mapping string) string { return filepath.Join(h.dir, mapping) },
+			Prepare: func(tunnel.Owner) error { return os.MkdirAll(h.dir, 0o700) },
 			Allowed: func(owner tunnel.Owner, pid int) bool {
 				return h.opened.Load() && owner == "adsync" && pid != os.Getpid()
 			},

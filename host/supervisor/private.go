@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -20,8 +21,11 @@ import (
 // Sockets says how modules reach their mappings without a port: through a unix socket per reach mapping, which only
 // the module that owns the tunnel may use. With the zero Sockets there are none.
 type Sockets struct {
-	// Path is where the socket of a mapping is. Its directory exists and only the host may write there.
+	// Path is where the socket of a mapping is. Only the host may write into its directory.
 	Path func(ref tunnel.Ref, mapping string) string
+
+	// Prepare makes the directory of the sockets of that module's mappings, unless it is there.
+	Prepare func(module tunnel.Owner) error
 
 	// Allowed reports whether pid is the process of that module right now.
 	Allowed func(module tunnel.Owner, pid int) bool
@@ -47,8 +51,10 @@ type private struct {
 	cancel context.CancelFunc
 	crew   sync.WaitGroup // of all doors, those shut before included
 
-	mu    sync.Mutex // never held for long: whoever follows orders takes it
-	doors map[string]*door
+	mu     sync.Mutex // never held for long: whoever follows orders takes it
+	doors  map[string]*door
+	wanted []string    // the mappings that shall have a door
+	again  *time.Timer // set while a door could not be opened
 }
 
 func newPrivate(s Sockets, ref tunnel.Ref, st *standing, e Engine, log hclog.Logger) *private {
@@ -68,27 +74,59 @@ func (p *private) has(m tunnel.Mapping) bool {
 func (p *private) arrange(ms []tunnel.Mapping) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	keep := map[string]bool{}
+	p.wanted = nil
 	for _, m := range ms {
-		if !p.has(m) {
-			continue
-		}
-		keep[m.Name] = true
-		if err := p.openLocked(m.Name); err != nil {
-			p.log.Error("open a private socket", "mapping", m.Name, "error", err)
+		if p.has(m) {
+			p.wanted = append(p.wanted, m.Name)
 		}
 	}
 	for name, d := range p.doors {
-		if !keep[name] {
+		if !slices.Contains(p.wanted, name) {
 			delete(p.doors, name)
 			d.shut()
 		}
 	}
+	p.openAllLocked()
+}
+
+// openAllLocked opens every socket that shall be, now or as soon as it can be. That it cannot is logged once.
+func (p *private) openAllLocked() {
+	var failed []string
+	for _, name := range p.wanted {
+		if err := p.openLocked(name); err != nil {
+			failed = append(failed, name+": "+err.Error())
+		}
+	}
+	switch {
+	case len(failed) == 0:
+		p.stopAgainLocked()
+	case p.again == nil:
+		p.log.Error("private sockets cannot be opened; it is tried again and again", "errors", failed)
+		p.again = time.AfterFunc(urgency, p.openAgain)
+	default:
+		p.again.Reset(urgency)
+	}
+}
+
+func (p *private) stopAgainLocked() {
+	if p.again != nil {
+		p.again.Stop()
+		p.again = nil
+	}
+}
+
+func (p *private) openAgain() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.openAllLocked()
 }
 
 // openLocked opens the socket of a mapping unless it is open.
 func (p *private) openLocked(name string) error {
-	if p.doors[name] != nil {
+	switch {
+	case !slices.Contains(p.wanted, name):
+		return errors.New("it is not wanted any more")
+	case p.doors[name] != nil:
 		return nil
 	}
 	d, err := openDoor(p, name)

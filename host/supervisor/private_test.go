@@ -91,9 +91,7 @@ func TestDialWaitsForTheLink(t *testing.T) {
 
 // waiters is how many connections of smb wait now.
 func (h *house) waiters() int {
-	h.sup.mu.Lock()
-	k := h.sup.keepers[berlin]
-	h.sup.mu.Unlock()
+	k := h.keeper()
 	k.private.mu.Lock()
 	defer k.private.mu.Unlock()
 	if d := k.private.doors["smb"]; d != nil {
@@ -236,6 +234,48 @@ func TestSocketsLiveAsLongAsTheirRecords(t *testing.T) {
 	h.until("ldap's socket is gone", func() bool { return h.gone("ldap") && !h.gone("smb") })
 	h.source.want(tunnel.Wanted{Tunnel: tunnel.Tunnel{Ref: berlin}, Gone: true})
 	h.until("smb's socket is gone", func() bool { return h.gone("smb") })
+}
+
+// After a boot the directory of all sockets is empty. A tunnel without a link has its sockets all the same: whoever dials
+// one is told why nothing goes through.
+func TestSocketsAppearWithoutALinkAndInAnEmptyDirectory(t *testing.T) {
+	h := newHouse(t)
+	h.dir = filepath.Join(h.dir, "m")
+	h.source.want(disabled(berlin, smb))
+	h.until("the socket is there", func() bool { return !h.gone("smb") })
+	if a := h.hear(h.start(h.path(), 1)); a.OK || a.Error.Reason != tunnel.SuspendedReason {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestASocketThatCannotBeOpenedIsTriedOn(t *testing.T) {
+	h := newHouse(t)
+	if err := os.Remove(h.dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(h.dir, nil, 0o600); err != nil { // in the way
+		t.Fatal(err)
+	}
+	h.source.want(disabled(berlin, smb))
+	h.expect(tunnel.Disabled)
+	h.until("it cannot be opened", func() bool { return h.keeper().private.failing() })
+	if err := os.Remove(h.dir); err != nil {
+		t.Fatal(err)
+	}
+	h.until("the socket is there", func() bool { return !h.gone("smb") })
+	h.until("nothing is tried any more", func() bool { return !h.keeper().private.failing() })
+}
+
+func (h *house) keeper() *keeper {
+	h.sup.mu.Lock()
+	defer h.sup.mu.Unlock()
+	return h.sup.keepers[berlin]
+}
+
+func (p *private) failing() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.again != nil
 }
 
 func (h *house) gone(name string) bool {
