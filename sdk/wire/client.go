@@ -14,13 +14,14 @@ import (
 
 // client is a module's end of its connection to the host.
 type client struct {
-	rpc hostv1.HostServiceClient
+	rpc     hostv1.HostServiceClient
+	hostPID int // whose private sockets are the only ones that are dialled
 }
 
 var _ Host = (*client)(nil)
 
-func newClient(c grpc.ClientConnInterface) *client {
-	return &client{rpc: hostv1.NewHostServiceClient(caller{c})}
+func newClient(c grpc.ClientConnInterface, hostPID int) *client {
+	return &client{rpc: hostv1.NewHostServiceClient(caller{c}), hostPID: hostPID}
 }
 
 func (c *client) Declare(ctx context.Context, configuration string, set []tunnel.Declaration) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -311,7 +312,7 @@ func TestCallsUnderWayAreLimitedOverAllConnections(t *testing.T) {
 	defer cancel()
 	answered := make(chan error, 2*maxCalls)
 	for range 2 {
-		c := newClient(connect(t, server))
+		c := newClient(connect(t, server), os.Getpid())
 		for range maxCalls {
 			go func() { answered <- c.Declare(ctx, "berlin", nil) }()
 		}

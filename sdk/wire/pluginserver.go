@@ -20,9 +20,10 @@ import (
 // pluginServer is a module's own end: it answers the host and keeps the runs.
 type pluginServer struct {
 	pluginv1.UnimplementedPluginServiceServer
-	plugin Plugin
-	log    hclog.Logger
-	dial   func(id uint32, o ...grpc.DialOption) (*grpc.ClientConn, error) // set before the first call
+	plugin  Plugin
+	log     hclog.Logger
+	hostPID int
+	dial    func(id uint32, o ...grpc.DialOption) (*grpc.ClientConn, error) // set before the first call
 
 	mu   sync.Mutex
 	host Host            // nil until connected
@@ -35,8 +36,9 @@ type run struct {
 	done   chan struct{}
 }
 
-func newPluginServer(p Plugin, log hclog.Logger) *pluginServer {
-	return &pluginServer{plugin: p, log: log, runs: map[string]*run{}}
+// newPluginServer is p's end of the connection to the host, which is the process hostPID.
+func newPluginServer(p Plugin, log hclog.Logger, hostPID int) *pluginServer {
+	return &pluginServer{plugin: p, log: log, hostPID: hostPID, runs: map[string]*run{}}
 }
 
 func (s *pluginServer) Describe(context.Context, *pluginv1.DescribeRequest) (*pluginv1.DescribeResponse, error) {
@@ -61,7 +63,7 @@ func (s *pluginServer) Connect(ctx context.Context, req *pluginv1.ConnectRequest
 	if err := ready(ctx, conn); err != nil {
 		return nil, encode(errors.Join(fmt.Errorf("reach the host: %w", err), conn.Close()))
 	}
-	s.host = newClient(conn)
+	s.host = newClient(conn, s.hostPID)
 	return &pluginv1.ConnectResponse{}, nil
 }
 

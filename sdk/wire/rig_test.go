@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"testing"
 
@@ -47,7 +48,7 @@ func dialPipe(l *bufconn.Listener, o ...grpc.DialOption) (*grpc.ClientConn, erro
 // hostOf is a module's view of the host that h makes.
 func hostOf(t *testing.T, h HostServices) *client {
 	t.Helper()
-	return newClient(connect(t, newHostServer(h)))
+	return newClient(connect(t, newHostServer(h)), os.Getpid())
 }
 
 // pipes is go-plugin's broker, over memory.
@@ -97,7 +98,7 @@ func (p *pipes) dial(id uint32, o ...grpc.DialOption) (*grpc.ClientConn, error) 
 func moduleOf(t *testing.T, p Plugin) *Module {
 	t.Helper()
 	b := newPipes(t)
-	own := newPluginServer(p, hclog.New(&hclog.LoggerOptions{Output: io.Discard}))
+	own := newPluginServer(p, hclog.New(&hclog.LoggerOptions{Output: io.Discard}), os.Getpid())
 	own.dial = b.dial
 	s := pluginGRPC(nil)
 	pluginv1.RegisterPluginServiceServer(s, own)

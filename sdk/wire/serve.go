@@ -25,7 +25,7 @@ const EndGrace = 2 * time.Second
 // status 1: see [Started].
 func Serve(p Plugin, log hclog.Logger) {
 	outliveTheHost()
-	s := newPluginServer(p, log)
+	s := newPluginServer(p, log, os.Getppid()) // the host is the parent; where it dies, this process does
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig:  Handshake,
 		VersionedPlugins: map[int]plugin.PluginSet{Version: {name: &end{serve: s}}},

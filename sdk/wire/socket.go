@@ -21,7 +21,7 @@ func (c *client) Dial(ctx context.Context, configuration, mapping string) (net.C
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", mapping, err)
 	}
-	conn, err := dialSocket(ctx, res.GetPath())
+	conn, err := dialSocket(ctx, res.GetPath(), c.hostPID)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", mapping, err)
 	}
@@ -31,11 +31,16 @@ func (c *client) Dial(ctx context.Context, configuration, mapping string) (net.C
 // doorPatience is how long the host may take to open the socket of a mapping that was declared just now.
 const doorPatience = 5 * time.Second
 
-// dialSocket returns the bare connection, so deadlines, half-close and the kernel's copying work as on any other.
-func dialSocket(ctx context.Context, path string) (net.Conn, error) {
+// dialSocket returns the bare connection, so deadlines, half-close and the kernel's copying work as on any other. Nothing
+// is read from or written to a socket on which another process than the host listens.
+func dialSocket(ctx context.Context, path string, hostPID int) (net.Conn, error) {
 	conn, err := knock(ctx, path)
 	if err != nil {
 		return nil, firstOf(ctx.Err(), err)
+	}
+	if err := expectListener(conn, hostPID); err != nil {
+		_ = conn.Close()
+		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	err = ReadGreeting(conn)

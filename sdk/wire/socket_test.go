@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -71,6 +72,25 @@ func TestDialCarriesRawBytesAndHalfClose(t *testing.T) {
 	got, err := io.ReadAll(conn)
 	if err != nil || string(got) != "banner\nyou said select 1" {
 		t.Errorf("it answers %q, %v", got, err)
+	}
+}
+
+// Whoever puts a socket in the host's place gets nothing, and the module learns who it was.
+func TestDialRefusesAnotherListenerThanTheHost(t *testing.T) {
+	c, dir := recorder(t)
+	c.hostPID = os.Getppid() // the listener, this process, is a stranger then
+	got := make(chan string, 1)
+	private(t, dir, func(conn *net.UnixConn) {
+		_ = Greet(conn, nil)
+		b, _ := io.ReadAll(conn)
+		got <- string(b)
+	})
+	conn, err := c.Dial(t.Context(), "main", "sql")
+	if conn != nil || err == nil || !strings.Contains(err.Error(), fmt.Sprintf("dial sql: process %d of user %d listens", os.Getpid(), os.Getuid())) {
+		t.Errorf("it is %v, %v", conn, err)
+	}
+	if s := <-got; s != "" {
+		t.Errorf("the stranger got %q", s)
 	}
 }
 
