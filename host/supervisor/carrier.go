@@ -13,6 +13,7 @@ const (
 	applyMost   = 15 * time.Second
 	targetAgain = 30 * time.Second
 	moduleAgain = 2 * time.Second // a module's own socket: to try costs nobody anything
+	busyAgain   = 2 * time.Second // nothing was learned about the target: it is opened when the server answers again
 )
 
 // carrier carries one mapping on one link: it makes it listen, proves it again and again and tells the standing.
@@ -116,7 +117,7 @@ func (c *carrier) proof(ctx context.Context) error {
 
 // listener notes the answer to a proof, or why the mapping does not listen.
 func (c *carrier) listener(err error) verdict {
-	v := c.verdict(tunnel.ServerBusy, err)
+	v := c.verdict(err)
 	c.k.standing.note(func() {
 		c.m.listener = v
 		if v.good() && !c.k.standing.silent() {
@@ -150,9 +151,13 @@ func (c *carrier) watch(ctx context.Context, until time.Time) {
 	}
 }
 
-// target opens the service behind the mapping, unless it was opened lately.
+// target opens the service behind the mapping, unless it was opened lately or the server in between does not answer.
 func (c *carrier) target(ctx context.Context) {
 	if time.Now().Before(c.due) {
+		return
+	}
+	if c.m.Kind.Reaches() && c.k.standing.unanswered() {
+		c.due = time.Now().Add(busyAgain)
 		return
 	}
 	c.due = time.Now().Add(targetAgain)
@@ -163,7 +168,10 @@ func (c *carrier) target(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	v := c.verdict(tunnel.TargetUnreachable, err)
+	v := c.verdict(err)
+	if v.why.Reason == tunnel.ServerBusy {
+		c.due = time.Now().Add(busyAgain)
+	}
 	c.k.standing.note(func() {
 		c.m.target = v
 		if v.good() {
@@ -179,13 +187,14 @@ func (c *carrier) answered() bool {
 	return c.m.target.good()
 }
 
-// verdict is the answer that err gives; reason is why none came in time.
-func (c *carrier) verdict(reason tunnel.Reason, err error) verdict {
+// verdict is the answer that err gives. That none came in time says nothing of what was asked about, unless the engine
+// knows better: the server is busy.
+func (c *carrier) verdict(err error) verdict {
 	switch err {
 	case nil:
 		return verdict{given: true}
 	case errLate:
-		return verdict{given: true, why: late(reason, patience)}
+		return verdict{given: true, why: late(patience)}
 	}
 	return verdict{given: true, why: failure(c.k.config.Engine, err)}
 }

@@ -61,7 +61,8 @@ func (p *private) open(ctx context.Context, name string) (Conn, error) {
 	}
 }
 
-// openOn opens a connection on a link. What comes of it is a verdict on the target.
+// openOn opens a connection on a link. What comes of it is a verdict on the target, save where the server itself does not
+// answer.
 func (p *private) openOn(ctx context.Context, l Link, m *mapping) (Conn, Failure) {
 	asking, cancel := context.WithTimeoutCause(ctx, openPatience, errLate)
 	defer cancel()
@@ -71,8 +72,8 @@ func (p *private) openOn(ctx context.Context, l Link, m *mapping) (Conn, Failure
 		return conn, Failure{}
 	}
 	f := failure(p.engine, err)
-	if context.Cause(asking) == errLate {
-		f = late(tunnel.TargetUnreachable, openPatience)
+	if f.Reason == "" && context.Cause(asking) == errLate {
+		f = late(openPatience)
 	}
 	if ctx.Err() == nil && (f.Reason == tunnel.TargetRefused || f.Reason == tunnel.TargetUnreachable) {
 		p.standing.missed(m.Mapping, f)

@@ -77,7 +77,9 @@ type Link interface {
 	Withdraw(ctx context.Context, name string) error
 	// Prove shows that the mapping's listener leads to us.
 	Prove(ctx context.Context, name string) error
-	// Target opens the service behind the mapping once, sends nothing and closes it.
+	// Target opens the service behind the mapping once, sends nothing and closes it. Where no answer came it says whose
+	// silence that is, if it knows: target-unreachable where the server answers other questions meanwhile, else
+	// server-busy. So does Open.
 	Target(ctx context.Context, name string) error
 	// Open opens a connection to the target of a reach mapping.
 	Open(ctx context.Context, m tunnel.Mapping) (Conn, error)

@@ -140,7 +140,10 @@ func TestATargetThatRefusedIsOpenedAgainEveryThirtySeconds(t *testing.T) {
 func TestASilentTargetIsUnreachable(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		s.shaped(func(l *fakeLink) {
-			l.target = func(ctx context.Context, _ string) error { return silence(ctx) }
+			l.target = func(ctx context.Context, _ string) error {
+				_ = silence(ctx)
+				return fail(tunnel.TargetUnreachable)
+			}
 		})
 		s.source.want(active(office, 1, ldap))
 		s.pass(8*time.Second - 1)
@@ -148,6 +151,35 @@ func TestASilentTargetIsUnreachable(t *testing.T) {
 		s.pass(1)
 		s.expect(office, tunnel.Degraded, tunnel.TargetUnreachable)
 	})
+}
+
+// A server that does not answer says nothing about targets. They are opened as soon as it answers again, and not before.
+func TestABusyServerIsNoVerdictOnATarget(t *testing.T) {
+	for name, unanswered := range map[string]func(context.Context) error{
+		"the engine does not know": silence,
+		"the engine knows":         func(ctx context.Context) error { _ = silence(ctx); return fail(tunnel.ServerBusy) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(t *testing.T, s *stage) {
+				s.shaped(func(l *fakeLink) {
+					l.keepalive = silence
+					l.target = func(ctx context.Context, _ string) error { return unanswered(ctx) }
+				})
+				s.source.want(active(office, 1, ldap))
+				s.pass(30 * time.Second)
+				s.expect(office, tunnel.Degraded, tunnel.ServerBusy)
+				s.expectMapping("ldap", tunnel.Down, tunnel.ServerBusy)
+				l := s.engine.link(0)
+				if n := len(l.times("target", "ldap")); n != 1 {
+					t.Errorf("the target was opened %d times", n)
+				}
+				l.script(func() { l.keepalive, l.target = nil, nil })
+				s.pass(13 * time.Second) // the question under way ends, the next is answered, then the target is opened
+				s.expect(office, tunnel.Up, "")
+				s.expectMapping("ldap", tunnel.Up, "")
+			})
+		})
+	}
 }
 
 func TestConnectionsOfOthersProveATarget(t *testing.T) {

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -151,6 +152,29 @@ func TestDialIsToldThatTheTargetRefuses(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	h.expect(tunnel.Degraded)
+}
+
+// Whoever dials while the server does not answer is told that it is the server; the target is not called down for it.
+func TestDialIsToldThatTheServerIsBusy(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.shaped(func(l *fakeLink) {
+			l.open = func(ctx context.Context, _ tunnel.Mapping) (Conn, error) { return nil, silence(ctx) }
+		})
+		s.source.want(active(berlin, 1, smb))
+		s.pass(time.Second)
+		s.sup.mu.Lock()
+		p := s.sup.keepers[berlin].private
+		s.sup.mu.Unlock()
+		began := time.Now()
+		_, err := p.open(t.Context(), "smb")
+		var se *tunnel.StatusError
+		if !errors.As(err, &se) || se.Reason != tunnel.ServerBusy || se.Remedy == "" || time.Since(began) != openPatience {
+			t.Errorf("after %s: %v", time.Since(began), err)
+		}
+		if now := s.source.now(berlin); now.State != tunnel.Up {
+			t.Errorf("it is %s (%s): %+v", now.State, now.Reason, now.Mappings)
+		}
+	})
 }
 
 func TestDialIsToldThatTheMappingDoesNotStand(t *testing.T) {

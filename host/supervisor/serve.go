@@ -125,9 +125,11 @@ func busy() Failure {
 // errLate is that an answer did not come in time.
 var errLate = errors.New("no answer in time")
 
-// late is why a question was not answered in time.
-func late(reason tunnel.Reason, limit time.Duration) Failure {
-	return Failure{Reason: reason, Message: fmt.Sprintf("no answer within %s", limit)}
+// late is why a question was not answered in time, where nobody knows better.
+func late(limit time.Duration) Failure {
+	return Failure{
+		Reason: tunnel.ServerBusy, Message: fmt.Sprintf("the server has not answered within %s", limit), Remedy: busy().Remedy,
+	}
 }
 
 // ask puts a question about the link with a deadline. An answer that did not come in time, and for which the engine

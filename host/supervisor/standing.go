@@ -99,6 +99,13 @@ func (s *standing) keepalive(busy Failure) {
 // silent reports whether the server does not answer on the present link. Callers hold s.mu.
 func (s *standing) silent() bool { return s.busy != Failure{} }
 
+// unanswered is silent for those who do not hold s.mu.
+func (s *standing) unanswered() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.silent()
+}
+
 // note lets change alter what is known of a mapping, then draws the sum.
 func (s *standing) note(change func()) {
 	s.mu.Lock()
