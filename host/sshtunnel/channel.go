@@ -2,6 +2,7 @@ package sshtunnel
 
 import (
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -43,6 +44,9 @@ func (c *channel) Close() error {
 
 // spawn runs f, which uses the channel, as a goroutine of its link.
 func (c *channel) spawn(f func()) bool { return c.link.spawn(f) }
+
+// halfDead is how long half a connection may stay silent.
+func (c *channel) halfDead() time.Duration { return c.link.config.waits.halfDead }
 
 // wasClosed returns the channel that is closed by Close: nobody should wait for reads and writes any more.
 func (c *channel) wasClosed() <-chan struct{} { return c.closed }

@@ -17,6 +17,12 @@ func (c Config) WithOpenWait(open time.Duration) Config {
 	return c
 }
 
+// WithHalfDead returns c with another time for half a connection to stay silent.
+func (c Config) WithHalfDead(d time.Duration) Config {
+	c.waits.halfDead = d
+	return c
+}
+
 // CannotListen is the failure of a listener that could not be opened.
 func CannotListen(err error, host string, port int) error { return cannotListen(err, host, port) }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 )
 
 // Conn is a connection with a way to end one direction: what a relay needs on both sides.
@@ -25,6 +26,7 @@ type unwaited interface {
 	spawn(func()) bool // runs what uses it, false when it is too late for that
 	wasClosed() <-chan struct{}
 	hasGone() <-chan struct{}
+	halfDead() time.Duration // how long half a connection may stay silent
 }
 
 // Buffers are taken per connection and direction. Towards the PBX a big one joins many SSH packets, of 32 KiB each, into
@@ -45,6 +47,9 @@ func buffers(size int) *sync.Pool {
 // A site that Link.Open returned is relayed past its deadlines, and its bytes are counted for its mapping. Relay returns
 // at once when such a site is closed or its mapping or link ends, whether or not the server answers; what still waits
 // for the server then ends with the link at the latest.
+//
+// A connection of which one side has ended, without a byte for 10 minutes, is ended too: the other side may never end.
+// It is ended within a second when the local side is gone entirely (reset, or closed both ways), whatever the site does.
 func Relay(local, site Conn) {
 	c, ok := site.(*channelConn)
 	if !ok {
@@ -63,10 +68,14 @@ type relaying struct {
 	traffic     *traffic
 	inward      chan struct{} // closed when the direction to the PBX has ended
 	outward     chan struct{} // closed when the one to the site has
+	watch       *watch
 }
 
 func relay(local, site end, t *traffic) {
-	r := &relaying{local: local, site: site, traffic: t, inward: make(chan struct{}), outward: make(chan struct{})}
+	r := &relaying{
+		local: local, site: site, traffic: t,
+		inward: make(chan struct{}), outward: make(chan struct{}), watch: newWatch(),
+	}
 	defer r.close()
 	u, ok := site.(unwaited)
 	if !ok {
@@ -83,6 +92,7 @@ type plain struct{}
 func (plain) spawn(f func()) bool        { go f(); return true }
 func (plain) wasClosed() <-chan struct{} { return nil }
 func (plain) hasGone() <-chan struct{}   { return nil }
+func (plain) halfDead() time.Duration    { return halfDead }
 
 func (r *relaying) close() {
 	_ = r.local.Close()
@@ -90,19 +100,28 @@ func (r *relaying) close() {
 }
 
 // wait returns when both directions have ended, or when no more can come of the rest: the site was closed, or it has
-// gone and all it said has arrived. A client that waits with both directions open must not stay for ever.
+// gone and all it said has arrived, or the local side is gone, or nothing came for too long after one side ended.
 func (r *relaying) wait(site unwaited) {
-	inward, outward := r.inward, r.outward
-	var gone <-chan struct{} // while the direction to the PBX lives it tells by itself
+	inward, outward, gone := r.inward, r.outward, site.hasGone()
+	defer r.watch.stop()
 	for inward != nil || outward != nil {
 		select {
 		case <-inward:
-			inward, gone = nil, site.hasGone()
+			inward = nil
 		case <-outward:
 			outward = nil
 		case <-gone:
-			return
+			gone = nil
 		case <-site.wasClosed():
+			return
+		case <-r.watch.stuck.C:
+		case <-r.watch.tick:
+		}
+		if inward == nil && isClosed(site.hasGone()) { // a client that waits with both directions open would stay for ever
+			return
+		}
+		ended := inward == nil || outward == nil || gone == nil && site.hasGone() != nil
+		if r.watch.over(r.local, ended, outward == nil, site.halfDead()) {
 			return
 		}
 	}
@@ -110,12 +129,12 @@ func (r *relaying) wait(site unwaited) {
 
 func (r *relaying) carryIn() {
 	defer close(r.inward)
-	r.carry(r.local, r.site, inBuffers, r.traffic.in)
+	r.carry(r.local, watched{r.site, r.watch}, inBuffers, r.traffic.in)
 }
 
 func (r *relaying) carryOut() {
 	defer close(r.outward)
-	r.carry(r.site, r.local, outBuffers, r.traffic.out)
+	r.carry(watched{r.site, r.watch}, r.local, outBuffers, r.traffic.out)
 }
 
 // carry passes one direction on, and its end. What it cannot pass on ends both sides.

@@ -30,6 +30,7 @@ const (
 	keepaliveTimeout = 8 * time.Second  // for one keepalive
 	openTimeout      = 30 * time.Second // for a client's channel to its target
 	targetTimeout    = 10 * time.Second // for the service behind a mapping to take a connection
+	halfDead         = 10 * time.Minute // for a byte of a connection of which one side has ended
 	patience         = 60 * time.Second // a request unanswered for so long ends the link
 	farewell         = time.Second      // for handing ports back when a link ends
 )
@@ -76,6 +77,7 @@ type waits struct {
 	login    time.Duration // for the login after the key exchange
 	patience time.Duration // for the answer to a request, before the link is ended
 	open     time.Duration // for a client's channel to its target
+	halfDead time.Duration // for a byte of a connection of which one side has ended
 }
 
 // Run connects to the server, checks its host key, logs in and calls serve with the link. The context given to serve
@@ -130,6 +132,7 @@ func (c Config) withDefaults() Config {
 	c.waits.login = cmp.Or(c.waits.login, loginTimeout)
 	c.waits.patience = cmp.Or(c.waits.patience, patience)
 	c.waits.open = cmp.Or(c.waits.open, openTimeout)
+	c.waits.halfDead = cmp.Or(c.waits.halfDead, halfDead)
 	if c.Log == nil {
 		c.Log = hclog.NewNullLogger()
 	}

@@ -73,6 +73,7 @@ func noRelayLeft(t *testing.T) {
 // ends are the ways in which a connection is ended here.
 var ends = map[string]func(t *testing.T, l *running, local, site net.Conn){
 	"both sides closed": func(_ *testing.T, _ *running, local, site net.Conn) { local.Close(); site.Close() },
+	"local closed":      func(_ *testing.T, _ *running, local, _ net.Conn) { local.Close() },
 	"site closed":       func(_ *testing.T, _ *running, _, site net.Conn) { site.Close() },
 	"withdrawn":         func(t *testing.T, l *running, _, _ net.Conn) { must(t, l.Withdraw(soon(t), "private")) },
 	"link ended":        func(_ *testing.T, l *running, _, _ net.Conn) { l.stop() },
