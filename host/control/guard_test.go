@@ -63,7 +63,7 @@ func TestRoutes(t *testing.T) {
 	}{
 		{"GET", "/v1/version", 200},
 		{"GET", "/v1/nothing", 404},
-		{"PUT", "/v1/tunnels", 404},
+		{"PUT", "/v1/tunnels", 405},
 		{"GET", "/v1/tunnels/hello/absent", 404},
 		{"GET", "/v1/tunnels/Hello/x", 400},
 		{"GET", "/v1/tunnels/hello/%2e%2e", 400},

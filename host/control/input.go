@@ -2,7 +2,6 @@ package control
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -29,7 +28,7 @@ type NewTunnel struct {
 type LoginInput struct {
 	Login      string `json:"login"`                 // key or password
 	Password   string `json:"password,omitempty"`    // for password
-	PrivateKey string `json:"private_key,omitempty"` // for key: PEM; absent is the PBX's own key pair
+	PrivateKey string `json:"private_key,omitempty"` // for key: PEM, not empty; absent is the PBX's own key pair
 	Passphrase string `json:"passphrase,omitempty"`  // of the private key
 }
 
@@ -48,7 +47,7 @@ type TunnelEdit struct {
 	Set         []MappingInput `json:"set,omitempty"`          // added, or in the place of the mapping of that name
 	Drop        []string       `json:"drop,omitempty"`         // names of mappings
 	AcceptWider []string       `json:"accept_wider,omitempty"` // names of mappings
-	IfRevision  uint64         `json:"if_revision,omitempty"`  // refused when the tunnel's is another; 0 takes whatever is there
+	IfRevision  uint64         `json:"if_revision,omitempty"`  // refused when the tunnel's is another; absent takes whatever is there
 }
 
 // tunnel reads the input; findings name the input's fields, all of them at once.
@@ -143,15 +142,12 @@ func (in LoginInput) credential() (tunnel.Credential, tunnel.Findings) {
 	return c, fs
 }
 
-// checkSecret bounds one line of secret text without repeating it.
+// checkSecret bounds a secret without repeating it.
 func checkSecret(field, s string, limit int) tunnel.Findings {
-	switch {
-	case len(s) > limit:
+	if len(s) > limit {
 		return tunnel.Findings{{Code: tunnel.TooLong, Field: field, Message: fmt.Sprintf("the %s has %d bytes", field, len(s)), WayOut: fmt.Sprintf("use at most %d", limit)}}
-	case strings.ContainsAny(s, "\x00\r\n"):
-		return tunnel.Findings{{Code: tunnel.Malformed, Field: field, Message: fmt.Sprintf("the %s holds a line break or a zero byte", field), WayOut: "give it as one line"}}
 	}
-	return nil
+	return tunnel.CheckSecret(field, s)
 }
 
 // checkKey asks Keys about a private key that was brought along.

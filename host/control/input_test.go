@@ -8,9 +8,10 @@ import (
 	"testing"
 
 	"github.com/culvert-pbx/culvert/host/control"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-// good is a body that POST /v1/tunnels takes; %s is put into it last, where a key given twice counts.
+// good is a body that POST /v1/tunnels takes; %s is put into it last.
 const good = `{"owner":"hello","name":"x","server":"pbx@192.0.2.1","login":"key","comment":"","fingerprint":"","disabled":true,
 	"mappings":[{"kind":"reach","mapping":"a=1389:389"}]%s}`
 
@@ -27,7 +28,8 @@ func TestBadInputOfAddTunnel(t *testing.T) {
 		{"login", `"login":1`}, {"login", `"login":""`}, {"login", `"login":"cert"`},
 		{"password", `"login":"password"`}, {"password", `"password":[]`}, {"password", `"login":"password","password":"` + long + `"`}, {"password", `"login":"password","password":"a\nb"`},
 		{"password", `"password":"x"`},
-		{"private_key", `"private_key":1`}, {"private_key", `"private_key":"broken"`}, {"private_key", `"private_key":"` + strings.Repeat(long, 14) + `"`},
+		{"password", `"login":"password","password":"a\u0000b"`}, {"password", `"login":"password","password":"a\u001bb"`},
+		{"private_key", `"private_key":""`}, {"private_key", `"private_key":null`}, {"private_key", `"private_key":1`}, {"private_key", `"private_key":"broken"`}, {"private_key", `"private_key":"` + strings.Repeat(long, 14) + `"`},
 		{"passphrase", `"passphrase":"x"`}, {"passphrase", `"passphrase":{}`},
 		{"fingerprint", `"fingerprint":7`}, {"fingerprint", `"fingerprint":"zz"`}, {"fingerprint", `"fingerprint":"SHA256:abc"`}, {"fingerprint", `"fingerprint":"` + long + `"`},
 		{"comment", `"comment":7`}, {"comment", `"comment":"` + long + `"`}, {"comment", `"comment":"a\u001b[31mb"`},
@@ -39,7 +41,7 @@ func TestBadInputOfAddTunnel(t *testing.T) {
 		{"mapping", `"mappings":[{"kind":"reach","mapping":7}]`}, {"mappings", `"mappings":` + many(65)},
 		{"port", `"port":22`},
 	} {
-		status, body := raw(t, d, "POST", "/v1/tunnels", token(t, d), fmt.Sprintf(good, ","+tt.body))
+		status, body := raw(t, d, "POST", "/v1/tunnels", token(t, d), goodBut(t, tt.body))
 		shown := tt.body[:min(len(tt.body), 60)]
 		if status != 400 {
 			t.Errorf("%s: status %d: %s", shown, status, body)
@@ -59,6 +61,18 @@ func TestBadInputOfAddTunnel(t *testing.T) {
 	if status, body := raw(t, d, "POST", "/v1/tunnels", token(t, d), fmt.Sprintf(good, "")); status != 201 {
 		t.Errorf("the good body: %d %s", status, body)
 	}
+}
+
+// goodBut is good with these fields in the place of its own.
+func goodBut(t *testing.T, fields string) string {
+	t.Helper()
+	var body map[string]json.RawMessage
+	for _, text := range []string{fmt.Sprintf(good, ""), "{" + fields + "}"} {
+		if err := json.Unmarshal([]byte(text), &body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return string(must(json.Marshal(body)))
 }
 
 // named checks that some finding is about field, with code, sentence and way out.
@@ -89,6 +103,23 @@ func TestBadBodies(t *testing.T) {
 	for _, tt := range []struct{ method, path, body, field string }{
 		{"POST", "/v1/tunnels", ``, "body"},
 		{"POST", "/v1/tunnels", `null x`, "body"},
+		{"POST", "/v1/tunnels", `null`, "body"},
+		{"POST", "/v1/tunnels", ` null `, "body"},
+		{"PATCH", "/v1/tunnels/hello/x", `null`, "body"},
+		{"POST", "/v1/check", `null`, "body"},
+		{"PATCH", "/v1/configurations/hello/default", `null`, "body"},
+		{"PATCH", "/v1/tunnels/hello/x", `{"comment":"a","comment":"b"}`, "comment"},
+		{"PATCH", "/v1/tunnels/hello/x", `{"comment":"a","Comment":"b"}`, "comment"},
+		{"PATCH", "/v1/tunnels/hello/x", `{"set":[{"kind":"reach","kind":"expose","mapping":"1:2"}]}`, "set[0].kind"},
+		{"PATCH", "/v1/tunnels/hello/x", "{\"comment\":\"f\xfcr\"}", "body"},
+		{"POST", "/v1/tunnels/hello/x/secret", "{\"login\":\"password\",\"password\":\"gr\xfc\xdf\"}", "body"},
+		{"POST", "/v1/tunnels/hello/x/secret", `{"login":"password","password":"a\ud800b"}`, "body"},
+		{"POST", "/v1/tunnels/hello/x/secret", `{"login":"password","password":"\udc00\ud800"}`, "body"},
+		{"POST", "/v1/tunnels/hello/x/secret", `{"login":"key","private_key":""}`, "private_key"},
+		{"PATCH", "/v1/tunnels/hello/x", `{"login":{"login":"key","private_key":""}}`, "login.private_key"},
+		{"PATCH", "/v1/tunnels/hello/x", `{"comment":"c","if_revision":0}`, "if_revision"},
+		{"PATCH", "/v1/tunnels/hello/x", `{"comment":"c","if_revision":null}`, "if_revision"},
+		{"PATCH", "/v1/configurations/hello/default", `{"settings":{},"if_revision":0}`, "if_revision"},
 		{"POST", "/v1/tunnels", `{`, "body"},
 		{"POST", "/v1/tunnels", `[]`, "body"},
 		{"POST", "/v1/tunnels", `{}{}`, "body"},
@@ -125,6 +156,88 @@ func TestBadBodies(t *testing.T) {
 	after := must(c.Tunnels(t.Context(), ""))
 	if string(must(json.Marshal(before))) != string(must(json.Marshal(after))) || !slices.Equal(calls, d.Calls()) {
 		t.Errorf("changed: %+v %q", after, d.Calls())
+	}
+}
+
+// A finding's field is a name of the JSON, none of Go's.
+func TestFindingsNameFieldsAsJSONDoes(t *testing.T) {
+	d, _ := start(t)
+	for _, tt := range []struct{ path, body, field string }{
+		{"/v1/tunnels", `{"login":7}`, "login"},
+		{"/v1/check", `{"passphrase":[]}`, "passphrase"},
+		{"/v1/configurations", `{"set":{}}`, "set"},
+		{"/v1/tunnels", `7`, "body"},
+	} {
+		_, body := raw(t, d, "POST", tt.path, token(t, d), tt.body)
+		if e := refusal(t, body); len(e.Findings) != 1 || e.Findings[0].Field != tt.field || strings.Contains(body, "Input") {
+			t.Errorf("%s: %s", tt.body, body)
+		}
+	}
+}
+
+// What is UTF-8 arrives as it was sent, however it was escaped.
+func TestTextArrivesAsItWasSent(t *testing.T) {
+	d, c := start(t)
+	add(t, c, "x", "1389:389")
+	for body, want := range map[string]string{
+		`{"comment":"für \\ud800"}`: `für \ud800`, `{"comment":"\ud83d\ude00"}`: "\U0001f600", `{"comment":"\ufffd�"}`: "\ufffd\ufffd", `{"comment":"\\"}`: `\`,
+	} {
+		if status, answer := raw(t, d, "PATCH", "/v1/tunnels/hello/x", token(t, d), body); status != 200 {
+			t.Errorf("%s: %d %s", body, status, answer)
+			continue
+		}
+		if got := must(c.Tunnel(t.Context(), tunnel.Ref{Owner: "hello", Name: "x"})).Comment; got != want {
+			t.Errorf("%s: %q, not %q", body, got, want)
+		}
+	}
+}
+
+// Another method on a known path says which there are.
+func TestWrongMethods(t *testing.T) {
+	d, _ := start(t)
+	for _, tt := range []struct{ method, path, allow string }{
+		{"PUT", "/v1/tunnels", "GET, HEAD, POST"},
+		{"GET", "/v1/check", "POST"},
+		{"POST", "/v1/status", "GET, HEAD"},
+		{"POST", "/v1/tunnels/hello/x", "DELETE, GET, HEAD, PATCH"},
+		{"GET", "/v1/configurations/hello/default/enable", "POST"},
+	} {
+		status, header, body := rawWithHeader(t, d, tt.method, tt.path, token(t, d), "")
+		if status != 405 || header.Get("Allow") != tt.allow || refusal(t, body).Hint == "" {
+			t.Errorf("%s %s: %d %q %s", tt.method, tt.path, status, header.Get("Allow"), body)
+		}
+	}
+	if status, _ := raw(t, d, "PUT", "/v1/tunnels", "", ""); status != 401 {
+		t.Errorf("without a token: %d", status)
+	}
+}
+
+func TestBadQueries(t *testing.T) {
+	d, _ := start(t)
+	for _, tt := range []struct {
+		method, path, field string
+		status              int
+	}{
+		{"GET", "/v1/tunnels?owner=", "", 200},
+		{"GET", "/v1/tunnels?owner=hello", "", 200},
+		{"GET", "/v1/events?tunnel=hello/x&follow=0", "", 200},
+		{"GET", "/v1/tunnels?owner=../x", "owner", 400},
+		{"GET", "/v1/tunnels?owner=a&owner=b", "owner", 400},
+		{"GET", "/v1/tunnels?ownr=a", "ownr", 400},
+		{"GET", "/v1/tunnels?owner=%zz", "query", 400},
+		{"GET", "/v1/tunnels?a;b", "query", 400},
+		{"GET", "/v1/status?x", "x", 400},
+		{"GET", "/v1/events?follow=yes", "follow", 400},
+		{"GET", "/v1/events?tunnel=hello", "tunnel", 400},
+		{"GET", "/v1/modules/hello/log?follow=", "follow", 400},
+		{"DELETE", "/v1/configurations/hello/default?purge=true", "purge", 400},
+	} {
+		status, body := raw(t, d, tt.method, tt.path, token(t, d), "")
+		if status != tt.status {
+			t.Errorf("%s %s: %d, not %d: %s", tt.method, tt.path, status, tt.status, body)
+		} else if status == 400 {
+			named(t, tt.path, tt.field, body)
+		}
 	}
 }
 

@@ -51,6 +51,12 @@ func add(t *testing.T, c *control.Client, name, mapping string) control.Tunnel {
 // raw sends one request as it is and returns status and body.
 func raw(t *testing.T, d *controltest.Daemon, method, path, token, body string) (int, string) {
 	t.Helper()
+	status, _, answer := rawWithHeader(t, d, method, path, token, body)
+	return status, answer
+}
+
+func rawWithHeader(t *testing.T, d *controltest.Daemon, method, path, token, body string) (int, http.Header, string) {
+	t.Helper()
 	tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", d.Socket)
 	}}
@@ -71,7 +77,7 @@ func raw(t *testing.T, d *controltest.Daemon, method, path, token, body string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp.StatusCode, string(b)
+	return resp.StatusCode, resp.Header, string(b)
 }
 
 // token is that of the running daemon.

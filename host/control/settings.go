@@ -23,7 +23,7 @@ type NewConfiguration struct {
 // ConfigurationEdit changes a configuration's settings.
 type ConfigurationEdit struct {
 	SettingsInput
-	IfRevision uint64 `json:"if_revision,omitempty"` // refused when the configuration's is another; 0 takes whatever is there
+	IfRevision uint64 `json:"if_revision,omitempty"` // refused when the configuration's is another; absent takes whatever is there
 }
 
 // SettingsInput is settings from a person: a whole document, or single values that the module's schema types.

@@ -64,11 +64,15 @@ func first(fs tunnel.Findings) tunnel.Findings {
 }
 
 // values checks what JSON Schema sees otherwise: a required text that is empty and a required setting of a group that is
-// not there are missing; 1.0 is no integer to a Go struct; and a key with a dot could not be set again.
+// not there are missing; 1.0 is no integer to a Go struct; a secret is one line; and a key with a dot could not be set
+// again.
 func (c *checker) values() {
 	c.root.walk(c.doc, nil, func(n *node, v any, path []string) {
 		if number, ok := v.(json.Number); ok && n.Type == "integer" && strings.Contains(string(number), ".") {
 			c.add(tunnel.Malformed, path, "is not an integer", "write it without a point")
+		}
+		if secret, ok := v.(string); ok && n.Mark == Secret {
+			c.findings = append(c.findings, tunnel.CheckSecret(c.field(path), secret)...)
 		}
 		_, given := lookup(c.doc, path)
 		o, _ := v.(document)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -22,6 +23,10 @@ func read(doc json.RawMessage) (document, tunnel.Findings) {
 	if len(doc) > MaxDocument {
 		return nil, tunnel.Findings{finding(tunnel.TooLong, "", "", fmt.Sprintf("the settings have %d bytes", len(doc)),
 			fmt.Sprintf("use at most %d", MaxDocument))}
+	}
+	if !utf8.Valid(doc) {
+		return nil, tunnel.Findings{finding(tunnel.Malformed, "", "", "the settings are not UTF-8",
+			"write them as UTF-8; a secret that is none cannot be used")}
 	}
 	r := &reader{Decoder: json.NewDecoder(bytes.NewReader(doc))}
 	r.UseNumber()

@@ -1,6 +1,11 @@
 package tunnel
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // Secret is text that goes in and never comes out: printed, logged or marshalled it is ***.
 type Secret string
@@ -24,6 +29,20 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
 // UnmarshalText takes the secret.
 func (s *Secret) UnmarshalText(b []byte) error { *s = Secret(b); return nil }
+
+// CheckSecret holds what is typed or pasted as a password, a passphrase or a module's secret to one line of UTF-8 without
+// control characters: anything else was cut, or would arrive as something else. The finding is at field and does not
+// repeat the secret.
+func CheckSecret(field, s string) Findings {
+	const wayOut = "check what was pasted; a secret that is really so cannot be used: change it, or log in with a key"
+	switch {
+	case !utf8.ValidString(s):
+		return one(Malformed, field, "", "the secret is not UTF-8", wayOut)
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return one(Malformed, field, "", "the secret holds a line break or another control character", wayOut)
+	}
+	return nil
+}
 
 // Credential is what a tunnel logs in with.
 type Credential struct {
