@@ -48,6 +48,8 @@ func (a *attempt) classifyLogin(err error) *Failure {
 		}
 	case isRefusal(err) || a.login.asked != nil:
 		return a.login.refused(a.config.Server.User, err)
+	case a.login.given:
+		return a.login.leftUnanswered(a.config.Server.User, err)
 	}
 	return &Failure{
 		Reason:  tunnel.HandshakeClosed,

@@ -19,6 +19,7 @@ type login struct {
 	signer  ssh.Signer // the key
 	offered []string   // what the server accepts, as evidence
 	sent    string     // the method used
+	given   bool       // the password was handed out to be sent
 	asked   error      // why a question of the server could not be answered
 	partial bool       // the server took it and wants more
 }
@@ -83,12 +84,18 @@ func (l *login) next(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 		return ssh.PublicKeys(l.signer), nil
 	case l.kind == tunnel.LoginPassword && offers("password"):
 		l.sent = "password"
-		return ssh.Password(l.secret), nil
+		return ssh.PasswordCallback(func() (string, error) { return l.give(), nil }), nil
 	case l.kind == tunnel.LoginPassword && offers("keyboard-interactive"):
 		l.sent = "keyboard-interactive"
 		return ssh.KeyboardInteractive(l.answer()), nil
 	}
 	return nil, nil
+}
+
+// give hands the password out.
+func (l *login) give() string {
+	l.given = true
+	return l.secret
 }
 
 // answer answers one hidden question with the password, once. Anything else is not a question for the password.
@@ -103,7 +110,7 @@ func (l *login) answer() ssh.KeyboardInteractiveChallenge {
 			return nil, l.asked
 		}
 		used = true
-		return []string{l.secret}, nil
+		return []string{l.give()}, nil
 	}
 }
 
@@ -134,6 +141,20 @@ func (l *login) refused(user string, err error) *Failure {
 		f.Remedy = fmt.Sprintf("put this line into ~%s/.ssh/authorized_keys at the server: %s", who, authorizedLine(l.signer.PublicKey(), ""))
 	}
 	return f
+}
+
+// leftUnanswered says that the server hung up when it had the password. Appliances and those who lock others out answer a
+// wrong password like that, and sending it every few seconds would only feed them. A server that was cut off by chance in
+// this moment looks the same: then the tunnel waits longer than it must. A login by key never does, because keys that are
+// shown again harm nothing.
+func (l *login) leftUnanswered(user string, err error) *Failure {
+	return &Failure{
+		Reason:  tunnel.LoginRefused,
+		Message: fmt.Sprintf("the server hung up when it was given the password of %s, without an answer", tunnel.Clean(user, 80)),
+		Remedy: "check user and password, then give it again: culvert tunnel secret OWNER/NAME --password-stdin; " +
+			"if they are right, the server's log says why (journalctl -u ssh)",
+		Err: err,
+	}
 }
 
 // noun is what the login shows.

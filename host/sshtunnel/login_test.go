@@ -206,15 +206,32 @@ func rsaPEM(t *testing.T, bits int) string {
 	return string(pem.EncodeToMemory(block))
 }
 
-// TestServerThatFailsDuringTheLogin is not taken for one that refuses: trying again is right.
+// TestServerThatFailsDuringTheLogin is taken for one that refuses when it has just got a password, to spare a wrong one from
+// being sent every few seconds; else trying again is right.
 func TestServerThatFailsDuringTheLogin(t *testing.T) {
-	t.Run("hangs up", func(t *testing.T) {
-		s := start(t, sshtest.Options{Password: password, OnPassword: (*sshtest.Server).Cut})
+	t.Run("hangs up after a password", func(t *testing.T) {
+		s := start(t, sshtest.Options{Password: password, OnLogin: (*sshtest.Server).Cut})
+		fails(t, config("127.0.0.1", s.Port()), tunnel.LoginRefused)
+	})
+	t.Run("hangs up after an answer", func(t *testing.T) {
+		s := start(t, sshtest.Options{KeyboardInteractive: password, OnLogin: (*sshtest.Server).Cut})
+		fails(t, config("127.0.0.1", s.Port()), tunnel.LoginRefused)
+	})
+	t.Run("hangs up before it asks", func(t *testing.T) {
+		s := start(t, sshtest.Options{KeyboardInteractive: password, OnQuestion: (*sshtest.Server).Cut})
 		fails(t, config("127.0.0.1", s.Port()), tunnel.HandshakeClosed)
+	})
+	t.Run("hangs up after a key", func(t *testing.T) {
+		pair, err := sshtunnel.NewKeyPair("")
+		must(t, err)
+		s := start(t, sshtest.Options{AuthorizedKeys: []string{pair.AuthorizedKey()}, OnLogin: (*sshtest.Server).Cut})
+		c := config("127.0.0.1", s.Port())
+		c.Credential = tunnel.Credential{Login: tunnel.LoginKey, PrivateKey: pair.PEM()}
+		fails(t, c, tunnel.HandshakeClosed)
 	})
 	t.Run("does not answer", func(t *testing.T) {
 		stop := make(chan struct{})
-		s := start(t, sshtest.Options{Password: password, OnPassword: func(*sshtest.Server) { <-stop }})
+		s := start(t, sshtest.Options{Password: password, OnLogin: func(*sshtest.Server) { <-stop }})
 		t.Cleanup(func() { close(stop) })
 		fails(t, config("127.0.0.1", s.Port()).WithWaits(200*time.Millisecond, time.Minute), tunnel.HandshakeTimeout)
 	})

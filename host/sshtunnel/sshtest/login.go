@@ -39,10 +39,15 @@ func (s *Server) config() *ssh.ServerConfig {
 	return c
 }
 
-func (s *Server) password(_ ssh.ConnMetadata, given []byte) (*ssh.Permissions, error) {
-	if s.options.OnPassword != nil {
-		s.options.OnPassword(s)
+// tell calls what the options have for this moment.
+func (s *Server) tell(f func(*Server)) {
+	if f != nil {
+		f(s)
 	}
+}
+
+func (s *Server) password(_ ssh.ConnMetadata, given []byte) (*ssh.Permissions, error) {
+	s.tell(s.options.OnLogin)
 	if string(given) != s.options.Password {
 		return nil, errNo
 	}
@@ -54,7 +59,9 @@ func (s *Server) ask(_ ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (
 	if len(questions) == 0 {
 		questions = []string{"Password: "}
 	}
+	s.tell(s.options.OnQuestion)
 	answers, err := ask("", "", questions, make([]bool, len(questions)))
+	s.tell(s.options.OnLogin)
 	if err != nil || len(answers) != 1 || answers[0] != s.options.KeyboardInteractive {
 		return nil, errNo
 	}
@@ -62,6 +69,7 @@ func (s *Server) ask(_ ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (
 }
 
 func (s *Server) key(_ ssh.ConnMetadata, given ssh.PublicKey) (*ssh.Permissions, error) {
+	s.tell(s.options.OnLogin)
 	for _, line := range s.options.AuthorizedKeys {
 		known, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
 		if err == nil && bytes.Equal(known.Marshal(), given.Marshal()) {

@@ -35,7 +35,10 @@ type Options struct {
 	NoForwarding bool // refuses every forward and every connection to a target
 	NoTargets    bool // refuses connections to targets, so that a forward cannot be proved
 
-	OnPassword func(*Server) // is called before a password is judged, and may take its time or cut the connection
+	// OnLogin is called before a password, an answer or a key is judged, OnQuestion before the question is asked. They may
+	// take their time or cut the connection.
+	OnLogin    func(*Server)
+	OnQuestion func(*Server)
 
 	// Lies and silences.
 	NeverListen bool            // says yes to a forward and does not listen
