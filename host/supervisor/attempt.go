@@ -16,7 +16,7 @@ const tellAfter = time.Second
 // attempt makes one link for o and keeps it until it is gone. It calls alive when the link stands. Its error is an
 // *failed.
 func (k *keeper) attempt(ctx context.Context, o order, alive func(), rearrange <-chan struct{}) error {
-	k.standing.retry()
+	k.standing.retry(o.round)
 	t, cred, err := k.login(ctx, o)
 	if err != nil {
 		return err
@@ -27,16 +27,17 @@ func (k *keeper) attempt(ctx context.Context, o order, alive func(), rearrange <
 	defer told()
 	teller.Go(func() {
 		if sleepUntil(telling, time.Now().Add(tellAfter)) {
-			k.standing.trying()
+			k.standing.trying(o.round)
 		}
 	})
 	place := &place{gate: k.gate, server: t.Server}
 	defer place.giveBack()
 	served := false
-	err = k.config.Engine.Run(ctx, k.plan(t, cred, place), func(standing context.Context, l Link) error {
+	err = k.config.Engine.Run(ctx, k.plan(o, t, cred, place), func(standing context.Context, l Link) error {
 		served = true
 		alive()
-		err := k.serve(standing, l, place.giveBack, rearrange)
+		told() // what is told from here on is the link's
+		err := k.serve(standing, o, l, place.giveBack, rearrange)
 		k.lost(ctx, o, err)
 		return err
 	})
@@ -64,7 +65,7 @@ func (k *keeper) login(ctx context.Context, o order) (tunnel.Tunnel, tunnel.Cred
 }
 
 // plan is what the engine is told.
-func (k *keeper) plan(t tunnel.Tunnel, cred tunnel.Credential, p *place) Attempt {
+func (k *keeper) plan(o order, t tunnel.Tunnel, cred tunnel.Credential, p *place) Attempt {
 	return Attempt{
 		Ref: k.ref, Server: t.Server, Credential: cred, Pin: t.Pin, Fingerprint: t.Fingerprint, Log: k.log,
 		Learned: func(ctx context.Context, shown tunnel.Pin) error {
@@ -75,7 +76,7 @@ func (k *keeper) plan(t tunnel.Tunnel, cred tunnel.Credential, p *place) Attempt
 		Missed:    k.standing.missed,
 		Stage: func(step Step) {
 			if !step.Done {
-				k.standing.stage(step.Stage)
+				k.standing.stage(o.round, step.Stage)
 			}
 		},
 	}
@@ -93,17 +94,15 @@ func (k *keeper) learned(ctx context.Context, server tunnel.Server, shown tunnel
 	return &failed{f}
 }
 
-// lost says that the link of o is gone: it broke, or was given up for what is wanted now. At the end of all there is
-// nothing to say.
+// lost says that the link of o is gone: it broke. What was said where it was given up for another order stays, and at the
+// end of all there is nothing to say.
 func (k *keeper) lost(ctx context.Context, o order, err error) {
-	now := k.order()
 	switch {
-	case now.supersedes(o):
-		k.standing.follow(now.wanted)
+	case k.order().supersedes(o):
 	case ctx.Err() != nil:
 		k.standing.end()
 	default:
-		k.standing.failed(tunnel.Connecting, k.explain(err, true), time.Time{})
+		k.standing.failed(o.round, tunnel.Connecting, k.explain(err, true), time.Time{})
 	}
 }
 

@@ -30,6 +30,7 @@ type keeper struct {
 type order struct {
 	wanted   tunnel.Wanted
 	restarts int
+	round    uint64 // of the standing, once the order is set about
 }
 
 // supersedes reports whether o asks for another link than old did, or for none.
@@ -75,6 +76,17 @@ func (k *keeper) order() order {
 	return k.now
 }
 
+// begin sets about o, unless it is superseded already.
+func (k *keeper) begin(o order) (order, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.now.supersedes(o) {
+		return o, false
+	}
+	o.round = k.standing.follow(o.wanted)
+	return o, true
+}
+
 // run follows one order after another until ctx ends or the tunnel is gone.
 func (k *keeper) run(ctx context.Context) {
 	defer k.private.close()
@@ -88,7 +100,7 @@ func (k *keeper) run(ctx context.Context) {
 			k.keep(ctx, o)
 			continue
 		}
-		k.standing.follow(o.wanted)
+		k.begin(o)
 		select {
 		case <-k.changed:
 		case <-ctx.Done():
@@ -98,6 +110,10 @@ func (k *keeper) run(ctx context.Context) {
 
 // keep makes attempt after attempt for o, until it is superseded or ctx ends.
 func (k *keeper) keep(ctx context.Context, o order) {
+	o, due := k.begin(o)
+	if !due {
+		return
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	var follower sync.WaitGroup
 	defer follower.Wait()
@@ -107,15 +123,11 @@ func (k *keeper) keep(ctx context.Context, o order) {
 		defer cancel()
 		k.follow(ctx, o, rearrange)
 	})
-	k.standing.follow(o.wanted)
 	_ = retry.Run(ctx, func(ctx context.Context, alive func()) error {
 		return k.attempt(ctx, o, alive, rearrange)
-	}, retry.Loop{Policy: pace(), Waiting: k.waiting})
-}
-
-// waiting says what the tunnel waits for after an attempt.
-func (k *keeper) waiting(end retry.End, next time.Time) {
-	k.standing.failed(awaits(end.Err), why(end.Err), next)
+	}, retry.Loop{Policy: pace(), Waiting: func(end retry.End, next time.Time) {
+		k.standing.failed(o.round, awaits(end.Err), why(end.Err), next)
+	}})
 }
 
 // follow reads orders until one supersedes o. Of the others the link is told that its mappings changed.

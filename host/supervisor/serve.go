@@ -21,14 +21,19 @@ const (
 // errSilent ends a link whose server did not answer for too long.
 var errSilent = errors.New("the server does not answer")
 
-// serve keeps the mappings of a link as they shall be until the link is gone. It calls settled when the server has
+// errSuperseded ends a link that came when something else was wanted already.
+var errSuperseded = errors.New("something else is wanted by now")
+
+// serve keeps the mappings of a link for o as they shall be until the link is gone. It calls settled when the server has
 // answered the first question, or has not.
-func (k *keeper) serve(ctx context.Context, l Link, settled func(), rearrange <-chan struct{}) error {
+func (k *keeper) serve(ctx context.Context, o order, l Link, settled func(), rearrange <-chan struct{}) error {
+	if !k.standing.linked(o.round, l) {
+		return errSuperseded
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	crew := &crew{k: k, link: l, carriers: map[*mapping]*carrier{}}
 	defer crew.wait()
 	defer cancel(nil)
-	k.standing.linked(l)
 	crew.pulse.Go(func() {
 		if err := k.pulse(ctx, l, settled); err != nil {
 			cancel(err)

@@ -21,6 +21,7 @@ type standing struct {
 	why      Failure
 	since    time.Time
 	next     time.Time
+	round    uint64
 	fresh    bool // the running attempt is the first after a change
 	version  string
 	mappings []*mapping

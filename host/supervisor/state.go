@@ -50,17 +50,20 @@ func (s *standing) supersede(w tunnel.Wanted) {
 	s.begin(w)
 }
 
-// follow says again what is wanted, after a link or attempt of before may have spoken.
-func (s *standing) follow(w tunnel.Wanted) {
+// follow says what is wanted now that it is set about, and returns the round that begins with it. What attempts of
+// another round say later counts for nothing.
+func (s *standing) follow(w tunnel.Wanted) (round uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.drop()
 	s.begin(w)
+	return s.round
 }
 
 // begin says what the tunnel begins: an attempt, to which no failure of before counts, or nothing, and why. Callers
 // hold s.mu.
 func (s *standing) begin(w tunnel.Wanted) {
+	s.round++
 	switch {
 	case w.Gone:
 		s.report = func(tunnel.Status) {}
@@ -76,29 +79,29 @@ func (s *standing) begin(w tunnel.Wanted) {
 func (s *standing) end() { s.follow(tunnel.Wanted{Gone: true}) }
 
 // retry says that the attempt a tunnel waited for starts. The failure before it stays in sight.
-func (s *standing) retry() {
+func (s *standing) retry(round uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state != tunnel.Connecting {
+	if s.round == round && s.state != tunnel.Connecting {
 		s.next = time.Now()
 		s.report(s.status())
 	}
 }
 
 // trying says that a running attempt is worth reporting.
-func (s *standing) trying() {
+func (s *standing) trying(round uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.link == nil && s.state != tunnel.Connecting {
+	if s.round == round && s.link == nil && s.state != tunnel.Connecting {
 		s.transition(tunnel.Connecting, s.why, time.Time{})
 	}
 }
 
 // stage notes how far an attempt is.
-func (s *standing) stage(at Stage) {
+func (s *standing) stage(round uint64, at Stage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.link != nil {
+	if s.round != round || s.link != nil {
 		return
 	}
 	why := s.why
@@ -126,18 +129,24 @@ func stageText(at Stage) string {
 }
 
 // failed says how a tunnel goes on after an attempt or a link: the state it is in and until when, zero for a change.
-func (s *standing) failed(to tunnel.State, why Failure, next time.Time) {
+func (s *standing) failed(round uint64, to tunnel.State, why Failure, next time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.round != round {
+		return
+	}
 	s.drop()
 	s.fresh = false
 	s.transition(to, why, next)
 }
 
-// linked says that a link stands; nothing is proved through it yet.
-func (s *standing) linked(l Link) {
+// linked says that a link stands; nothing is proved through it yet. It reports whether it is still wanted.
+func (s *standing) linked(round uint64, l Link) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.round != round {
+		return false
+	}
 	s.link, s.proved, s.answered, s.busy = l, false, false, Failure{}
 	s.version = tunnel.Clean(l.ServerVersion(), 120)
 	if s.fresh {
@@ -147,6 +156,7 @@ func (s *standing) linked(l Link) {
 		m.verdicts = verdicts{}
 	}
 	s.settle()
+	return true
 }
 
 // drop forgets the link, if there is one, and with it every proof and whether its server answers. Callers hold s.mu.
