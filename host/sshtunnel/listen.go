@@ -132,9 +132,14 @@ func (m *mapping) accept(l *net.TCPListener) {
 }
 
 // connected serves one client of a reach mapping: ours is answered, all others get a channel to the target or a reset.
+// One that was reset before it was accepted gets nothing: it may have been ours, of a proof that was given up.
 func (m *mapping) connected(c *net.TCPConn) {
 	if nonce := m.local.expects(c.RemoteAddr()); nonce != nil {
 		m.answerOwn(c, nonce)
+		return
+	}
+	if _, broken := peek(c); broken {
+		_ = c.Close()
 		return
 	}
 	release, ok := m.traffic.admit(maxConnections)

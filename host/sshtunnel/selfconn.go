@@ -74,6 +74,7 @@ func (m *mapping) meetSelf(ctx context.Context, addr netip.AddrPort) error {
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Now()) })
 	defer stop()
 	if !exchange(c, nonce) {
+		_ = c.(*net.TCPConn).SetLinger(0) // a reset, before its address is forgotten: it may be accepted yet
 		return errors.New("the answer did not come back")
 	}
 	return nil
