@@ -2,9 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"net"
-	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -14,7 +11,8 @@ import (
 // random (MaxStartups 10:30:100), by which no tunnel gains.
 const handshakesPerServer = 8
 
-// gate lets a bounded number of handshakes at a time through to each server.
+// gate lets a bounded number of handshakes at a time through to each server. Two ways to write one server are one
+// server, as they are for the reservations of its ports.
 type gate struct {
 	width int
 
@@ -32,7 +30,7 @@ func newGate(width int) *gate { return &gate{width: width, lanes: map[string]*la
 
 // enter waits for a place on the way to server. release gives it back and may be called more than once.
 func (g *gate) enter(ctx context.Context, server tunnel.Server) (release func(), err error) {
-	key := net.JoinHostPort(strings.ToLower(server.Host), strconv.Itoa(server.Port))
+	key := tunnel.ScopeRemote(server)
 	l := g.join(key)
 	select {
 	case l.places <- struct{}{}:
