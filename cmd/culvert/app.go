@@ -19,7 +19,7 @@ import (
 // app is what every command works with: where it reads and writes, and the daemon it asks.
 type app struct {
 	in     io.Reader
-	out    io.Writer
+	out    *output
 	errOut io.Writer
 
 	socket string
@@ -44,7 +44,10 @@ func (a *app) show(v any, table func()) error {
 // line writes v as one line of JSON.
 func (a *app) line(v any) error { return a.writeJSON(v, "") }
 
-func (a *app) writeJSON(v any, indent string) error {
+func (a *app) writeJSON(v any, indent string) error { return writeJSON(a.out, v, indent) }
+
+// writeJSON writes v as one document that cannot drive a terminal.
+func writeJSON(to io.Writer, v any, indent string) error {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -52,8 +55,23 @@ func (a *app) writeJSON(v any, indent string) error {
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	_, err := io.WriteString(a.out, escapeJSON(b.String()))
+	_, err := io.WriteString(to, escapeJSON(b.String()))
 	return err
+}
+
+// formatOf is the format that a command line which was not understood asks for.
+func formatOf(args []string) string {
+	for i, arg := range args {
+		switch arg {
+		case "-ojson", "-o=json", "--output=json":
+			return "json"
+		case "-o", "--output":
+			if i+1 < len(args) && args[i+1] == "json" {
+				return "json"
+			}
+		}
+	}
+	return "table"
 }
 
 // escapeJSON writes what could drive a terminal as \u escapes; it stays the same JSON.
@@ -91,14 +109,4 @@ func clean(s string) string { return tunnel.Clean(s, 2000) }
 func terminal(v any) bool {
 	f, ok := v.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// width is how many columns output may have.
-func (a *app) width() int {
-	if f, ok := a.out.(*os.File); ok {
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w >= 60 {
-			return w
-		}
-	}
-	return 80
 }

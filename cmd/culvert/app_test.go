@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -32,32 +33,27 @@ func FuzzEscapeJSON(f *testing.F) {
 	})
 }
 
-func TestTerminalWidth(t *testing.T) {
-	a := &app{out: &strings.Builder{}}
-	if w := a.width(); w != 80 {
-		t.Errorf("no terminal: %d", w)
-	}
-}
-
 func TestFit(t *testing.T) {
 	for _, tt := range []struct {
-		widths []int
-		limit  int
-		want   []int
+		widths    []int
+		sentences []bool
+		limit     int
+		want      []int
 	}{
-		{[]int{10, 10}, 80, []int{10, 10}},
-		{[]int{40, 38}, 80, []int{40, 38}},
-		{[]int{100, 10}, 80, []int{68, 10}},
-		{[]int{100, 100, 5}, 80, []int{35, 36, 5}},
-		{[]int{9, 9, 9}, 10, []int{8, 8, 8}},
-		{nil, 80, nil},
+		{[]int{10, 10}, nil, 80, []int{10, 10}},
+		{[]int{40, 38}, nil, 80, []int{40, 38}},
+		{[]int{100, 10}, nil, 80, []int{68, 10}},
+		{[]int{100, 100, 5}, nil, 80, []int{35, 36, 5}},
+		{[]int{9, 9, 9}, nil, 10, []int{8, 8, 8}},
+		{[]int{100, 10}, nil, 0, []int{100, 10}},
+		{[]int{50, 40}, []bool{false, true}, 80, []int{50, 28}},
+		{[]int{70, 40}, []bool{false, true}, 80, []int{58, 20}},
+		{[]int{70, 15}, []bool{false, true}, 80, []int{63, 15}},
+		{nil, nil, 80, nil},
 	} {
-		got := fit(append([]int(nil), tt.widths...), tt.limit)
-		for i := range tt.want {
-			if got[i] != tt.want[i] {
-				t.Errorf("fit(%v, %d) is %v, not %v", tt.widths, tt.limit, got, tt.want)
-				break
-			}
+		got := fit(slices.Clone(tt.widths), tt.sentences, tt.limit)
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("fit(%v, %v, %d) is %v, not %v", tt.widths, tt.sentences, tt.limit, got, tt.want)
 		}
 	}
 }

@@ -48,49 +48,52 @@ func asUsage(err error) error {
 	return usage(message, hint)
 }
 
-// finish says what went wrong and returns the exit code.
+// codes are what exit codes are called in the JSON of an error that is not the daemon's.
+var codes = map[int]string{exitFailed: "failed", exitUsage: "usage", exitNotUp: "not-up", exitRefused: "refused", exitUnreachable: "unreachable"}
+
+// finish says what went wrong, as JSON where that was asked for, and returns the exit code.
 func (a *app) finish(err error) int {
+	if err == nil {
+		return 0
+	}
+	code, e := problemOf(err)
+	if !a.json() {
+		a.complain(e)
+		return code
+	}
+	if e.Findings == nil {
+		e.Findings = tunnel.Findings{}
+	}
+	_ = writeJSON(a.errOut, e, "") // there is nobody else to tell
+	return code
+}
+
+// problemOf is the exit code of err and what is told of it.
+func problemOf(err error) (int, *control.Error) {
 	var f *failure
 	var fs tunnel.Findings
 	var e *control.Error
 	var u *control.Unreachable
+	code, message, hint := exitFailed, err.Error(), ""
 	switch {
-	case err == nil:
-		return 0
 	case errors.As(err, &f):
-		a.complain(f.message, f.hint)
-		return f.code
+		code, message, hint = f.code, f.message, f.hint
 	case errors.As(err, &fs):
-		return a.refused(control.Refusal(fs))
+		e = control.Refusal(fs)
+		return exitCode(e.Status), e
 	case errors.As(err, &e):
-		return a.refused(e)
+		return exitCode(e.Status), e
 	case errors.As(err, &u):
-		a.complain(u.Error(), u.Hint())
-		return exitUnreachable
+		code, message, hint = exitUnreachable, u.Error(), u.Hint()
 	case errors.Is(err, context.Canceled):
-		a.complain("interrupted", "")
-	default:
-		a.complain(err.Error(), "")
+		message = "interrupted"
 	}
-	return exitFailed
+	return code, &control.Error{Code: codes[code], Message: message, Hint: hint}
 }
 
-// refused shows every finding of e, or e itself where it has none.
-func (a *app) refused(e *control.Error) int {
-	for _, f := range e.Findings {
-		message := f.Message
-		if f.Field != "" {
-			message = f.Field + ": " + message
-		}
-		if f.Value != "" && !strings.Contains(message, f.Value) {
-			message += " (" + f.Value + ")"
-		}
-		a.complain(message, f.WayOut)
-	}
-	if len(e.Findings) == 0 {
-		a.complain(e.Message, e.Hint)
-	}
-	switch e.Status {
+// exitCode is that of an answer of the daemon.
+func exitCode(status int) int {
+	switch status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
 		return exitUsage
 	case http.StatusConflict, http.StatusForbidden, http.StatusUnprocessableEntity:
@@ -100,8 +103,24 @@ func (a *app) refused(e *control.Error) int {
 	}
 }
 
-// complain says what happened, then how to go on.
-func (a *app) complain(message, hint string) {
+// complain says what happened, then how to go on: every finding of e, or e itself where it has none.
+func (a *app) complain(e *control.Error) {
+	for _, f := range e.Findings {
+		message := f.Message
+		if f.Field != "" {
+			message = f.Field + ": " + message
+		}
+		if f.Value != "" && !strings.Contains(message, f.Value) {
+			message += " (" + f.Value + ")"
+		}
+		a.errorLines(message, f.WayOut)
+	}
+	if len(e.Findings) == 0 {
+		a.errorLines(e.Message, e.Hint)
+	}
+}
+
+func (a *app) errorLines(message, hint string) {
 	a.note("culvert: error: %s", clean(message))
 	if hint != "" {
 		a.note("culvert: hint: %s", clean(hint))

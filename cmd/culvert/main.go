@@ -24,16 +24,22 @@ func main() {
 
 // run is one call of the program; it returns its exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
-	a := &app{in: in, out: out, errOut: errOut, zone: time.Local}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	a := &app{in: in, out: &output{to: out, failed: stop}, errOut: errOut, zone: time.Local}
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(in)
-	root.SetOut(out)
+	root.SetOut(a.out)
 	root.SetErr(errOut)
 	err := root.ExecuteContext(ctx)
 	a.disconnect()
 	if err != nil && !a.parsed {
 		err = asUsage(err)
+		a.format = formatOf(args)
+	}
+	if failed := a.out.failure(); failed != nil {
+		err = failed
 	}
 	return a.finish(err)
 }

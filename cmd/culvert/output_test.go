@@ -4,12 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unicode"
 
 	"github.com/jedib0t/go-pretty/v6/text"
+	"golang.org/x/sys/unix"
 
 	"github.com/culvert-pbx/culvert/host/control"
 	"github.com/culvert-pbx/culvert/host/control/controltest"
@@ -67,11 +71,7 @@ func TestHostileTextIsEscaped(t *testing.T) {
 func TestTablesFit80Columns(t *testing.T) {
 	b := full(t)
 	for _, line := range []string{"tunnel list", "tunnel list --as hello", "tunnel show hello/" + strings.Repeat("n", tunnel.MaxTunnelName), "module list", "module show hello", "module accept hello", "config list"} {
-		r := b.run("", strings.Fields(line)...)
-		if r.code != 0 {
-			t.Errorf("culvert %s: exit %d: %s", line, r.code, r.err)
-		}
-		for l := range strings.Lines(r.out) {
+		for l := range strings.Lines(b.onTerminal(60, strings.Fields(line)...)) {
 			l = strings.TrimRight(l, "\n")
 			if w := text.StringWidth(l); w > 80 && strings.Contains(l, "  ") && !strings.Contains(l, ": ") {
 				t.Errorf("culvert %s: %d columns: %q", line, w, l)
@@ -79,6 +79,101 @@ func TestTablesFit80Columns(t *testing.T) {
 			if strings.HasSuffix(l, " ") {
 				t.Errorf("culvert %s: trailing blanks: %q", line, l)
 			}
+		}
+	}
+}
+
+// A wider terminal is used, and nothing is wrapped that another program reads.
+func TestNamesAreWhole(t *testing.T) {
+	b := full(t)
+	name, server := "hello/"+strings.Repeat("n", tunnel.MaxTunnelName), strings.Repeat("x", 60)+":2222"
+	for what, out := range map[string]string{
+		"a wide terminal": b.onTerminal(600, "tunnel", "list"),
+		"a pipe":          b.must("tunnel", "list"),
+	} {
+		if !strings.Contains(out, name+gap) || !strings.Contains(out, server+gap) {
+			t.Errorf("%s: %q", what, out)
+		}
+	}
+}
+
+// onTerminal runs what must go well on a terminal that is that wide and returns what it shows.
+func (b testbed) onTerminal(columns uint16, args ...string) string {
+	b.t.Helper()
+	keyboard, tty := openTerminal(b.t)
+	if err := unix.IoctlSetWinsize(int(tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}); err != nil {
+		b.t.Fatal(err)
+	}
+	shown := make(chan string)
+	go func() {
+		var out strings.Builder
+		_, _ = io.Copy(&out, keyboard) // ends with an error once the other end is closed
+		shown <- strings.ReplaceAll(out.String(), "\r\n", "\n")
+	}()
+	var errOut safeBuffer
+	code := run(b.t.Context(), append([]string{"--socket", b.Socket}, args...), strings.NewReader(""), tty, &errOut)
+	tty.Close()
+	if out := <-shown; code == 0 {
+		return out
+	}
+	b.t.Fatalf("culvert %s: exit %d: %s", strings.Join(args, " "), code, errOut.String())
+	return ""
+}
+
+// Whatever is shown: that it could not be written is said, and is exit code 1.
+func TestFullDisk(t *testing.T) {
+	b := full(t)
+	f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer f.Close()
+	lines := append(slices.Clone(shows), "--help", "--version", "help tunnel", "tunnel", "completion bash", "tunnel list --watch", "events -f", "module log hello -f",
+		"tunnel set hello/"+strings.Repeat("n", tunnel.MaxTunnelName)+" --comment c")
+	for _, line := range lines {
+		for _, format := range []string{"table", "json"} {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			var errOut safeBuffer
+			code := run(ctx, append([]string{"--socket", b.Socket, "-o", format}, strings.Fields(line)...), strings.NewReader(""), f, &errOut)
+			cancel()
+			if code != exitFailed || !strings.Contains(errOut.String(), "no space left on device") {
+				t.Errorf("culvert %s -o %s: exit %d: %s", line, format, code, errOut.String())
+			}
+		}
+	}
+}
+
+// An error is JSON too where JSON is wanted, and standard output stays empty.
+func TestErrorsAsJSON(t *testing.T) {
+	b := newTestbed(t)
+	b.add("hello/x", "1389:389")
+	for _, tt := range []struct {
+		line, code string
+		exit       int
+		field      string
+	}{
+		{"tunnel show hello/absent", "not-found", exitFailed, "tunnel"},
+		{"tunnel show", "usage", exitUsage, ""},
+		{"tunnel show hello/A", "malformed", exitUsage, "OWNER/NAME"},
+		{"status --frob", "usage", exitUsage, ""},
+		{"tunnel add hello/x --server a@b --key host", "exists", exitRefused, ""},
+		{"tunnel enable hello/x --wait=50ms", "not-up", exitNotUp, ""},
+		{"--socket /nonexistent/s tunnel list", "unreachable", exitUnreachable, ""},
+		{"tunnel nonsense", "usage", exitUsage, ""},
+	} {
+		r := b.run("", append(strings.Fields(tt.line), "-o", "json")...)
+		var e map[string]any
+		last := r.err[strings.LastIndex(strings.TrimSuffix(r.err, "\n"), "\n")+1:]
+		if err := json.Unmarshal([]byte(last), &e); err != nil || r.code != tt.exit || e["code"] != tt.code || e["message"] == "" {
+			t.Errorf("culvert %s: exit %d, %v: %q", tt.line, r.code, err, r.err)
+			continue
+		}
+		findings, ok := e["findings"].([]any)
+		if _, hint := e["hint"].(string); !hint || !ok || tt.field != "" && findings[0].(map[string]any)["field"] != tt.field {
+			t.Errorf("culvert %s: %q", tt.line, r.err)
+		}
+		if r.out != "" && tt.exit != exitNotUp {
+			t.Errorf("culvert %s: output %q", tt.line, r.out)
 		}
 	}
 }

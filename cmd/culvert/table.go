@@ -8,11 +8,14 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// minColumn is the least width a column is made to fit.
-const minColumn = 8
+// The least widths a column, and one of sentences, is made to fit while others are wider.
+const (
+	minColumn   = 8
+	minSentence = 20
+)
 
-// table writes rows under header (nil for none) in columns that fit the width; what is too long is wrapped. Every cell
-// is cleaned here, so that no text from outside reaches the terminal as it is.
+// table writes rows under header (nil for none) in columns that fit the terminal; what is too long is wrapped. Every
+// cell is cleaned here, so that no text from outside reaches the terminal as it is.
 func (a *app) table(header []string, rows [][]string) {
 	t := table.NewWriter()
 	t.SetStyle(plainStyle())
@@ -23,7 +26,7 @@ func (a *app) table(header []string, rows [][]string) {
 		t.AppendRow(cells(r))
 	}
 	var configs []table.ColumnConfig
-	for i, w := range fit(widths(header, rows), a.width()) {
+	for i, w := range fit(widths(header, rows), sentences(header), a.out.width()) {
 		configs = append(configs, table.ColumnConfig{Number: i + 1, WidthMax: w, WidthMaxEnforcer: text.WrapSoft})
 	}
 	t.SetColumnConfigs(configs)
@@ -66,25 +69,43 @@ func widths(header []string, rows [][]string) []int {
 	return w
 }
 
-// fit takes from the widest column until all fit into limit.
-func fit(w []int, limit int) []int {
+// sentences says which columns hold what reads as well wrapped; the others hold names, to be copied and searched for.
+func sentences(header []string) []bool {
+	out := make([]bool, len(header))
+	for i, h := range header {
+		out[i] = h == "WHY" || h == "MESSAGE"
+	}
+	return out
+}
+
+// fit takes from the widest column of sentences, then from the widest of all, until all fit into limit; 0 is no limit.
+func fit(w []int, sentences []bool, limit int) []int {
 	sum := -len(gap)
 	for _, n := range w {
 		sum += n + len(gap)
 	}
-	for ; sum > limit; sum-- {
-		widest := 0
-		for i := range w {
-			if w[i] > w[widest] {
-				widest = i
-			}
+	for ; limit > 0 && sum > limit; sum-- {
+		widest := narrowable(w, func(i int) bool { return i < len(sentences) && sentences[i] && w[i] > minSentence })
+		if widest < 0 {
+			widest = narrowable(w, func(i int) bool { return w[i] > minColumn })
 		}
-		if w[widest] <= minColumn {
+		if widest < 0 {
 			break
 		}
 		w[widest]--
 	}
 	return w
+}
+
+// narrowable is the widest column that may become narrower, -1 for none.
+func narrowable(w []int, may func(i int) bool) int {
+	widest := -1
+	for i := range w {
+		if may(i) && (widest < 0 || w[i] > w[widest]) {
+			widest = i
+		}
+	}
+	return widest
 }
 
 // when is a time in the caller's zone, - where there is none.

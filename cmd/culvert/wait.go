@@ -28,7 +28,7 @@ func (f *waitFlag) register(cmd *cobra.Command) {
 
 // duration is how long to wait, 0 for not at all.
 func (f *waitFlag) duration(a *app) time.Duration {
-	if !f.changed() && terminal(a.out) && !a.json() {
+	if !f.changed() && a.out.terminal() && !a.json() {
 		return defaultWait
 	}
 	return max(f.d, 0)
