@@ -151,6 +151,9 @@ func (d *daemon) close() {
 	if d.listener != nil {
 		d.listener.Close()
 	}
+	if d.registry != nil {
+		d.registry.Flush()
+	}
 	if d.journal != nil {
 		if err := d.journal.Close(); err != nil {
 			d.log.Error("close the events", "error", err)

@@ -31,7 +31,8 @@ func newBoard() board {
 const untried = "not tried yet"
 
 // Report puts on the board how a tunnel is. A report of one that shall not run, or of what it was before a change, is out
-// of date and dropped. Watchers and journal are told where state or reason of the tunnel or a mapping changed.
+// of date and dropped. Watchers and journal are told where state or reason of the tunnel or a mapping changed, the journal
+// soon after: Report waits for no disk.
 func (r *Registry) Report(ref tunnel.Ref, s tunnel.Status) {
 	r.mu.Lock()
 	if was := r.tunnels[ref]; was != nil && was.wanted.Active && (s.Edition == 0 || s.Edition == was.wanted.Edition) {
@@ -44,7 +45,7 @@ func (r *Registry) Report(ref tunnel.Ref, s tunnel.Status) {
 		r.showLocked(was, &now, false)
 	}
 	r.mu.Unlock()
-	r.teller.flush()
+	r.teller.flushSoon()
 }
 
 // compose joins what shall be with what was reported. A mapping nobody has judged yet makes a linked tunnel degraded:

@@ -3,7 +3,6 @@ package registry
 import (
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -11,56 +10,11 @@ import (
 // RecordDamaged is the event of a record that is there but cannot be read. Its subject is the record's key.
 const RecordDamaged tunnel.EventType = "record-damaged"
 
+// EventsLost is the event of others that are not in the journal, because it took none for too long.
+const EventsLost tunnel.EventType = "events-lost"
+
 // host is the actor of what nobody asked for.
 const host = "host"
-
-// teller hands events to the journal in the order they were noted, one at a time, outside the registry's lock.
-type teller struct {
-	tell    func(tunnel.Event)
-	telling sync.Mutex
-
-	mu     sync.Mutex
-	noted  []tunnel.Event
-	damage map[string]bool // records told to be damaged already
-}
-
-func (t *teller) note(e tunnel.Event) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	e.Time = now()
-	t.noted = append(t.noted, e)
-}
-
-// first reports whether key was not asked for before.
-func (t *teller) first(key string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.damage[key] {
-		return false
-	}
-	assign(&t.damage, key, true)
-	return true
-}
-
-// drop forgets what is noted.
-func (t *teller) drop() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.noted = nil
-}
-
-// flush tells what is noted. When it returns, all that the caller noted has been told.
-func (t *teller) flush() {
-	t.telling.Lock()
-	defer t.telling.Unlock()
-	t.mu.Lock()
-	events := t.noted
-	t.noted = nil
-	t.mu.Unlock()
-	for _, e := range events {
-		t.tell(e)
-	}
-}
 
 // tellDamage notes a record that cannot be read, in log and journal.
 func (r *Registry) tellDamage(err error) {

@@ -167,6 +167,7 @@ func (h *host) tell(e tunnel.Event) {
 
 // told are the events since the last call.
 func (h *host) told() []tunnel.Event {
+	h.Flush()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	es := h.events

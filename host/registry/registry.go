@@ -28,7 +28,8 @@ type Config struct {
 	Store  store.Store
 	Sealer Sealer
 
-	// Tell takes each event, one at a time and in order. It must not call the registry.
+	// Tell takes each event, one at a time and in order. It must not call the registry. While it blocks, changes wait for
+	// it and reports do not.
 	Tell func(tunnel.Event)
 
 	Log hclog.Logger
