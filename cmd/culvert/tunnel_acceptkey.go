@@ -10,6 +10,7 @@ import (
 )
 
 func tunnelAcceptKeyCommand(a *app) *cobra.Command {
+	var fingerprint string
 	var wait waitFlag
 	cmd := onTunnel(a, &cobra.Command{
 		Use:   "accept-key " + tunnelArg,
@@ -17,19 +18,26 @@ func tunnelAcceptKeyCommand(a *app) *cobra.Command {
 		Long: `Confirm the host key that was learned at the first connection, or accept the one
 the server shows now in the place of the one it should show. Compare the
 fingerprint first with what ssh-keygen -lf says on the server: whoever shows
-another key may be in between.`,
-		Example: "  culvert tunnel accept-key operator/office",
-	}, func(cmd *cobra.Command, ref tunnel.Ref) error { return a.acceptKey(cmd, &wait, ref) })
+another key may be in between. With --fingerprint only the key you compared is
+accepted, else the one that is offered when the command runs. It is refused
+when the server shows yet another one meanwhile.`,
+		Example: `  culvert tunnel accept-key operator/office
+  culvert tunnel accept-key operator/office --fingerprint SHA256:...`,
+	}, func(cmd *cobra.Command, ref tunnel.Ref) error { return a.acceptKey(cmd, &wait, ref, fingerprint) })
+	cmd.Flags().StringVar(&fingerprint, "fingerprint", "", "accept the key with this fingerprint alone")
 	wait.register(cmd)
 	return cmd
 }
 
-func (a *app) acceptKey(cmd *cobra.Command, wait *waitFlag, ref tunnel.Ref) error {
+func (a *app) acceptKey(cmd *cobra.Command, wait *waitFlag, ref tunnel.Ref, fingerprint string) error {
 	before, err := a.daemon.Tunnel(cmd.Context(), ref)
 	if err != nil {
 		return err
 	}
-	keys, err := a.daemon.AcceptKey(cmd.Context(), ref)
+	if fingerprint == "" && before.OfferedKey != nil {
+		fingerprint = before.OfferedKey.Fingerprint
+	}
+	keys, err := a.daemon.AcceptKey(cmd.Context(), ref, fingerprint)
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,9 @@ func (a *app) tunnelPage(t control.Tunnel) {
 	add("runs", t.ServerVersion)
 	add("login", t.Auth)
 	add("host key", hostKeyText(t))
+	if k := t.OfferedKey; k != nil && k.Fingerprint != t.Fingerprint {
+		add("key shown", keyText(*k))
+	}
 	add("managed by", managedBy(t))
 	add("comment", t.Comment)
 	if t.Revision != 0 {

@@ -154,4 +154,7 @@ func TestAcceptKeyShowsBoth(t *testing.T) {
 			t.Errorf("no %q in %s", want, out)
 		}
 	}
+	if r := b.run("", "tunnel", "accept-key", "hello/x", "--fingerprint", "SHA256:abd"); r.code != exitRefused || !strings.Contains(r.err, "SHA256:abd") || !strings.Contains(r.err, "SHA256:abc") {
+		t.Errorf("another key: exit %d: %s", r.code, r.err)
+	}
 }

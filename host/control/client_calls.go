@@ -85,9 +85,9 @@ func (c *Client) RestartTunnel(ctx context.Context, ref tunnel.Ref) (Tunnel, err
 	return post[Tunnel](ctx, c, tunnelPath(ref)+"/restart", nil)
 }
 
-// AcceptKey confirms the learned host key, or takes the key the server last showed.
-func (c *Client) AcceptKey(ctx context.Context, ref tunnel.Ref) (AcceptedKey, error) {
-	return post[AcceptedKey](ctx, c, tunnelPath(ref)+"/accept-key", nil)
+// AcceptKey confirms the learned host key, or takes the key the server last showed: the one with that fingerprint.
+func (c *Client) AcceptKey(ctx context.Context, ref tunnel.Ref, fingerprint string) (AcceptedKey, error) {
+	return post[AcceptedKey](ctx, c, tunnelPath(ref)+"/accept-key", KeyAcceptance{Fingerprint: fingerprint})
 }
 
 // SetSecret gives it another password or key.

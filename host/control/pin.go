@@ -9,6 +9,11 @@ type Pin struct {
 	Fingerprint string `json:"fingerprint"`
 }
 
+// KeyAcceptance accepts the host key that has this fingerprint, and no other.
+type KeyAcceptance struct {
+	Fingerprint string `json:"fingerprint"`
+}
+
 // AcceptedKey is what accept-key changed.
 type AcceptedKey struct {
 	Before Pin `json:"before"`

@@ -23,7 +23,10 @@ type Operator interface {
 	RemoveTunnel(ctx context.Context, by string, ref tunnel.Ref) error
 	SuspendTunnel(ctx context.Context, by string, ref tunnel.Ref, suspended bool) error
 	SetSecret(ctx context.Context, by string, ref tunnel.Ref, cred tunnel.Credential) error
-	AcceptKey(ctx context.Context, by string, ref tunnel.Ref) (before, after tunnel.Pin, err error)
+	// OfferedKey is the host key that AcceptKey would accept now, the zero Pin where there is none.
+	OfferedKey(ctx context.Context, ref tunnel.Ref) (tunnel.Pin, error)
+	// AcceptKey accepts the offered key if it still has the fingerprint that the operator saw.
+	AcceptKey(ctx context.Context, by string, ref tunnel.Ref, fingerprint string) (before, after tunnel.Pin, err error)
 
 	Configurations(ctx context.Context) ([]tunnel.Configuration, error)
 	Configuration(ctx context.Context, ref tunnel.ConfigurationRef) (tunnel.Configuration, error)

@@ -29,6 +29,10 @@ type Tunnel struct {
 	Revision      uint64     `json:"revision"`
 	Warnings      []string   `json:"warnings"`
 	Mappings      []Mapping  `json:"mappings"`
+
+	// OfferedKey is what accept-key would accept now: the host key last shown in place of the expected one, or the learned
+	// one. Absent where there is none, and in lists.
+	OfferedKey *Pin `json:"offered_key,omitempty"`
 }
 
 // Ref is OWNER/NAME.

@@ -49,7 +49,16 @@ func (s *Server) answerTunnel(w http.ResponseWriter, r *http.Request, status int
 	if err != nil {
 		return err
 	}
-	return answer(w, status, tunnelOf(v, warnings...))
+	offered, err := s.Operator.OfferedKey(r.Context(), ref)
+	if err != nil {
+		return err
+	}
+	t := tunnelOf(v, warnings...)
+	if offered.Fingerprint != "" {
+		key := pinOf(offered)
+		t.OfferedKey = &key
+	}
+	return answer(w, status, t)
 }
 
 func (s *Server) addTunnel(w http.ResponseWriter, r *http.Request) error {
@@ -140,7 +149,11 @@ func (s *Server) acceptKey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	before, after, err := s.Operator.AcceptKey(r.Context(), by(r), ref)
+	var in KeyAcceptance
+	if err := decode(w, r, &in); err != nil {
+		return err
+	}
+	before, after, err := s.Operator.AcceptKey(r.Context(), by(r), ref, in.Fingerprint)
 	if err != nil {
 		return err
 	}

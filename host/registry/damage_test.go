@@ -128,10 +128,10 @@ func TestDamagedRecordIsNeverUsed(t *testing.T) {
 			if v := h.view("operator/office"); v.Pin.State != tunnel.PinConfirmed || v.Pin.Fingerprint == key("evil").Fingerprint {
 				h.t.Errorf("pin %+v", v.Pin)
 			}
-			_, _, err := h.AcceptKey(h.ctx(), by, ref("operator/office"))
+			_, _, err := h.acceptKey(ref("operator/office"))
 			refused(h.t, err, tunnel.NotFound, "tunnel")
 			h.Shown(ref("operator/office"), key("two"))
-			_, _, err = h.AcceptKey(h.ctx(), by, ref("operator/office"))
+			_, _, err = h.acceptKey(ref("operator/office"))
 			h.must(err)
 			h.reopen()
 			h.wantPin("operator/office", "two", tunnel.PinConfirmed)

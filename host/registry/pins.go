@@ -76,9 +76,23 @@ func (r *Registry) forgetShown(ref tunnel.Ref) {
 	delete(r.shown, ref)
 }
 
-// AcceptKey makes the key last shown the one that is expected, or confirms the learned one. before and after are what
-// was and is expected.
-func (r *Registry) AcceptKey(ctx context.Context, by string, ref tunnel.Ref) (before, after tunnel.Pin, err error) {
+// OfferedKey is the key that AcceptKey would accept now, the one last shown or the one learned; the zero Pin where there
+// is none.
+func (r *Registry) OfferedKey(ctx context.Context, ref tunnel.Ref) (tunnel.Pin, error) {
+	v, err := r.Get(ctx, ref)
+	if err != nil {
+		return tunnel.Pin{}, err
+	}
+	if key := r.acceptable(v.Tunnel); key.Fingerprint != "" {
+		return key, nil
+	}
+	return tunnel.Pin{}, nil
+}
+
+// AcceptKey makes the key last shown the one that is expected, or confirms the learned one. fingerprint is the one the
+// operator saw and compared: where it is another one by now, nothing is accepted (stale-revision). before and after are
+// what was and is expected.
+func (r *Registry) AcceptKey(ctx context.Context, by string, ref tunnel.Ref, fingerprint string) (before, after tunnel.Pin, err error) {
 	err = r.change(ctx, by, func(d *draft) error {
 		f, t, err := d.tunnel(ref)
 		if err != nil {
@@ -88,6 +102,9 @@ func (r *Registry) AcceptKey(ctx context.Context, by string, ref tunnel.Ref) (be
 		after = r.acceptable(t)
 		if after.Fingerprint == "" {
 			return tunnel.Findings{noKey(ref)}
+		}
+		if fs := checkSeen(ref, fingerprint, after); len(fs) > 0 {
+			return fs
 		}
 		if f.made != nil && t.Fingerprint != "" && t.Fingerprint != after.Fingerprint {
 			f.made.Fingerprint = "" // it was that of another key
@@ -124,6 +141,27 @@ func noKey(ref tunnel.Ref) tunnel.Finding {
 		Message: fmt.Sprintf("the server of %s has not shown a host key yet", ref),
 		WayOut:  "culvert tunnel restart " + ref.String() + " --wait, then accept what it shows",
 	}
+}
+
+// checkSeen says why the key with the fingerprint that the operator saw is not the one that would be accepted.
+func checkSeen(ref tunnel.Ref, fingerprint string, offered tunnel.Pin) tunnel.Findings {
+	seen, fs := tunnel.ParseFingerprint(fingerprint)
+	switch {
+	case len(fs) > 0:
+		return fs.In("fingerprint")
+	case seen == offered.Fingerprint:
+		return nil
+	case strings.HasPrefix(seen, "MD5:"):
+		return tunnel.Findings{{
+			Code: tunnel.Malformed, Field: "fingerprint", Value: seen, Message: seen + " is an MD5 fingerprint, and keys are accepted by their SHA-256",
+			WayOut: "the server tells it: ssh-keygen -l -E sha256 -f /etc/ssh/ssh_host_ed25519_key.pub",
+		}}
+	}
+	return tunnel.Findings{{
+		Code: tunnel.StaleRevision, Field: "fingerprint", Value: seen,
+		Message: fmt.Sprintf("the key of %s to be accepted is %s %s by now, not %s", ref, offered.KeyType, offered.Fingerprint, seen),
+		WayOut:  "compare it at the server itself before accepting it; culvert tunnel show " + ref.String() + " says what is shown now",
+	}}
 }
 
 // pin pins a key for the server t leads to. Where the record could not be read, the family's other tunnels keep a pin

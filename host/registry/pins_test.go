@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -28,6 +29,53 @@ func (h *host) wantPin(text, name string, state tunnel.PinState) {
 	}
 }
 
+// acceptKey accepts what is offered now, as an operator who compared it.
+func (h *host) acceptKey(ref tunnel.Ref) (before, after tunnel.Pin, err error) {
+	h.t.Helper()
+	offered, err := h.OfferedKey(h.ctx(), ref)
+	h.must(err)
+	return h.AcceptKey(h.ctx(), by, ref, offered.Fingerprint)
+}
+
+// TestOnlyTheKeyThatWasSeenIsAccepted: between looking and accepting the server may have shown another one.
+func TestOnlyTheKeyThatWasSeenIsAccepted(t *testing.T) {
+	h := newHost(t)
+	office := ref("operator/office")
+	h.add("operator/office", "a.example", byKey())
+	if got, err := h.OfferedKey(h.ctx(), office); err != nil || got != (tunnel.Pin{}) {
+		t.Errorf("offered before anything was shown: %+v, %v", got, err)
+	}
+	h.must(h.Learned(h.ctx(), office, server("a.example"), key("one")))
+	h.Shown(office, key("two"))
+	seen, err := h.OfferedKey(h.ctx(), office)
+	h.must(err)
+	if seen.Fingerprint != key("two").Fingerprint {
+		t.Errorf("offered %+v", seen)
+	}
+	h.told()
+	h.Shown(office, key("evil"))
+	_, _, err = h.AcceptKey(h.ctx(), by, office, seen.Fingerprint)
+	refused(t, err, tunnel.StaleRevision, "fingerprint")
+	for _, fp := range []string{key("two").Fingerprint, key("evil").Fingerprint} {
+		if !strings.Contains(err.Error(), fp) {
+			t.Errorf("%v does not name %s", err, fp)
+		}
+	}
+	for _, wrong := range []string{"", "SHA256:x", "MD5:00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff"} {
+		_, _, err = h.AcceptKey(h.ctx(), by, office, wrong)
+		if !errors.Is(err, tunnel.ErrInvalid) {
+			t.Errorf("%q: %v", wrong, err)
+		}
+	}
+	h.wantPin("operator/office", "one", tunnel.PinLearned)
+	if es := h.told(); len(es) != 0 {
+		t.Errorf("events %+v", es)
+	}
+	if _, err := h.OfferedKey(h.ctx(), ref("operator/none")); !errors.Is(err, tunnel.ErrNotFound) {
+		t.Errorf("of no tunnel: %v", err)
+	}
+}
+
 func TestKeyIsLearnedThenConfirmed(t *testing.T) {
 	h := newHost(t)
 	h.add("operator/office", "a.example", byKey())
@@ -38,7 +86,7 @@ func TestKeyIsLearnedThenConfirmed(t *testing.T) {
 	h.wantPin("operator/office", "one", tunnel.PinLearned)
 	h.must(h.Learned(t.Context(), ref("operator/office"), server("a.example"), key("one"))) // once more: nothing happens
 	h.wantPin("operator/office", "one", tunnel.PinLearned)
-	before, after, err := h.AcceptKey(t.Context(), by, ref("operator/office"))
+	before, after, err := h.acceptKey(ref("operator/office"))
 	h.must(err)
 	if before.State != tunnel.PinLearned || after.State != tunnel.PinConfirmed || before.Fingerprint != after.Fingerprint {
 		t.Errorf("accepted %+v after %+v", after, before)
@@ -62,7 +110,7 @@ func TestLearnedIsRefusedWhereAnotherKeyIsExpected(t *testing.T) {
 	h.told()
 	h.mismatched(h.Learned(t.Context(), office, server("a.example"), key("two")))
 	h.wantPin("operator/office", "one", tunnel.PinLearned)
-	_, _, err := h.AcceptKey(t.Context(), by, office)
+	_, _, err := h.acceptKey(office)
 	h.must(err)
 	h.mismatched(h.Learned(t.Context(), office, server("a.example"), key("two")))
 	h.wantPin("operator/office", "one", tunnel.PinConfirmed)
@@ -92,11 +140,11 @@ func (h *host) mismatched(err error) {
 func TestChangedKeyIsAccepted(t *testing.T) {
 	h := newHost(t)
 	h.add("operator/office", "a.example", byKey())
-	_, _, err := h.AcceptKey(t.Context(), by, ref("operator/office"))
+	_, _, err := h.acceptKey(ref("operator/office"))
 	refused(t, err, tunnel.NotFound, "tunnel")
 	h.must(h.Learned(t.Context(), ref("operator/office"), server("a.example"), key("one")))
 	h.Shown(ref("operator/office"), key("two"))
-	before, after, err := h.AcceptKey(t.Context(), by, ref("operator/office"))
+	before, after, err := h.acceptKey(ref("operator/office"))
 	h.must(err)
 	if before.Fingerprint != key("one").Fingerprint || after.Fingerprint != key("two").Fingerprint {
 		t.Errorf("accepted %+v after %+v", after, before)
@@ -105,7 +153,7 @@ func TestChangedKeyIsAccepted(t *testing.T) {
 
 	h.Shown(ref("operator/office"), key("three"))
 	h.Report(ref("operator/office"), tunnel.Status{State: tunnel.Up}) // the right key again: what was shown before is no more
-	_, after, err = h.AcceptKey(t.Context(), by, ref("operator/office"))
+	_, after, err = h.acceptKey(ref("operator/office"))
 	h.must(err)
 	if after.Fingerprint != key("two").Fingerprint {
 		t.Errorf("accepted a key that was shown before the last success")
@@ -113,7 +161,7 @@ func TestChangedKeyIsAccepted(t *testing.T) {
 	h.Shown(ref("operator/office"), key("four"))
 	to := server("b.example")
 	h.must(h.edit("operator/office", tunnel.Edit{Server: &to}))
-	_, _, err = h.AcceptKey(t.Context(), by, ref("operator/office"))
+	_, _, err = h.acceptKey(ref("operator/office"))
 	refused(t, err, tunnel.NotFound, "tunnel") // the key of another server
 }
 
@@ -130,7 +178,7 @@ func TestFingerprintGivenBeforehand(t *testing.T) {
 	h.must(h.edit("operator/office", tunnel.Edit{Fingerprint: &other}))
 	h.wantPin("operator/office", "", tunnel.PinNone)
 	h.Shown(ref("operator/office"), key("three"))
-	_, _, err = h.AcceptKey(t.Context(), by, ref("operator/office"))
+	_, _, err = h.acceptKey(ref("operator/office"))
 	h.must(err)
 	h.wantPin("operator/office", "three", tunnel.PinConfirmed)
 	if fp := h.view("operator/office").Fingerprint; fp != "" {

@@ -100,10 +100,10 @@ func TestGenerationRisesWhenTheLinkMustBeMadeAnew(t *testing.T) {
 			return h.edit("operator/office", tunnel.Edit{Set: []tunnel.Mapping{mapping(tunnel.Reach, "b=1390:390")}})
 		}, false},
 		{"key learned by the link itself", func() error { return h.Learned(t.Context(), office, server("a.example"), key("one")) }, false},
-		{"key confirmed", func() error { _, _, err := h.AcceptKey(t.Context(), by, office); return err }, false},
+		{"key confirmed", func() error { _, _, err := h.acceptKey(office); return err }, false},
 		{"another key accepted", func() error {
 			h.Shown(office, key("two"))
-			_, _, err := h.AcceptKey(t.Context(), by, office)
+			_, _, err := h.acceptKey(office)
 			return err
 		}, true},
 		{"the pinned key's fingerprint given", func() error { return h.edit("operator/office", tunnel.Edit{Fingerprint: &fp}) }, false},
@@ -116,7 +116,7 @@ func TestGenerationRisesWhenTheLinkMustBeMadeAnew(t *testing.T) {
 			h.must(h.edit("operator/office", tunnel.Edit{Fingerprint: &fp}))
 			last = s.take().Generation
 			h.Shown(office, key("three"))
-			_, _, err := h.AcceptKey(t.Context(), by, office)
+			_, _, err := h.acceptKey(office)
 			return err
 		}, true},
 		{"suspended", func() error { return h.SuspendTunnel(t.Context(), by, office, true) }, false},

@@ -116,11 +116,20 @@ func (f *Fake) Credential(ref tunnel.Ref) tunnel.Credential {
 	return f.credentials[ref]
 }
 
+// OfferedKey is the pin set by Pin.
+func (f *Fake) OfferedKey(ctx context.Context, ref tunnel.Ref) (tunnel.Pin, error) {
+	v, err := f.Get(ctx, ref)
+	return v.Pin, err
+}
+
 // AcceptKey confirms the pin set by Pin.
-func (f *Fake) AcceptKey(ctx context.Context, by string, ref tunnel.Ref) (before, after tunnel.Pin, err error) {
+func (f *Fake) AcceptKey(ctx context.Context, by string, ref tunnel.Ref, fingerprint string) (before, after tunnel.Pin, err error) {
 	v, err := f.Get(ctx, ref)
 	if err != nil {
 		return before, after, err
+	}
+	if fingerprint != v.Pin.Fingerprint {
+		return before, after, tunnel.Findings{{Code: tunnel.StaleRevision, Field: "fingerprint", Value: fingerprint, Message: "it is " + v.Pin.Fingerprint + " by now", WayOut: "look at it again"}}
 	}
 	before, after = v.Pin, v.Pin
 	after.State = tunnel.PinConfirmed
