@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +20,7 @@ func every(cmd *cobra.Command, path []string, f func(path []string, cmd *cobra.C
 }
 
 func commands() *cobra.Command {
-	root := newRoot(&app{})
+	root := newRoot(&app{out: &output{to: io.Discard}})
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	return root
@@ -162,6 +163,31 @@ func TestExitCodes(t *testing.T) {
 		{"tunnel add hello/y --server a@b --key host --reach 1389:1", exitRefused, "1389"},
 		{"tunnel set hello/x --comment c --if-revision 99", exitRefused, "revision"},
 		{"status", exitNotUp, "hello/x"},
+		{"tunnel list --owner hello", 0, "hello/x"},
+		{"tunnel list --owner office", 0, "office has no tunnels"},
+		{"tunnel list --owner operator", 0, "operator has no tunnels"},
+		{"tunnel list --owner nosuch", exitFailed, "there is no owner nosuch"},
+		{"tunnel list --owner nosuch --watch", exitFailed, "there is no owner nosuch"},
+		{"completion bash", 0, "bash"},
+		{"completion nosuch", exitUsage, "nosuch"},
+		{"tunnel set hello/x --comment c --if-revision 0", exitUsage, "--if-revision: \"0\" is no revision"},
+		{"tunnel set hello/x --comment c --if-revision 0x10", exitUsage, "--if-revision: \"0x10\" is no revision"},
+		{"tunnel set hello/x --comment c --if-revision +1", exitUsage, "--if-revision: \"+1\" is no revision"},
+		{"config set hello/default number=2 --if-revision 0", exitUsage, "--if-revision: \"0\" is no revision"},
+		{"config set hello/default number=2 --if-revision 0b1", exitUsage, "--if-revision"},
+		{"config set hello/default number=2 --if-revision 99", exitRefused, "revision"},
+		{"tunnel enable hello/x --wait=soon", exitUsage, "--wait: \"soon\" is no time to wait"},
+		{"tunnel enable hello/x --wait=-1s", exitUsage, "--wait: \"-1s\" is no time to wait"},
+		{"tunnel enable hello/x --wait 5s", exitUsage, "write --wait=5s"},
+		{"tunnel enable --wait 5s hello/x", exitUsage, "write --wait=5s"},
+		{"config set hello/default number=2 --wait 5s", exitUsage, "write --wait=5s"},
+		{"tunnel add hello/y --server a@b --key host --disabled --wait", exitUsage, "--disabled, --wait: "},
+		{"tunnel add hello/y --server a@b --key host --disabled=perhaps", exitUsage, "neither true nor false"},
+		{"tunnel add hello/y --server a@b --key host --key host", exitUsage, "--key is given twice"},
+		{"tunnel add hello/y --server a@b --server a@c --key host", exitUsage, "--server is given twice"},
+		{"tunnel set hello/x --comment c --comment d", exitUsage, "--comment is given twice"},
+		{"tunnel secret hello/x", exitUsage, "give --password-stdin or --password-file FILE"},
+		{"tunnel secret hello/x --password-file /dev/null", exitUsage, "/dev/null is empty"},
 	} {
 		r := b.run("", strings.Fields(tt.line)...)
 		if r.code != tt.code || !strings.Contains(r.out+r.err, tt.says) {
@@ -170,6 +196,22 @@ func TestExitCodes(t *testing.T) {
 		if (r.code != 0) != strings.Contains(r.err, "culvert: error: ") {
 			t.Errorf("culvert %s: %q", tt.line, r.err)
 		}
+		for _, raw := range []string{"strconv", "json: ", "invalid argument", "Go value"} {
+			if strings.Contains(r.err, raw) {
+				t.Errorf("culvert %s: raw text %q", tt.line, r.err)
+			}
+		}
+	}
+}
+
+func TestSocketThatCannotBe(t *testing.T) {
+	for _, socket := range []string{"", "/" + strings.Repeat("s", 107)} {
+		if r := runAt(t.Context(), socket, "", "status"); r.code != exitUsage || !strings.Contains(r.err, "--socket: ") {
+			t.Errorf("exit %d: %s", r.code, r.err)
+		}
+	}
+	if r := runAt(t.Context(), "/"+strings.Repeat("s", 106), "", "status"); r.code != exitUnreachable {
+		t.Errorf("exit %d: %s", r.code, r.err)
 	}
 }
 

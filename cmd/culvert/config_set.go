@@ -46,7 +46,7 @@ func configAddCommand(a *app) *cobra.Command {
 func configSetCommand(a *app) *cobra.Command {
 	var f settingsFlags
 	var unset []string
-	var ifRevision uint64
+	var ifRevision revision
 	var wait waitFlag
 	cmd := onConfiguration(a, &cobra.Command{
 		Use:   "set " + configArg + " [KEY=VALUE]...",
@@ -65,7 +65,7 @@ func configSetCommand(a *app) *cobra.Command {
 		if in.Settings == nil && len(in.Set)+len(in.Unset) == 0 {
 			return usage("nothing to change is named", "give KEY=VALUE, --unset KEY, --secret-stdin KEY or --file F")
 		}
-		c, err := a.daemon.SetConfiguration(cmd.Context(), ref, control.ConfigurationEdit{SettingsInput: in, IfRevision: ifRevision})
+		c, err := a.daemon.SetConfiguration(cmd.Context(), ref, control.ConfigurationEdit{SettingsInput: in, IfRevision: ifRevision.n})
 		if err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func configSetCommand(a *app) *cobra.Command {
 		return a.configSet(cmd, &wait, c)
 	})
 	cmd.Flags().StringArrayVar(&unset, "unset", nil, "forget the value of this KEY (again for more)")
-	cmd.Flags().Uint64Var(&ifRevision, "if-revision", 0, "only if the configuration still has this revision")
+	ifRevision.register(cmd, "configuration")
 	f.register(cmd)
 	wait.register(cmd)
 	return cmd

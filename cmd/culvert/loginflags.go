@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"github.com/culvert-pbx/culvert/host/control"
@@ -26,23 +29,39 @@ type loginFlags struct {
 	passwordFile    string
 	key             string
 	passphraseStdin bool
+
+	flags *pflag.FlagSet
 }
 
 func (f *loginFlags) register(cmd *cobra.Command) {
 	f.registerPassword(cmd)
-	cmd.Flags().StringVar(&f.key, "key", "", "log in with a key: host is the telephone system's own, else a private key FILE")
-	cmd.Flags().BoolVar(&f.passphraseStdin, "passphrase-stdin", false, "the key's passphrase is on standard input")
+	f.flags.StringVar(&f.key, "key", "", "log in with a key: host is the telephone system's own, else a private key FILE")
+	f.flags.BoolVar(&f.passphraseStdin, "passphrase-stdin", false, "the key's passphrase is on standard input")
 }
 
 func (f *loginFlags) registerPassword(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&f.passwordStdin, "password-stdin", false, "log in with the password on standard input")
-	cmd.Flags().StringVar(&f.passwordFile, "password-file", "", "log in with the password in this file")
+	f.flags = cmd.Flags()
+	f.flags.BoolVar(&f.passwordStdin, "password-stdin", false, "log in with the password on standard input")
+	f.flags.StringVar(&f.passwordFile, "password-file", "", "log in with the password in this file")
 }
 
-// given reports whether any way is named.
-func (f *loginFlags) given() bool {
-	return f.passwordStdin || f.passwordFile != "" || f.key != "" || f.passphraseStdin
+// ways are the flags given that are each a way to log in.
+func (f *loginFlags) ways() []string {
+	var ways []string
+	if f.flags.Changed("key") {
+		ways = append(ways, "--key")
+	}
+	if f.passwordStdin {
+		ways = append(ways, "--password-stdin")
+	}
+	if f.flags.Changed("password-file") {
+		ways = append(ways, "--password-file")
+	}
+	return ways
 }
+
+// given reports whether anything about the login is said.
+func (f *loginFlags) given() bool { return len(f.ways()) > 0 || f.passphraseStdin }
 
 // read gets the login. fs is what is wrong already: then nothing is asked for, and all findings come back as one.
 func (f *loginFlags) read(a *app, prompt string, fs tunnel.Findings) (control.LoginInput, error) {
@@ -64,24 +83,23 @@ func (f *loginFlags) read(a *app, prompt string, fs tunnel.Findings) (control.Lo
 	return control.LoginInput{Login: string(tunnel.LoginPassword), Password: password}, err
 }
 
-// check says which flags do not go together.
+// check says which flags do not go together, and which is missing.
 func (f *loginFlags) check() tunnel.Findings {
 	finding := func(code tunnel.Code, field, message, wayOut string) tunnel.Findings {
 		return tunnel.Findings{{Code: code, Field: field, Message: message, WayOut: wayOut}}
 	}
-	ways := 0
-	for _, given := range []bool{f.passwordStdin, f.passwordFile != "", f.key != ""} {
-		if given {
-			ways++
-		}
-	}
+	ways := f.ways()
 	switch {
-	case ways > 1:
-		return finding(tunnel.Malformed, "--password-stdin, --password-file, --key", "more than one way to log in is given", "give one of them")
+	case len(ways) > 1:
+		return finding(tunnel.Malformed, strings.Join(ways, ", "), "more than one way to log in is given", "give one of them")
 	case f.passphraseStdin && (f.key == "" || f.key == ownKey):
-		return finding(tunnel.Malformed, "--passphrase-stdin", "there is no private key that it could be the passphrase of", "give --key FILE too, or leave it out")
-	case ways == 0:
+		return finding(tunnel.Malformed, "--passphrase-stdin", "--key names no private key that it could be the passphrase of", "give --key FILE too, or leave it out")
+	case len(ways) == 0 && f.flags.Lookup("key") == nil:
+		return finding(tunnel.Required, "--password-stdin", "the password is missing", "give --password-stdin or --password-file FILE")
+	case len(ways) == 0:
 		return finding(tunnel.Required, "--key", "how to log in is missing", "give --key host, --key FILE, --password-stdin or --password-file FILE")
+	case !f.passwordStdin && f.key == "" && f.passwordFile == "":
+		return finding(tunnel.Required, ways[0], "no file is named", "give "+ways[0]+" FILE")
 	}
 	return nil
 }
@@ -95,6 +113,10 @@ func (f *loginFlags) readKey(a *app) (control.LoginInput, error) {
 	if err != nil {
 		return in, err
 	}
+	if !utf8.ValidString(pem) {
+		return in, tunnel.Findings{{Code: tunnel.Malformed, Field: "--key", Value: tunnel.Clean(f.key, 200), Message: tunnel.Clean(f.key, 200) + " is no text: its bytes are not UTF-8",
+			WayOut: "give a private key in PEM form; ssh-keygen -p -f FILE writes one"}}
+	}
 	in.PrivateKey = pem
 	if f.passphraseStdin {
 		in.Passphrase, err = a.stdinSecret("--passphrase-stdin", "Passphrase of "+f.key)
@@ -107,7 +129,10 @@ func (f *loginFlags) readPassword(a *app) (string, error) {
 		return a.stdinSecret("--password-stdin", "Password")
 	}
 	s, err := readFile("--password-file", f.passwordFile)
-	return firstLine(s), err
+	if err != nil {
+		return "", err
+	}
+	return secretLine("--password-file", s)
 }
 
 // stdinSecret reads one secret from standard input: typed without echo where that is a terminal.
@@ -122,7 +147,13 @@ func (a *app) stdinSecret(flag, prompt string) (string, error) {
 	if len(b) > maxSecret {
 		return "", tooLong(flag, "standard input")
 	}
-	return firstLine(string(b)), nil
+	return secretLine(flag, string(b))
+}
+
+// secretLine is the secret in what was read, which is named like where it came from.
+func secretLine(from, s string) (string, error) {
+	s = firstLine(s)
+	return s, tunnel.CheckSecret(from, s).Err()
 }
 
 // prompt asks for a secret without echo.
@@ -134,7 +165,10 @@ func (a *app) prompt(prompt string) (string, error) {
 	fmt.Fprintf(a.errOut, "%s: ", clean(prompt))
 	b, err := term.ReadPassword(int(f.Fd()))
 	fmt.Fprintln(a.errOut)
-	return string(b), err
+	if err != nil {
+		return "", err
+	}
+	return secretLine("what was typed", string(b))
 }
 
 // readFile reads a file named on the command line.
@@ -150,6 +184,10 @@ func readFile(flag, name string) (string, error) {
 	}
 	if len(b) > maxSecret {
 		return "", tooLong(flag, name)
+	}
+	if len(bytes.TrimSpace(b)) == 0 {
+		return "", tunnel.Findings{{Code: tunnel.Required, Field: flag, Value: tunnel.Clean(name, 200),
+			Message: tunnel.Clean(name, 200) + " is empty", WayOut: "name the file that holds it"}}
 	}
 	return string(b), nil
 }

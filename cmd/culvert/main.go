@@ -29,9 +29,6 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	a := &app{in: in, out: &output{to: out, failed: stop}, errOut: errOut, zone: time.Local}
 	root := newRoot(a)
 	root.SetArgs(args)
-	root.SetIn(in)
-	root.SetOut(a.out)
-	root.SetErr(errOut)
 	err := root.ExecuteContext(ctx)
 	a.disconnect()
 	if err != nil && !a.parsed {

@@ -54,8 +54,10 @@ type mappingFlag struct {
 
 var _ pflag.Value = mappingFlag{}
 
+const mappingType = "MAPPING"
+
 func (f mappingFlag) String() string { return "" }
-func (f mappingFlag) Type() string   { return "MAPPING" }
+func (f mappingFlag) Type() string   { return mappingType }
 
 func (f mappingFlag) Set(s string) error {
 	f.all.list = append(f.all.list, control.MappingInput{Kind: string(f.kind), Mapping: s})

@@ -9,6 +9,9 @@ import (
 	"github.com/culvert-pbx/culvert/host/control"
 )
 
+// maxSocket is how many bytes Linux has for the path of a socket.
+const maxSocket = 107
+
 const defaultSocket = "/run/culvert/culvert.sock"
 
 // newRoot is the whole command line.
@@ -29,8 +32,11 @@ daemon answers.`,
 		Version:           version(),
 		SilenceUsage:      true,
 		SilenceErrors:     true,
-		PersistentPreRunE: func(*cobra.Command, []string) error { return a.connect() },
+		PersistentPreRunE: a.connect,
 	}
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.errOut)
 	group(root)
 	socket := os.Getenv("CULVERT_SOCKET")
 	if socket == "" {
@@ -40,16 +46,22 @@ daemon answers.`,
 	root.PersistentFlags().StringVarP(&a.format, "output", "o", "table", "table or json")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(statusCommand(a), tunnelCommand(a), checkCommand(a), moduleCommand(a), configCommand(a), keyCommand(a), eventsCommand(a))
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usage(err.Error(), cmd.CommandPath()+" --help shows the flags")
-	})
+	root.SetFlagErrorFunc(badFlag)
+	completionCommand(root)
+	onlyOnce(root)
 	return root
 }
 
 // connect is done before every command, once its line is understood.
-func (a *app) connect() error {
+func (a *app) connect(cmd *cobra.Command, args []string) error {
 	if a.format != "table" && a.format != "json" {
 		return usage(fmt.Sprintf("--output: %q is not a format", clean(a.format)), "use table or json")
+	}
+	if n := len(a.socket); n == 0 || n > maxSocket {
+		return usage(fmt.Sprintf("--socket: the path has %d bytes; that of a socket has 1 to %d", n, maxSocket), "name the daemon's with --socket or CULVERT_SOCKET")
+	}
+	if err := checkText(cmd, args); err != nil {
+		return err
 	}
 	a.parsed = true
 	a.daemon = control.NewClient(a.socket)
@@ -81,6 +93,16 @@ func group(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
+// completionCommand adds cobra's own, which says when it does not know a shell.
+func completionCommand(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			group(cmd)
+		}
+	}
+}
+
 // needs makes names the arguments that cmd takes, each exactly once.
 func needs(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
@@ -89,6 +111,9 @@ func needs(names ...string) cobra.PositionalArgs {
 			return usage(names[len(args)]+" is missing", hint)
 		}
 		if len(args) > len(names) {
+			if wait := strayWait(cmd, args); wait != "" {
+				hint = wait
+			}
 			return usage(fmt.Sprintf("%q is one argument too many", clean(args[len(names)])), hint)
 		}
 		return nil

@@ -129,18 +129,24 @@ func TestConfigSetTypesItsValues(t *testing.T) {
 func TestBadSettings(t *testing.T) {
 	b := newTestbed(t)
 	for line, says := range map[string]string{
-		"config set hello/default number=x":                              "number",
-		"config set hello/default number=11":                             "number",
-		"config set hello/default site.server=h:99999":                   "site.server",
-		"config set hello/default site.slots.nothing.on=true":            "nothing",
-		"config set hello/default =x":                                    "KEY=VALUE",
-		"config set hello/default --file /nonexistent":                   "/nonexistent",
-		"config set hello/default --file " + file(t, "[1]"):              "not a JSON object",
-		"config set hello/default --file " + file(t, `{"a":`):            "not a JSON object",
-		"config set hello/default --file " + file(t, `{"nothing":1}`):    "nothing",
-		"config set hello/default --file - --secret-stdin bind_password": "--secret-stdin",
-		"config set hello/default --unset base":                          "base",
-		"config add hello/b --file " + strings.Repeat("x", 300):          "--file",
+		"config set hello/default number=x":                                    "number",
+		"config set hello/default number=11":                                   "number",
+		"config set hello/default site.server=h:99999":                         "site.server",
+		"config set hello/default site.slots.nothing.on=true":                  "nothing",
+		"config set hello/default --file " + file(t, "{\"base\": \"f\xfcr\"}"): "--file: the bytes are not UTF-8",
+		"config set hello/default --file " + file(t, "null"):                   "not a JSON object",
+		"config set hello/default --file " + file(t, "{\n\"a\": x}"):           "not a JSON object: line 2: ",
+		"config set hello/default base=f\xfcr":                                 "base: the bytes are not UTF-8",
+		"config set hello/default --set base=f\xfcr":                           "--set: the bytes are not UTF-8",
+		"config set hello/default bind_password=\xfc":                          "bind_password: the bytes are not UTF-8",
+		"config set hello/default =x":                                          "KEY=VALUE",
+		"config set hello/default --file /nonexistent":                         "/nonexistent",
+		"config set hello/default --file " + file(t, "[1]"):                    "not a JSON object",
+		"config set hello/default --file " + file(t, `{"a":`):                  "not a JSON object",
+		"config set hello/default --file " + file(t, `{"nothing":1}`):          "nothing",
+		"config set hello/default --file - --secret-stdin bind_password":       "--secret-stdin",
+		"config set hello/default --unset base":                                "base",
+		"config add hello/b --file " + strings.Repeat("x", 300):                "--file",
 	} {
 		r := b.run("", strings.Fields(line)...)
 		if (r.code != exitUsage && r.code != exitFailed) || !strings.Contains(r.err, says) || !strings.Contains(r.err, "culvert: hint: ") {
@@ -149,6 +155,23 @@ func TestBadSettings(t *testing.T) {
 	}
 	if out := b.must("config", "show", "hello/default", "-o", "json"); !strings.Contains(out, `"revision": 1`) {
 		t.Errorf("changed: %s", out)
+	}
+}
+
+// A module's secrets obey the rule that a tunnel's do.
+func TestBadSecretSettings(t *testing.T) {
+	b := newTestbed(t)
+	for _, key := range []string{"bind_password", "site.password"} {
+		for secret, says := range map[string]string{"a\x00b": "control character", "a\x1b[2J": "control character", "a\nb": "line break", "\xfc": "not UTF-8"} {
+			r := b.run(secret, "config", "set", "hello/default", "--secret-stdin", key)
+			if r.code != exitUsage || !strings.Contains(r.err, says) || strings.Contains(r.err, "a\\") {
+				t.Errorf("%s %q: exit %d: %s", key, secret, r.code, r.err)
+			}
+		}
+	}
+	document := file(t, `{"bind_password": "a\u0000b"}`)
+	if r := b.run("", "config", "set", "hello/default", "--file", document); r.code != exitUsage || !strings.Contains(r.err, "bind_password: the secret holds") {
+		t.Errorf("exit %d: %s", r.code, r.err)
 	}
 }
 

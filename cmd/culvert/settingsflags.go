@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -92,17 +95,33 @@ func (f *settingsFlags) takeDocument(b []byte, in *control.SettingsInput) error 
 	if len(b) > maxDocument {
 		return finding(tunnel.TooLong, "the settings have more than 512 KiB", "settings are far shorter")
 	}
+	if !utf8.Valid(b) {
+		return tunnel.Findings{notUTF8("--file")}
+	}
 	var doc map[string]json.RawMessage
-	if err := json.Unmarshal(b, &doc); err != nil {
-		return finding(tunnel.Malformed, fmt.Sprintf("%s is not a JSON object: %v", tunnel.Clean(f.file, 200), err), `write {"KEY": VALUE, ...}`)
+	if err := json.Unmarshal(b, &doc); err != nil || doc == nil {
+		return finding(tunnel.Malformed, tunnel.Clean(f.file, 200)+" is not a JSON object"+jsonPlace(b, err), `write {"KEY": VALUE, ...}`)
 	}
 	in.Settings = b
 	return nil
 }
 
+// jsonPlace says where a text ceases to be JSON, where it does.
+func jsonPlace(text []byte, err error) string {
+	var syntax *json.SyntaxError
+	if !errors.As(err, &syntax) {
+		return ""
+	}
+	line := 1 + bytes.Count(text[:min(int(syntax.Offset), len(text))], []byte("\n"))
+	return fmt.Sprintf(": line %d: %v", line, syntax)
+}
+
 // atLeast makes names the arguments that cmd takes at least.
 func atLeast(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
+		if hint := strayWait(cmd, args); hint != "" {
+			return usage("--wait takes its time behind =", hint)
+		}
 		return needs(names...)(cmd, args[:min(len(args), len(names))])
 	}
 }

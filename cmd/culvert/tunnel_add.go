@@ -51,6 +51,7 @@ func (a *app) addTunnel(cmd *cobra.Command, name string, f *addFlags) error {
 	fs = append(fs, more...)
 	fs = append(fs, checkFingerprint(f.fingerprint)...)
 	fs = append(fs, f.mappings.check()...)
+	fs = append(fs, f.wait.check(f.disabled)...)
 	login, err := f.login.read(a, loginFor(server), fs)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -37,6 +38,9 @@ func tunnelListCommand(a *app) *cobra.Command {
 			if err := f.check(); err != nil {
 				return err
 			}
+			if err := a.knownOwner(cmd.Context(), f.owner); err != nil {
+				return err
+			}
 			if f.watch {
 				return a.watchTunnels(cmd.Context(), f)
 			}
@@ -69,6 +73,21 @@ func (f listFlags) check() error {
 	return fs.Err()
 }
 
+// knownOwner is nil for the operator, "", and whatever a module or the owner of a tunnel is called.
+func (a *app) knownOwner(ctx context.Context, owner string) error {
+	if owner == "" || owner == string(tunnel.Operator) {
+		return nil
+	}
+	if all, err := a.daemon.Tunnels(ctx, owner); err != nil || len(all) > 0 {
+		return err
+	}
+	_, err := a.daemon.Module(ctx, tunnel.Owner(owner))
+	if errors.Is(err, tunnel.ErrNotFound) {
+		return &failure{exitFailed, "there is no owner " + owner + ": no module and no tunnel has that name", "culvert module list shows the modules, culvert tunnel list all tunnels"}
+	}
+	return err
+}
+
 func (f listFlags) listed(t control.Tunnel) listed {
 	l := listed{Tunnel: t}
 	if f.as != "" {
@@ -79,6 +98,10 @@ func (f listFlags) listed(t control.Tunnel) listed {
 }
 
 func (a *app) tunnelTable(all []listed, f listFlags) {
+	if len(all) == 0 && f.owner != "" {
+		a.say("%s has no tunnels.", clean(f.owner))
+		return
+	}
 	if len(all) == 0 {
 		a.say("There are no tunnels. culvert tunnel add --help shows how to add one.")
 		return

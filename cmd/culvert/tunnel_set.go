@@ -10,7 +10,7 @@ import (
 type setFlags struct {
 	server, fingerprint, comment string
 	drop, acceptWider            []string
-	ifRevision                   uint64
+	ifRevision                   revision
 	login                        loginFlags
 	mappings                     mappingFlags
 }
@@ -45,7 +45,7 @@ named go on. A new server or user needs the login anew.
 	cmd.Flags().StringVar(&f.comment, "comment", "", "what the tunnel is for")
 	cmd.Flags().StringArrayVar(&f.drop, "drop", nil, "remove the mapping of this NAME (again for more)")
 	cmd.Flags().StringArrayVar(&f.acceptWider, "accept-wider", nil, "let the server bind the remote port of this mapping wider than declared")
-	cmd.Flags().Uint64Var(&f.ifRevision, "if-revision", 0, "only if the tunnel still has this revision")
+	f.ifRevision.register(cmd, "tunnel")
 	_ = cmd.RegisterFlagCompletionFunc("drop", a.completeMappings)
 	_ = cmd.RegisterFlagCompletionFunc("accept-wider", a.completeMappings)
 	f.login.register(cmd)
@@ -55,7 +55,7 @@ named go on. A new server or user needs the login anew.
 
 // edit is what the flags ask for; nothing asked for is a usage error.
 func (f *setFlags) edit(a *app, cmd *cobra.Command) (control.TunnelEdit, error) {
-	e := control.TunnelEdit{Set: f.mappings.list, Drop: f.drop, AcceptWider: f.acceptWider, IfRevision: f.ifRevision}
+	e := control.TunnelEdit{Set: f.mappings.list, Drop: f.drop, AcceptWider: f.acceptWider, IfRevision: f.ifRevision.n}
 	flags := cmd.Flags()
 	fs := f.mappings.check()
 	for flag, names := range map[string][]string{"--drop": f.drop, "--accept-wider": f.acceptWider} {

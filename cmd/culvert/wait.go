@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/culvert-pbx/culvert/host/control"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // defaultWait is how long --wait waits, and every such command on a terminal.
@@ -20,7 +21,7 @@ type waitFlag struct {
 
 func (f *waitFlag) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.DurationVar(&f.d, "wait", 0, "show how it comes up and wait that long at most; exit code 3 when it is not up then\n(on a terminal 20s unless --wait=0)")
+	flags.Var(f, "wait", "show how it comes up and wait that long at most; exit code 3 when it is not up then\n(on a terminal 20s unless --wait=0)")
 	flags.Lookup("wait").NoOptDefVal = defaultWait.String()
 	flags.Lookup("wait").DefValue = "0"
 	f.changed = func() bool { return flags.Changed("wait") }
@@ -31,7 +32,15 @@ func (f *waitFlag) duration(a *app) time.Duration {
 	if !f.changed() && a.out.terminal() && !a.json() {
 		return defaultWait
 	}
-	return max(f.d, 0)
+	return f.d
+}
+
+// check refuses to wait for what is stored switched off.
+func (f *waitFlag) check(disabled bool) tunnel.Findings {
+	if !disabled || f.d == 0 {
+		return nil
+	}
+	return tunnel.Findings{{Code: tunnel.Malformed, Field: "--disabled, --wait", Message: "what is switched off does not come up", WayOut: "give one of them"}}
 }
 
 // goal is what a wait is for.
