@@ -1,9 +1,12 @@
 package control_test
 
 import (
+	"errors"
 	"net"
 	"testing"
 	"time"
+
+	"github.com/culvert-pbx/culvert/host/control"
 )
 
 // One process cannot use up the daemon's descriptors, and what it lets go of can be used again.
@@ -45,6 +48,36 @@ func TestOneProcessCannotTakeAllConnections(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A module gets to hear that it is refused, and takes no place of an operator's.
+func TestModuleTakesNoPlace(t *testing.T) {
+	t.Parallel()
+	d, c := start(t)
+	d.SetIsModule(true)
+	for range 100 {
+		x, err := net.Dial("unix", d.Socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer x.Close()
+	}
+	d.SetIsModule(false)
+	if _, err := c.Version(t.Context()); err != nil {
+		t.Errorf("an operator among a module's connections: %v", err)
+	}
+	d.SetIsModule(true)
+	code := 0
+	for end := time.Now().Add(patience); code != 403 && time.Now().Before(end); {
+		c.Close() // the next request comes over a connection of its own
+		var e *control.Error
+		if _, err := c.Version(t.Context()); errors.As(err, &e) {
+			code = e.Status
+		}
+	}
+	if code != 403 {
+		t.Errorf("the module is told %d", code)
 	}
 }
 

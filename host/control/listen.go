@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // maxSocketPath is what sun_path holds on Linux, without its final zero.
@@ -60,9 +62,10 @@ func Listen(socket string) (l net.Listener, token string, err error) {
 // listener takes token and lock along when it closes.
 type listener struct {
 	*net.UnixListener
-	crowd crowd
-	token string
-	lock  *os.File
+	crowd    crowd
+	isModule func(pid int) (tunnel.Owner, bool) // set before the first Accept
+	token    string
+	lock     *os.File
 }
 
 func (l *listener) Close() error {
