@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -30,6 +31,14 @@ func (in CheckInput) request() (CheckRequest, tunnel.Findings) {
 	return r, append(fs, more...)
 }
 
+// tried makes the remedies for a tunnel ones for a connection that is only tried: there is no tunnel to change, but what
+// is tried can be given otherwise.
+var tried = strings.NewReplacer(
+	"culvert tunnel accept-key OWNER/NAME", "give its fingerprint with --fingerprint",
+	"culvert tunnel secret OWNER/NAME --password-stdin", "--password-stdin",
+	"culvert tunnel set OWNER/NAME --key host", "--key host",
+)
+
 // postCheck streams a "step" whenever one begins or is decided, and the whole as "check" at the end.
 func (s *Server) postCheck(w http.ResponseWriter, r *http.Request) error {
 	var in CheckInput
@@ -43,6 +52,7 @@ func (s *Server) postCheck(w http.ResponseWriter, r *http.Request) error {
 	return s.live(w, r, func(ctx context.Context, st *stream) error {
 		out := Check{Steps: []Step{}}
 		fingerprint, err := s.Links.Check(ctx, req, func(step Step) {
+			step.Remedy = tried.Replace(step.Remedy)
 			out.add(step)
 			_ = st.send("step", step) // a reader that is gone ends ctx
 		})
