@@ -47,7 +47,7 @@ daemon answers.`,
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(statusCommand(a), tunnelCommand(a), checkCommand(a), moduleCommand(a), configCommand(a), keyCommand(a), eventsCommand(a))
 	root.SetFlagErrorFunc(badFlag)
-	completionCommand(root)
+	cobraCommands(root)
 	onlyOnce(root)
 	return root
 }
@@ -60,10 +60,10 @@ func (a *app) connect(cmd *cobra.Command, args []string) error {
 	if n := len(a.socket); n == 0 || n > maxSocket {
 		return usage(fmt.Sprintf("--socket: the path has %d bytes; that of a socket has 1 to %d", n, maxSocket), "name the daemon's with --socket or CULVERT_SOCKET")
 	}
+	a.parsed = true
 	if err := checkText(cmd, args); err != nil {
 		return err
 	}
-	a.parsed = true
 	a.daemon = control.NewClient(a.socket)
 	a.daemon.Warn = func(warning string) { a.warn([]string{warning}) }
 	return nil
@@ -91,16 +91,6 @@ func group(cmd *cobra.Command) *cobra.Command {
 		return usage(fmt.Sprintf("%s has no command %q", cmd.CommandPath(), clean(args[0])), hint)
 	}
 	return cmd
-}
-
-// completionCommand adds cobra's own, which says when it does not know a shell.
-func completionCommand(root *cobra.Command) {
-	root.InitDefaultCompletionCmd()
-	for _, cmd := range root.Commands() {
-		if cmd.Name() == "completion" {
-			group(cmd)
-		}
-	}
 }
 
 // needs makes names the arguments that cmd takes, each exactly once.
