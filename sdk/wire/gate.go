@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -80,48 +81,57 @@ func (s gated) RecvMsg(m any) error {
 	return s.gate.check(s.Context(), s.method, m.(proto.Message))
 }
 
-// check refuses a call that may change something and names a tunnel of another owner, before anything else, and then
-// whatever is wrong with the request's form.
+// check refuses a call that may change something and names a tunnel of another owner, before anything else but a
+// request that is too large to look at, and then whatever is wrong with the request's form.
 func (g *gate) check(ctx context.Context, method string, m proto.Message) error {
+	if fs := counts(m); len(fs) > 0 {
+		return fs
+	}
 	if !readOnly[method] {
 		if fs := g.foreign(ctx, path.Base(method), m); len(fs) > 0 {
 			return fs
 		}
 	}
-	return bounds(m).Err()
+	return contents(m).Err()
 }
 
 // foreign finds every tunnel of another owner that the request names, in whichever of its fields or in its metadata.
 func (g *gate) foreign(ctx context.Context, method string, m proto.Message) tunnel.Findings {
 	seen := map[tunnel.Ref]bool{}
 	var fs tunnel.Findings
-	look := func(field, s string) {
+	look := func(at place, s string) {
+		if len(s) > maxRef || !strings.Contains(s, "/") || len(fs) == maxFindings {
+			return // most texts: no ref
+		}
 		ref, bad := tunnel.ParseRef(s)
-		if len(bad) > 0 || tunnel.MayChange(g.owner, ref) || seen[ref] || len(fs) == maxFindings {
+		if len(bad) > 0 || tunnel.MayChange(g.owner, ref) || seen[ref] {
 			return
 		}
 		seen[ref] = true
 		f := tunnel.NotOwnerFinding(ref)
-		f.Field = field
+		f.Field = at.String()
 		fs = append(fs, f)
 		if g.refused != nil {
 			g.refused(method, ref)
 		}
 	}
-	walk(m.ProtoReflect(), "", visitor{
-		message: func(string, protoreflect.Message) {},
-		list:    func(string, int) bool { return true },
-		text:    func(field, s string, _ int) { look(field, s) },
+	walk(m.ProtoReflect(), visitor{
+		message: func(place, protoreflect.Message) {},
+		list:    func(place, int) bool { return true },
+		text:    func(at place, s string, _ int) { look(at, s) },
 	})
 	md, _ := metadata.FromIncomingContext(ctx)
 	delete(md, "content-type") // application/grpc, which reads like a ref
 	for key, values := range md {
 		for _, s := range values {
-			look("metadata."+key, s)
+			look(place{{"metadata", -1}, {protoreflect.Name(key), -1}}, s)
 		}
 	}
 	return fs
 }
+
+// maxRef is how long a tunnel's full name can be.
+const maxRef = tunnel.MaxName + len("/") + tunnel.MaxTunnelName
 
 // readOnly are the calls that say of themselves that they have no side effects. Every other one may change something.
 var readOnly = func() map[string]bool {

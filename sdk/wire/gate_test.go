@@ -251,6 +251,66 @@ func TestWhichCallsRead(t *testing.T) {
 	}
 }
 
+// crowded has no list that is too long, and too many elements in all of them.
+func crowded() *hostv1.DeclareRequest {
+	req := &hostv1.DeclareRequest{}
+	for range maxElements/MaxList + 1 {
+		req.Declarations = append(req.Declarations, &hostv1.Declaration{Slots: make([]string, MaxList)})
+	}
+	return req
+}
+
+// flood is the largest message that says nothing, with the names of others at its end.
+func flood() *hostv1.DeclareRequest {
+	req := &hostv1.DeclareRequest{Declarations: make([]*hostv1.Declaration, MaxMessage/2)}
+	empty := &hostv1.Declaration{}
+	for i := range req.Declarations {
+		req.Declarations[i] = empty
+	}
+	return req
+}
+
+// The cost of a request that is refused for its size does not grow with it.
+func TestAFloodCostsNothing(t *testing.T) {
+	g := newGate("intruder", nil)
+	req := flood()
+	if n := testing.AllocsPerRun(5, func() { _ = g.check(t.Context(), hostv1.HostService_Declare_FullMethodName, req) }); n > 100 {
+		t.Errorf("%d elements cost %.0f allocations", len(req.Declarations), n)
+	}
+}
+
+// What is allowed costs no texts for the places of what is right.
+func TestWhatIsRightIsNotNamed(t *testing.T) {
+	g := newGate("adsync", nil)
+	req := &hostv1.DeclareRequest{Configuration: "default"}
+	for i := range MaxList {
+		req.Declarations = append(req.Declarations, &hostv1.Declaration{Ref: "adsync/default.site", Settings: fmt.Sprint("sites.s", i), Slots: []string{"ldap"}})
+	}
+	if n := testing.AllocsPerRun(5, func() {
+		if err := g.check(t.Context(), hostv1.HostService_Declare_FullMethodName, req); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 15*MaxList {
+		t.Errorf("%d declarations cost %.0f allocations", MaxList, n)
+	}
+}
+
+func BenchmarkGate(b *testing.B) {
+	full := &hostv1.DeclareRequest{}
+	for range MaxList {
+		full.Declarations = append(full.Declarations, &hostv1.Declaration{Ref: "intruder/default.site", Settings: "site", Slots: []string{"a", "b"}})
+	}
+	for name, req := range map[string]*hostv1.DeclareRequest{"full": full, "flood": flood()} {
+		b.Run(name, func(b *testing.B) {
+			g := newGate("intruder", nil)
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = g.check(b.Context(), hostv1.HostService_Declare_FullMethodName, req)
+			}
+		})
+	}
+}
+
 func TestEverySortOfOversizeIsRefused(t *testing.T) {
 	long := strings.Repeat("x", MaxText+1)
 	many := make([]*hostv1.Declaration, MaxList+1)
@@ -270,6 +330,7 @@ func TestEverySortOfOversizeIsRefused(t *testing.T) {
 		{"text", &hostv1.DeclareRequest{Configuration: long}, tunnel.TooLong, "configuration"},
 		{"text in a list", &hostv1.DeclareRequest{Declarations: []*hostv1.Declaration{{}, {Slots: []string{"a", long}}}}, tunnel.TooLong, "declarations[1].slots[1]"},
 		{"list", &hostv1.DeclareRequest{Declarations: many}, tunnel.TooMany, "declarations"},
+		{"lists together", crowded(), tunnel.TooMany, ""},
 		{"unknown field", unknown, tunnel.UnknownKey, ""},
 		{"unknown field below", inner, tunnel.UnknownKey, "declarations[0]"},
 	} {
