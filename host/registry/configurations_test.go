@@ -29,7 +29,7 @@ func TestConfigurationIsRefused(t *testing.T) {
 	refused(t, add("nobody/default", `{}`), tunnel.NotFound, "module")
 	refused(t, add("adsync/x", `{"nope":1}`), tunnel.UnknownKey, "nope")
 	refused(t, add("adsync/x", `{"site":{"server":"-x"}}`), tunnel.Malformed, "site.server")
-	f := refused(t, set(`{}`, before.Revision+7), tunnel.StaleRevision, "if-revision")
+	f := refused(t, set(`{}`, before.Revision+7), tunnel.StaleRevision, "if_revision")
 	if !strings.Contains(f.Message, "revision 1") {
 		t.Errorf("the refusal %q does not name the present revision", f.Message)
 	}

@@ -17,7 +17,7 @@ func exists(noun, name, wayOut string) tunnel.Finding {
 
 func stale(noun, name string, based, present uint64) tunnel.Finding {
 	return tunnel.Finding{
-		Code: tunnel.StaleRevision, Field: "if-revision", Value: strconv.FormatUint(based, 10),
+		Code: tunnel.StaleRevision, Field: "if_revision", Value: strconv.FormatUint(based, 10),
 		Message: fmt.Sprintf("%s %s was changed meanwhile: it is at revision %d", noun, name, present),
 		WayOut:  fmt.Sprintf("look at it again and repeat the change with revision %d", present),
 	}

@@ -142,13 +142,13 @@ func TestEditTunnelIsRefused(t *testing.T) {
 	h.must(h.edit("operator/office", tunnel.Edit{Comment: &comment}))
 	before := h.view("operator/office")
 
-	f := refused(t, h.edit("operator/office", tunnel.Edit{Comment: new(string), IfRevision: 1}), tunnel.StaleRevision, "if-revision")
+	f := refused(t, h.edit("operator/office", tunnel.Edit{Comment: new(string), IfRevision: 1}), tunnel.StaleRevision, "if_revision")
 	if !strings.Contains(f.Message, "revision 2") || !errors.Is(f, tunnel.ErrStaleRevision) {
 		t.Errorf("the refusal %+v does not name the present revision", f)
 	}
 	refused(t, h.edit("operator/office", tunnel.Edit{Drop: []string{"nope"}}), tunnel.NotFound, "drop")
-	refused(t, h.edit("operator/office", tunnel.Edit{AcceptWider: []string{"nope"}}), tunnel.NotFound, "accept-wider")
-	refused(t, h.edit("operator/office", tunnel.Edit{AcceptWider: []string{"a"}}), tunnel.Malformed, "accept-wider")
+	refused(t, h.edit("operator/office", tunnel.Edit{AcceptWider: []string{"nope"}}), tunnel.NotFound, "accept_wider")
+	refused(t, h.edit("operator/office", tunnel.Edit{AcceptWider: []string{"a"}}), tunnel.Malformed, "accept_wider")
 	refused(t, h.edit("operator/office", tunnel.Edit{Set: []tunnel.Mapping{mapping(tunnel.Reach, "b=1389:1")}}), tunnel.PortCollision, "mappings[b].local.port")
 	refused(t, h.edit("operator/none", tunnel.Edit{}), tunnel.NotFound, "tunnel")
 	for _, hostile := range []tunnel.Ref{{}, {Owner: "a/b", Name: "c"}, {Owner: "operator", Name: "../x"}, {Owner: "operator", Name: "office\x00"}, {Owner: "adsync", Name: "."}} {

@@ -43,10 +43,10 @@ func checkWider(t tunnel.Tunnel, names []string) tunnel.Findings {
 	var fs tunnel.Findings
 	for _, name := range names {
 		if m, ok := mappingNamed(t, name); !ok {
-			fs = append(fs, noMapping("accept-wider", t.Ref, name))
+			fs = append(fs, noMapping("accept_wider", t.Ref, name))
 		} else if !m.Kind.Exposes() {
 			fs = append(fs, tunnel.Finding{
-				Code: tunnel.Malformed, Field: "accept-wider", Value: name,
+				Code: tunnel.Malformed, Field: "accept_wider", Value: name,
 				Message: "mapping " + name + " has no remote port that could be bound wider", WayOut: "name an expose mapping",
 			})
 		}
