@@ -95,9 +95,12 @@ type module struct {
 	out *bufio.Reader
 }
 
-// start runs a module that dials path.
+// start runs a module that dials path, once it can.
 func (h *house) start(path string, dials int) *module {
 	h.t.Helper()
+	if dials != asListener {
+		h.until("its socket is there", func() bool { return h.listens(filepath.Base(path)) })
+	}
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = []string{"GORACE=atexit_sleep_ms=0", dialEnv + "=" + path, dialsEnv + "=" + strconv.Itoa(dials)}
 	in, err := cmd.StdinPipe()
