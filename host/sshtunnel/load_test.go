@@ -173,8 +173,8 @@ func TestMuteServer(t *testing.T) {
 	}{
 		"keepalive": {l.Keepalive, tunnel.ServerBusy},
 		"apply":     {func(ctx context.Context) error { return l.Apply(ctx, expose("e", 1, freePort(t))) }, tunnel.ServerBusy},
-		"target":    {func(ctx context.Context) error { return l.Target(ctx, "r") }, tunnel.TargetUnreachable},
-		"open":      {func(ctx context.Context) error { _, err := l.Open(ctx, m); return err }, tunnel.TargetUnreachable},
+		"target":    {func(ctx context.Context) error { return l.Target(ctx, "r") }, tunnel.ServerBusy},
+		"open":      {func(ctx context.Context) error { _, err := l.Open(ctx, m); return err }, tunnel.ServerBusy},
 	}
 	for name, c := range calls {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
