@@ -16,15 +16,22 @@ type channel struct {
 	once   sync.Once
 	closed chan struct{} // closed by Close
 	gone   chan struct{} // closed when the server has closed too, or the link is gone
+
+	release func() // gives the channel's place back, once
 }
 
-// newChannel serves the channel's requests, which TCP connections have none of, until it has gone; then it calls
-// release.
+// maxOverdue bounds the channels of one link that keep memory but no place in their mapping.
+const maxOverdue = 1024
+
+// newChannel serves the channel's requests, which TCP connections have none of, until it has gone. Then it calls release,
+// or a while after Close if the server does not answer that: targets that never read must not take all places for good.
 func (l *Link) newChannel(ch ssh.Channel, requests <-chan *ssh.Request, release func()) *channel {
-	c := &channel{Channel: ch, link: l, closed: make(chan struct{}), gone: make(chan struct{})}
+	c := &channel{
+		Channel: ch, link: l, closed: make(chan struct{}), gone: make(chan struct{}), release: sync.OnceFunc(release),
+	}
 	serve := func() {
 		ssh.DiscardRequests(requests)
-		release()
+		c.release()
 		close(c.gone)
 	}
 	if !l.spawn(serve) {
@@ -37,9 +44,27 @@ func (l *Link) newChannel(ch ssh.Channel, requests <-chan *ssh.Request, release 
 func (c *channel) Close() error {
 	c.once.Do(func() {
 		close(c.closed)
-		c.link.spawn(func() { _ = c.Channel.Close() }) // waits while the server reads nothing
+		c.link.spawn(func() {
+			_ = c.Channel.Close() // waits while the server reads nothing
+			c.awaitEnd()
+		})
 	})
 	return nil
+}
+
+// awaitEnd waits for the server's answer to the end of the channel, and gives its place back when that takes too long.
+func (c *channel) awaitEnd() {
+	late := time.NewTimer(c.halfDead())
+	defer late.Stop()
+	select {
+	case <-c.gone:
+	case <-late.C:
+		if c.link.overdue.Add(1) <= maxOverdue {
+			c.release()
+		}
+		<-c.gone
+		c.link.overdue.Add(-1)
+	}
 }
 
 // spawn runs f, which uses the channel, as a goroutine of its link.

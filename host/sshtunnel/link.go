@@ -29,6 +29,7 @@ type Link struct {
 	closed   chan struct{} // closed when everything is
 	alive    keepalive
 	opening  atomic.Int32  // channels asked for and not answered
+	overdue  atomic.Int32  // channels that gave their places back and have not gone
 	refusing chan struct{} // one token per refusal that the server has not taken yet
 
 	mu       sync.Mutex
