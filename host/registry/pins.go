@@ -10,13 +10,14 @@ import (
 )
 
 // Learned pins the key that a server showed at the first success: learned, or confirmed where a fingerprint given
-// beforehand was met. Where the tunnel leads elsewhere by now nothing happens. Where another key is expected by now the
-// error is a *tunnel.StatusError with reason hostkey-mismatch: the link to which this one was shown must not be used.
+// beforehand was met. Where the tunnel leads elsewhere by now nothing happens, nor where an MD5 fingerprint was given while
+// the login went on, with which nobody has compared the key. Where another key is expected by now the error is a
+// *tunnel.StatusError with reason hostkey-mismatch: the link to which this one was shown must not be used.
 func (r *Registry) Learned(ctx context.Context, ref tunnel.Ref, server tunnel.Server, shown tunnel.Pin) error {
 	r.forgetShown(ref) // another key is the one that was met
-	learned := false
+	var taken tunnel.Pin
 	err := r.change(ctx, host, func(d *draft) error {
-		learned = false
+		taken = tunnel.Pin{}
 		f, t, err := d.tunnel(ref)
 		if err != nil {
 			return err
@@ -27,15 +28,18 @@ func (r *Registry) Learned(ctx context.Context, ref tunnel.Ref, server tunnel.Se
 		if t.Pin.State != tunnel.PinNone || expectsAnother(t, shown) {
 			return met(t, shown)
 		}
-		learned = true
-		shown.State = tunnel.PinLearned
-		if t.Fingerprint != "" {
-			shown.State = tunnel.PinConfirmed
+		if strings.HasPrefix(t.Fingerprint, "MD5:") && shown.State == tunnel.PinLearned {
+			return nil
 		}
-		return d.pin(f, t, shown)
+		taken = shown
+		taken.State = tunnel.PinLearned
+		if t.Fingerprint != "" {
+			taken.State = tunnel.PinConfirmed
+		}
+		return d.pin(f, t, taken)
 	})
-	if err == nil && learned {
-		r.tellKey(tunnel.KeyLearned, host, ref, tunnel.Pin{}, shown)
+	if err == nil && taken != (tunnel.Pin{}) {
+		r.tellKey(tunnel.KeyLearned, host, ref, tunnel.Pin{}, taken)
 	}
 	return err
 }

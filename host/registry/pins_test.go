@@ -121,11 +121,23 @@ func TestLearnedIsRefusedWhereAnotherKeyIsExpected(t *testing.T) {
 	h.must(err)
 	h.mismatched(h.Learned(t.Context(), given.Ref, server("b.example"), key("two")))
 	h.wantPin("operator/lab", "", tunnel.PinNone)
+	given = made("operator/old", "c.example")
+	given.Fingerprint = "MD5:19:5b:3f:4f:1c:eb:eb:59:ee:a4:28:9a:25:59:fe:db"
+	_, err = h.AddTunnel(t.Context(), by, given, byKey())
+	h.must(err)
+	uncompared := key("two")
+	uncompared.State = tunnel.PinLearned
+	h.must(h.Learned(t.Context(), given.Ref, server("c.example"), uncompared))
+	h.wantPin("operator/old", "", tunnel.PinNone) // the attempt had begun before the fingerprint was given
 	for _, e := range h.told() {
 		if e.Type == tunnel.KeyLearned {
 			t.Errorf("told as learned: %+v", e)
 		}
 	}
+	compared := key("old")
+	compared.State = tunnel.PinConfirmed
+	h.must(h.Learned(t.Context(), given.Ref, server("c.example"), compared))
+	h.wantPin("operator/old", "old", tunnel.PinConfirmed)
 }
 
 // mismatched fails the test unless err says that another host key is expected.
