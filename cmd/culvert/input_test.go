@@ -47,7 +47,7 @@ func TestBadInputOfTunnelAdd(t *testing.T) {
 		{"--password-file", []string{"hello/x", "--server", "a@b", "--password-file", "/nonexistent"}},
 		{"password", []string{"hello/x", "--server", "a@b", "--password-stdin"}},
 		{"--password-file", []string{"hello/x", "--server", "a@b", "--password-file", ""}}, {"--key", []string{"hello/x", "--server", "a@b", "--key", ""}},
-		{"is empty", []string{"hello/x", "--server", "a@b", "--key", "/dev/null"}}, {"is empty", []string{"hello/x", "--server", "a@b", "--key", file(t, " \n")}},
+		{"is empty", []string{"hello/x", "--server", "a@b", "--key", "/dev/null"}}, {"is empty", []string{"hello/x", "--server", "a@b", "--key", file(t, "\n")}},
 		{"is empty", []string{"hello/x", "--server", "a@b", "--password-file", "/dev/null"}},
 		{"--key: ", []string{"hello/x", "--server", "a@b", "--key", file(t, "\x30\x82\xff")}},
 		{"--key, --password-file: ", with("--password-file", "/dev/null")}, {"--key, --password-stdin: ", with("--password-stdin")},

@@ -43,7 +43,7 @@ daemon answers.`,
 		socket = defaultSocket
 	}
 	root.PersistentFlags().StringVar(&a.socket, "socket", socket, "control socket of the daemon (or CULVERT_SOCKET)")
-	root.PersistentFlags().StringVarP(&a.format, "output", "o", "table", "table or json")
+	root.PersistentFlags().StringVarP(&a.format, "output", "o", "table", "table or json; json is also how errors come, on standard error")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(statusCommand(a), tunnelCommand(a), checkCommand(a), moduleCommand(a), configCommand(a), keyCommand(a), eventsCommand(a))
 	root.SetFlagErrorFunc(badFlag)

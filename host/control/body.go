@@ -13,14 +13,18 @@ import (
 
 // filled are the fields that mean something else when they are absent, with the value that is none: whoever gives one
 // of them means a value.
-var filled = map[string]struct {
-	none   json.Token
-	wayOut string
-}{
-	"if_revision":       {json.Number("0"), "give the revision that was shown, from 1; leave it out to change whatever is there"},
-	"private_key":       {"", "give the key; leave it out for the PBX's own"},
-	"login.private_key": {"", "give the key; leave it out for the PBX's own"},
+var filled = map[string]absence{
+	"if_revision":       {json.Number("0"), "there is no revision 0", "give the revision that was shown; leave it out to change whatever is there"},
+	"private_key":       noKey,
+	"login.private_key": noKey,
 }
+
+type absence struct {
+	value           json.Token
+	message, wayOut string
+}
+
+var noKey = absence{"", "the private key is empty", "give the key; leave it out for the PBX's own"}
 
 // checkText refuses what a JSON decoder would silently write as U+FFFD: a password with such a byte would be stored as
 // another one.
@@ -104,8 +108,8 @@ func (f *fields) value(path string) {
 		}
 		_, _ = f.Token()
 	default:
-		if rule, ok := filled[path]; ok && (t == nil || t == rule.none) {
-			f.add(path, path+" is given and empty", rule.wayOut)
+		if none, ok := filled[path]; ok && (t == nil || t == none.value) {
+			f.add(path, none.message, none.wayOut)
 		}
 	}
 }
