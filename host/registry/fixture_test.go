@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -109,6 +110,7 @@ type host struct {
 	close  func() error // of the file; nil for a store in memory
 	sealer aead
 	log    logBuffer
+	burst  int // of changed declarations; 0 is without end
 
 	mu     sync.Mutex
 	events []tunnel.Event
@@ -144,7 +146,8 @@ func (h *host) open() {
 	var err error
 	h.Registry, err = registry.Open(context.Background(), registry.Config{
 		Store: h.store, Sealer: h.sealer, Tell: h.tell, Log: h.logger(),
-		Reserved: func() []tunnel.Endpoint { return []tunnel.Endpoint{{Host: "127.0.0.1", Port: 8443}} },
+		Reserved:     func() []tunnel.Endpoint { return []tunnel.Endpoint{{Host: "127.0.0.1", Port: 8443}} },
+		DeclareBurst: cmp.Or(h.burst, 1<<30),
 	})
 	h.must(err)
 }

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -36,7 +37,7 @@ func (s service) Declare(ctx context.Context, configuration string, set []tunnel
 		return fs
 	}
 	ref := tunnel.ConfigurationRef{Module: s.owner, Name: configuration}
-	return s.registry.change(ctx, by, func(d *draft) error { return d.declare(ref, set) })
+	return s.declarePaced(ctx, by, func(d *draft, pay func() error) error { return d.declare(ref, set, pay) })
 }
 
 // Get is tunnel.Service's.
@@ -52,7 +53,8 @@ func (s service) Watch(ctx context.Context) iter.Seq2[tunnel.Change, error] {
 	return s.registry.Watch(ctx)
 }
 
-func (d *draft) declare(ref tunnel.ConfigurationRef, set []tunnel.Declaration) error {
+// declare has the configuration declare that set; where that is another one than it has, pay comes before.
+func (d *draft) declare(ref tunnel.ConfigurationRef, set []tunnel.Declaration, pay func() error) error {
 	if fs := tunnel.CheckName(ref.Name, tunnel.MaxName); len(fs) > 0 {
 		return noConfiguration(ref)
 	}
@@ -60,11 +62,15 @@ func (d *draft) declare(ref tunnel.ConfigurationRef, set []tunnel.Declaration) e
 	if err != nil {
 		return err
 	}
+	former := f.declared
 	f.declared = nil
 	f.repaired(declarationPrefix)
 	for _, want := range set {
 		slots := slices.Compact(slices.Sorted(slices.Values(want.Slots)))
 		assign(&f.declared, want.Ref.Name, declaration{want.Settings, slots})
+	}
+	if !maps.EqualFunc(former, f.declared, declaration.equal) {
+		return pay()
 	}
 	return nil // settle computes and judges them
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 	"github.com/culvert-pbx/culvert/store"
@@ -80,6 +81,10 @@ type perTunnel[T any] struct {
 type declaration struct {
 	Settings string   `json:"settings"`
 	Slots    []string `json:"slots,omitempty"`
+}
+
+func (d declaration) equal(e declaration) bool {
+	return d.Settings == e.Settings && slices.Equal(d.Slots, e.Slots)
 }
 
 type overlay struct {

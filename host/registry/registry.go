@@ -36,6 +36,9 @@ type Config struct {
 
 	// Reserved says where the host itself listens on the PBX: no mapping may listen or lead there.
 	Reserved func() []tunnel.Endpoint
+
+	// DeclareBurst is how many changed declarations one module may make at once, before it is held to one a second. 0 is 30.
+	DeclareBurst int
 }
 
 // Registry holds the records of one store; nobody else may write there. All methods are safe for concurrent use.
@@ -48,6 +51,7 @@ type Registry struct {
 	writing chan struct{} // holds one token while a change is made
 	doubt   *draft        // a change that may or may not have been written; who writes reads again what it touched
 	teller  teller
+	pace    pace // of each module's changes
 
 	mu sync.RWMutex
 	index
@@ -65,6 +69,7 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 		store: c.Store, sealer: c.Sealer, log: c.Log, reserved: c.Reserved,
 		writing: make(chan struct{}, 1), teller: teller{tell: c.Tell},
 		index: newIndex(), board: newBoard(),
+		pace:     pace{burst: c.DeclareBurst, full: map[tunnel.Owner]time.Time{}},
 		watchers: map[*watcher]struct{}{},
 		wanting:  map[*dirty[tunnel.Ref]]struct{}{},
 		running:  map[*dirty[tunnel.ConfigurationRef]]struct{}{},
@@ -85,6 +90,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Log == nil {
 		c.Log = hclog.NewNullLogger()
+	}
+	if c.DeclareBurst == 0 {
+		c.DeclareBurst = declareBurst
 	}
 	if c.Reserved == nil {
 		c.Reserved = func() []tunnel.Endpoint { return nil }
