@@ -65,7 +65,7 @@ func TestRemovedConfigurationLeavesNothing(t *testing.T) {
 	h.must(h.As("adsync").Declare(h.ctx(), "berlin", []tunnel.Declaration{declared("adsync/berlin.site", "site")}))
 	h.must(h.Learned(h.ctx(), ref("adsync/berlin.site"), server("gw.example"), key("one")))
 	h.must(h.SuspendTunnel(h.ctx(), by, ref("adsync/berlin.site"), true))
-	if n := len(h.records()); n != len(bare)+7 { // configuration, declaration, overlay, pin, secret, local and remote ports
+	if n := len(h.records()); n != len(bare)+8 { // configuration, declaration, overlay, pin, secret, ports: local, remote, and local ones exposed
 		t.Errorf("%d records beside the module's", n-len(bare))
 	}
 	h.must(h.RemoveConfiguration(h.ctx(), by, conf("adsync/berlin"), false))

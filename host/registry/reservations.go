@@ -87,7 +87,11 @@ func (d *draft) release(mv move) error {
 	if mv.keepsPorts() {
 		return nil
 	}
-	for _, r := range tunnel.Reservations(mv.was) {
+	former := tunnel.Reservations(mv.was)
+	if mv.was.Ref.Name == "" {
+		former = tunnel.Reservations(mv.now) // one that is seen again, see hidden, may hold other ports there
+	}
+	for _, r := range former {
 		rec, err := d.scope(r.Scope)
 		if err != nil {
 			return err
@@ -117,20 +121,22 @@ func (p *portsRecord) hold(r tunnel.Reservation) {
 	assign(&p.Held, r.Ref.String(), mine)
 }
 
-// heldBeside is what others hold in the scopes of t.
+// heldBeside is what others hold in the scopes of t and beside them.
 func (d *draft) heldBeside(t tunnel.Tunnel) ([]tunnel.Reservation, error) {
 	var held []tunnel.Reservation
 	seen := map[string]bool{}
 	for _, r := range tunnel.Reservations(t) {
-		if seen[r.Scope] {
-			continue
+		for _, scope := range tunnel.Beside(r.Scope) {
+			if seen[scope] {
+				continue
+			}
+			seen[scope] = true
+			rec, err := d.scope(scope)
+			if err != nil {
+				return nil, err
+			}
+			held = append(held, rec.reservations(scope)...)
 		}
-		seen[r.Scope] = true
-		rec, err := d.scope(r.Scope)
-		if err != nil {
-			return nil, err
-		}
-		held = append(held, rec.reservations(r.Scope)...)
 	}
 	return held, nil
 }

@@ -26,7 +26,7 @@ func TestCollisions(t *testing.T) {
 		{"a listener and a service", sound(t, "operator/a", "reach x=1389:1"), sound(t, "operator/b", "expose y=1389:2"), nil},
 		{"one remote port", sound(t, "operator/a", "expose x=1:9100"), sound(t, "adsync/b", "expose-gateway y=2:9100"), []string{"port-collision mappings[x].remote.port 9100"}},
 		{"two remote ports, one service", sound(t, "operator/a", "expose x=1:9100"), sound(t, "adsync/b", "expose y=1:9101"), nil}, // R45
-		{"a remote port and a target", sound(t, "operator/a", "expose x=1:9100"), sound(t, "adsync/b", "reach y=1:9100"), nil},
+		{"a remote port and a target", sound(t, "operator/a", "expose x=1:9100"), sound(t, "adsync/b", "reach y=2:9100"), nil},
 		{"the server in capitals, other user", at(sound(t, "operator/a", "expose x=1:9100"), "root@SITE.example.org."), sound(t, "operator/b", "expose y=1:9100"),
 			[]string{"port-collision mappings[x].remote.port 9100"}},
 		{"another SSH port", at(sound(t, "operator/a", "expose x=1:9100"), "pbx@site.example.org:2222"), sound(t, "operator/b", "expose y=1:9100"), nil},
@@ -35,6 +35,13 @@ func TestCollisions(t *testing.T) {
 			[]string{"port-collision mappings[x].remote.port 9100"}},
 		{"an IPv4 server in IPv6", at(sound(t, "operator/a", "expose x=1:9100"), "[::ffff:192.0.2.7]"), at(sound(t, "operator/b", "expose y=1:9100"), "192.0.2.7"),
 			[]string{"port-collision mappings[x].remote.port 9100"}},
+		{"another owner's listener exposed", sound(t, "operator/a", "expose x=1389:2"), sound(t, "adsync/b", "reach y=1389:1"), []string{"port-collision mappings[x].local.port 1389"}},
+		{"another owner's gateway exposed by address", sound(t, "tapi/a", "expose-gateway x=127.0.0.9:1389:2"), sound(t, "operator/b", "reach-gateway y=1389:1"), []string{"port-collision mappings[x].local.port 1389"}},
+		{"exposed by name", sound(t, "tapi/a", "expose x=LocalHost:1389:2"), sound(t, "operator/b", "reach y=1389:1"), []string{"port-collision mappings[x].local.port 1389"}},
+		{"exposed by IPv6", sound(t, "tapi/a", "expose x=[::1]:1389:2"), sound(t, "operator/b", "reach y=1389:1"), []string{"port-collision mappings[x].local.port 1389"}},
+		{"a phone's port of that number", sound(t, "tapi/a", "expose x=10.1.2.3:1389:2"), sound(t, "operator/b", "reach y=1389:1"), nil},
+		{"listening where another owner exposes", sound(t, "adsync/a", "reach x=1389:1"), sound(t, "operator/b", "expose y=1389:2"), []string{"port-collision mappings[x].local.port 1389"}},
+		{"a private one has no port to expose", sound(t, "tapi/a", "expose x=:2"), sound(t, "operator/b", "reach y=2:1"), nil},
 		{"its former self", sound(t, "operator/a", "reach x=1389:1", "expose y=1:9100"), sound(t, "operator/a", "reach z=1389:1", "expose y=1:9100"), nil},
 		{"every one at once", sound(t, "operator/a", "reach x=1:1", "reach y=2:1", "expose z=1:3"), sound(t, "operator/b", "reach x=2:1", "reach y=1:1", "expose z=1:3"),
 			[]string{"port-collision mappings[x].local.port 1", "port-collision mappings[y].local.port 2", "port-collision mappings[z].remote.port 3"}},
@@ -70,7 +77,7 @@ var servers = []Server{{"a.example", 22, "root"}, {"A.Example", 22, "pbx"}, {"a.
 
 func drawTunnel(name string) *rapid.Generator[Tunnel] {
 	return rapid.Custom(func(t *rapid.T) Tunnel {
-		v := Tunnel{Ref: Ref{"adsync", Name(name)}, Server: rapid.SampledFrom(servers).Draw(t, "server"), Login: LoginKey}
+		v := Tunnel{Ref: Ref{rapid.SampledFrom([]Owner{"adsync", "operator"}).Draw(t, "owner"), Name(name)}, Server: rapid.SampledFrom(servers).Draw(t, "server"), Login: LoginKey}
 		for i := range rapid.IntRange(0, 5).Draw(t, "mappings") {
 			m := Mapping{Name: fmt.Sprint("m", i), Kind: rapid.SampledFrom(Kinds).Draw(t, "kind")}
 			m.Local.Port, m.Remote.Port = rapid.IntRange(0, 4).Draw(t, "local"), rapid.IntRange(1, 4).Draw(t, "remote")
@@ -88,7 +95,7 @@ func collide(a, b Tunnel, m, n Mapping) bool {
 	case m.Kind.Exposes() && n.Kind.Exposes():
 		return strings.EqualFold(a.Server.Host, b.Server.Host) && a.Server.Port == b.Server.Port && m.Remote.Port == n.Remote.Port
 	}
-	return false
+	return m.Local.Port == n.Local.Port && m.Local.Port != 0 && a.Ref.Owner != b.Ref.Owner // one exposes where the other listens
 }
 
 func TestCollisionsAreThoseOfTheRule(t *testing.T) {

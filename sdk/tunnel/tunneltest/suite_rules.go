@@ -107,6 +107,9 @@ func collisionsOverAllOwners(t *testing.T, f Fixture) {
 			false},
 		{"one service, two remote ports (R45)", made(t, "operator/i", "site.example.org", "expose", "x=9100:9101"),
 			false},
+		{"another owner's listener exposed to a site", made(t, "operator/j", "other.example.org", "expose", "x=1636:9200"), true},
+		{"the same by address", made(t, "hello/k", "other.example.org", "expose-gateway", "x=127.0.0.1:1636:9200"), true},
+		{"listening at what another owner exposes", made(t, "operator/l", "other.example.org", "reach", "x=9100:389"), true},
 	} {
 		err := f.AddTunnel(c.add)
 		if !c.code {
@@ -139,14 +142,14 @@ func policyBindsTheOperatorToo(t *testing.T, f Fixture) {
 	ok(t, f.AddModule(module(t, "partly", tunnel.Policy{Kinds: []tunnel.Kind{tunnel.Expose}})))
 	ok(t, f.AddModule(module(t, "hello", tunnel.Anything)))
 	for _, c := range []struct {
-		ref, kind string
-		refused   bool
+		ref, kind, spec string
+		refused         bool
 	}{
-		{"strict/a", "reach", true}, {"strict/a", "expose", true},
-		{"partly/a", "reach", true}, {"partly/b", "expose", false},
-		{"hello/a", "reach", false}, {"operator/a", "expose-gateway", false},
+		{"strict/a", "reach", "x=1002:1001", true}, {"strict/a", "expose", "x=1000:1001", true},
+		{"partly/a", "reach", "x=1002:1001", true}, {"partly/b", "expose", "x=1000:1001", false},
+		{"hello/a", "reach", "x=1002:1001", false}, {"operator/a", "expose-gateway", "x=1000:1001", false},
 	} {
-		err := f.AddTunnel(made(t, c.ref, c.ref[:4]+".example.org", c.kind, "x=1000:1001"))
+		err := f.AddTunnel(made(t, c.ref, c.ref[:4]+".example.org", c.kind, c.spec))
 		if c.refused {
 			refused(t, err, tunnel.ErrPolicyRefused)
 		} else {
