@@ -176,6 +176,43 @@ func TestDamagedRecordIsNeverUsed(t *testing.T) {
 	}
 }
 
+// TestHiddenTunnelsKeepTheirPorts: while their module's record is damaged nobody else gets them, and then they are back.
+func TestHiddenTunnelsKeepTheirPorts(t *testing.T) {
+	h := newHost(t)
+	h.module("adsync", "gw.example")
+	configure := func(ldaps, metrics string) {
+		doc := site("gw.example", `"slots":{"ldaps":{"spec":"`+ldaps+`"},"metrics":{"on":true,"spec":"`+metrics+`"}}`)
+		_, err := h.SetConfiguration(h.ctx(), by, conf("adsync/berlin"), doc, 0)
+		h.must(err)
+	}
+	configure("1636:636", "9100:9100")
+	h.must(h.As("adsync").Declare(h.ctx(), "berlin", []tunnel.Declaration{declared("adsync/berlin.site", "site", "ldaps", "metrics")}))
+	before := h.records()
+	h.damage("module/adsync")
+	h.absent("adsync/berlin.site")
+	for text, m := range map[string]tunnel.Mapping{
+		"mappings[x].local.port":  mapping(tunnel.Reach, "x=1636:1"),
+		"mappings[y].remote.port": mapping(tunnel.Expose, "y=9101:9100"),
+	} {
+		_, err := h.AddTunnel(h.ctx(), by, made("operator/x", "gw.example", m), byKey())
+		refused(t, err, tunnel.PortCollision, text)
+	}
+	h.reopen()
+	h.must(h.PinModule(h.ctx(), by, "adsync", checksum, describe("adsync")))
+	h.wantState("adsync/berlin.site", tunnel.Connecting, "")
+	after := h.records()
+	for key := range before {
+		if strings.HasPrefix(key, "ports/") && after[key] != before[key] {
+			t.Errorf("%s is %s, and was %s", key, after[key], before[key])
+		}
+	}
+	// What nobody declares any more holds nothing after the next start.
+	h.damage("module/adsync")
+	h.must(h.RemoveConfiguration(h.ctx(), by, conf("adsync/berlin"), false))
+	h.reopen()
+	h.add("operator/x", "gw.example", byKey(), mapping(tunnel.Reach, "x=1636:1"))
+}
+
 // TestReservedPortsArePutRight at the next start, whatever happened to their records.
 func TestReservedPortsArePutRight(t *testing.T) {
 	h := whole(t)

@@ -26,6 +26,7 @@ func (r *Registry) repairPorts(ctx context.Context) error {
 			} else if err != nil {
 				return err
 			}
+			r.keepHidden(stored, scope, wrong)
 			if samePorts(stored, wrong[scope]) {
 				delete(wrong, scope)
 			} else if _, held := wrong[scope]; !held {
@@ -39,6 +40,39 @@ func (r *Registry) repairPorts(ctx context.Context) error {
 	}
 	r.log.Warn("reserved ports differ from what the tunnels say and are put right", "scopes", len(wrong))
 	return r.writePorts(ctx, wrong)
+}
+
+// keepHidden keeps in all what stored holds for tunnels that cannot be worked out at present: whatever the damage, nobody
+// else gets their ports meanwhile, and they fit when they are back.
+func (r *Registry) keepHidden(stored *portsRecord, scope string, all map[string]*portsRecord) {
+	if stored == nil {
+		return
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for text, ports := range stored.Held {
+		ref, fs := tunnel.ParseRef(text)
+		if len(fs) > 0 || !r.hidden(ref) {
+			continue
+		}
+		if all[scope] == nil {
+			all[scope] = &portsRecord{Node: tunnel.Node}
+		}
+		assign(&all[scope].Held, text, ports)
+	}
+}
+
+// hidden reports whether ref is declared and not to be seen, because the record of its module is damaged.
+func (x *index) hidden(ref tunnel.Ref) bool {
+	if x.broken[ref.Owner] == nil || !ref.Name.Declared() {
+		return false
+	}
+	f := x.families[familyOf(ref)]
+	if f == nil {
+		return false
+	}
+	_, declared := f.declared[ref.Name]
+	return declared
 }
 
 // scopesAtOnce is how many records of reservations fit into one change, however large.
