@@ -31,7 +31,7 @@ func TestPlaceOfAnUnansweredEndIsGivenBack(t *testing.T) {
 		if given := given.Load(); given != 0 {
 			t.Errorf("%d places were given back early", given)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if given := given.Load(); given != maxOverdue {
 			t.Errorf("%d places were given back, want %d", given, maxOverdue)

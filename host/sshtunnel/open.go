@@ -92,21 +92,22 @@ func (l *Link) open(ctx context.Context, host string, port int, p place) (*chann
 		p.gone()
 		return nil, l.gone()
 	}
-	asked := time.Now()
-	defer l.askForLife(ctx, asked).Stop()
+	half := halfTime(ctx)
+	askForLife := time.AfterFunc(time.Until(half), func() { l.alive.ask(l) })
+	defer askForLife.Stop()
 	select {
 	case o := <-reply:
 		return o.ch, o.err
 	case <-l.ctx.Done():
 		return nil, l.gone()
 	case <-ctx.Done():
-		return nil, &unanswered{error: ctx.Err(), alive: l.sock.heardSince(half(asked, time.Now()))}
+		return nil, &unanswered{error: ctx.Err(), alive: l.sock.heardSince(half)}
 	}
 }
 
 // unanswered is the error of an open that the server has left unanswered. Whether it is the target that is silent or the
 // server itself is told by evidence: a server that works has said something in the second half of the wait, because at
-// half time it is asked for a sign of life.
+// half time it is asked for a sign of life. A wait that its caller cut short before is no evidence against the target.
 type unanswered struct {
 	error // the context's
 	alive bool
@@ -114,16 +115,13 @@ type unanswered struct {
 
 func (u *unanswered) Unwrap() error { return u.error }
 
-// half is the middle between two times.
-func half(from, to time.Time) time.Time { return from.Add(to.Sub(from) / 2) }
-
-// askForLife asks the server for a sign of life at half time of ctx, unless the timer it returns is stopped before.
-func (l *Link) askForLife(ctx context.Context, from time.Time) *time.Timer {
-	until, ok := ctx.Deadline()
-	if !ok {
-		until = from.Add(openTimeout)
+// halfTime is the middle between now and the end of ctx.
+func halfTime(ctx context.Context) time.Time {
+	left := openTimeout
+	if end, ok := ctx.Deadline(); ok {
+		left = time.Until(end)
 	}
-	return time.AfterFunc(time.Until(half(from, until)), func() { l.alive.ask(l) })
+	return time.Now().Add(left / 2)
 }
 
 // forbids reports whether err is the server's refusal to open any such connection, whoever listens there.

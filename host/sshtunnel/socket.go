@@ -21,7 +21,7 @@ type socket struct {
 	*net.TCPConn
 	raw syscall.RawConn
 
-	last atomic.Int64 // when something came from the peer, Unix nanoseconds
+	last atomic.Int64 // when something came from the peer, by monotonic
 
 	mu       sync.Mutex
 	greeting []byte // the first bytes the peer sent, as evidence of what it is
@@ -54,7 +54,7 @@ func (s *socket) Read(p []byte) (int, error) {
 	n, err := s.TCPConn.Read(p)
 	_ = s.raw.Control(quickAck) // fails only on a closed socket
 	if n > 0 {
-		s.last.Store(time.Now().UnixNano())
+		s.last.Store(monotonic(time.Now()))
 	}
 	if n > 0 && len(s.greeting) < maxGreeting {
 		s.mu.Lock()
@@ -76,7 +76,7 @@ func (s *socket) heard() string {
 }
 
 // heardSince reports whether something came from the peer's program after t; its kernel alone does not count.
-func (s *socket) heardSince(t time.Time) bool { return s.last.Load() > t.UnixNano() }
+func (s *socket) heardSince(t time.Time) bool { return s.last.Load() > monotonic(t) }
 
 // minRTT is the shortest round trip the kernel has seen lately: nothing we ask can come back sooner.
 func (s *socket) minRTT() time.Duration {

@@ -46,6 +46,11 @@ func (d *timer) wait() <-chan struct{} {
 
 func (d *timer) expired() bool { return isClosed(d.wait()) }
 
+// monotonic is t as a number that can be kept in an atomic and compared, whatever happens to the clock on the wall.
+func monotonic(t time.Time) int64 { return int64(t.Sub(began)) }
+
+var began = time.Now()
+
 func isClosed(c <-chan struct{}) bool {
 	select {
 	case <-c:

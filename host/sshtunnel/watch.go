@@ -15,7 +15,7 @@ const watchEvery = 250 * time.Millisecond
 // a write to the site waits or the local side has ended its direction, nobody learns that the local side is gone. A relay
 // that merely idles is not looked at.
 type watch struct {
-	moved   atomic.Int64 // when something was carried last, Unix nanoseconds
+	moved   atomic.Int64 // when something was carried last, by monotonic
 	writing atomic.Bool  // a write to the site is under way
 	stuck   *time.Timer  // fires when that takes long
 	ticker  *time.Ticker
@@ -35,7 +35,7 @@ func (w *watch) stop() {
 	w.ticker.Stop()
 }
 
-func (w *watch) touch() { w.moved.Store(time.Now().UnixNano()) }
+func (w *watch) touch() { w.moved.Store(monotonic(time.Now())) }
 
 // over reports whether the relay is dead: its local side is gone, or part of it has ended and nothing came for the time
 // that half a connection may be silent. passed says that the local side's end has been passed on to the site.
@@ -53,8 +53,8 @@ func (w *watch) over(local any, ended, passed bool, halfDead time.Duration) bool
 	if broken || hungUp && passed {
 		return true
 	}
-	silent := time.Since(time.Unix(0, w.moved.Load()))
-	return (ended || hungUp) && silent >= halfDead
+	silent := monotonic(time.Now()) - w.moved.Load()
+	return (ended || hungUp) && silent >= int64(halfDead)
 }
 
 // peek asks the kernel about a socket without reading from it: hungUp when neither side can send any more, though what
