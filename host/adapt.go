@@ -64,12 +64,25 @@ func (m modules) List(context.Context) ([]control.ModuleStatus, error) {
 }
 
 func (m modules) Restart(_ context.Context, _ string, name tunnel.Owner) error {
-	return m.Host.Restart(name)
+	return refusal(m.Host.Restart(name))
+}
+
+func (m modules) Described(ctx context.Context, name tunnel.Owner) error {
+	return refusal(m.Host.Described(ctx, name))
 }
 
 func (m modules) Accept(ctx context.Context, by string, name tunnel.Owner) (before, after control.Face, err error) {
 	b, a, err := m.Host.Accept(ctx, by, name)
-	return face(b), face(a), err
+	return face(b), face(a), refusal(err)
+}
+
+// refusal gives the operator the reason why a module cannot be used.
+func refusal(err error) error {
+	var u *pluginhost.Unusable
+	if errors.As(err, &u) {
+		return control.Refused(u.Reason, u.Error(), u.Remedy)
+	}
+	return err
 }
 
 func face(b pluginhost.Binary) control.Face {
