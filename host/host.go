@@ -185,7 +185,7 @@ func (d *daemon) sayWhatIsMissing() {
 
 // health says what is wrong with the registry itself, for `culvert status`.
 func (d *daemon) health() []control.Problem {
-	reason := string(registry.RecordDamaged)
+	reason := string(tunnel.RecordDamaged)
 	remedy := fmt.Sprintf("stop the daemon and put back a copy of %s from before the damage, or make again what is missing",
 		filepath.Join(d.config.StateDir, "registry.db"))
 	var out []control.Problem

@@ -47,7 +47,7 @@ func (h *host) damage(keys ...string) {
 	h.reopen()
 	var told []string
 	for _, e := range h.told() {
-		if e.Type == registry.RecordDamaged {
+		if e.Type == tunnel.RecordDamaged {
 			told = append(told, e.Subject)
 		}
 	}

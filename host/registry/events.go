@@ -7,12 +7,6 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-// RecordDamaged is the event of a record that is there but cannot be read. Its subject is the record's key.
-const RecordDamaged tunnel.EventType = "record-damaged"
-
-// EventsLost is the event of others that are not in the journal, because it took none for too long.
-const EventsLost tunnel.EventType = "events-lost"
-
 // host is the actor of what nobody asked for.
 const host = "host"
 
@@ -23,7 +17,7 @@ func (r *Registry) tellDamage(err error) {
 		return
 	}
 	r.log.Error("a record is damaged and left out", "record", key, "reason", reason)
-	r.teller.note(tunnel.Event{Type: RecordDamaged, Actor: host, Subject: key, Message: reason})
+	r.teller.note(tunnel.Event{Type: tunnel.RecordDamaged, Actor: host, Subject: key, Message: reason})
 }
 
 // recordChangedLocked notes that a tunnel was added, or in which parts it changed.

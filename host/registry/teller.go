@@ -58,7 +58,7 @@ func (t *teller) take() []tunnel.Event {
 	events := t.noted
 	if t.lost > 0 {
 		events = append(events, tunnel.Event{
-			Time: now(), Type: EventsLost, Actor: host, Subject: "events",
+			Time: now(), Type: tunnel.EventsLost, Actor: host, Subject: "events",
 			Message: fmt.Sprintf("the journal took no events for a while: %d are lost", t.lost),
 		})
 	}

@@ -80,7 +80,7 @@ func TestAJournalThatStallsForLongIsToldWhatItMissed(t *testing.T) {
 	on()
 	es := h.told()
 	last := es[len(es)-1]
-	if last.Type != registry.EventsLost || len(es) >= reports || !strings.Contains(last.Message, fmt.Sprint(reports-len(es)+1)) {
+	if last.Type != tunnel.EventsLost || len(es) >= reports || !strings.Contains(last.Message, fmt.Sprint(reports-len(es)+1)) {
 		t.Errorf("%d events, the last: %+v", len(es), last)
 	}
 	h.Report(ref("operator/a"), tunnel.Status{State: tunnel.Up})
