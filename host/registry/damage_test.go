@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/culvert-pbx/culvert/host/registry"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 	"github.com/culvert-pbx/culvert/store"
 )

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/culvert-pbx/culvert/host/registry"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
