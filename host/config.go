@@ -50,53 +50,77 @@ const (
 // Check returns all that is wrong with c, in the words of the configuration file.
 func (c Config) Check() tunnel.Findings {
 	var fs tunnel.Findings
-	add := func(code tunnel.Code, field, value, message, wayOut string) {
-		fs = append(fs, tunnel.Finding{Code: code, Field: field, Value: tunnel.Clean(value, 120), Message: message, WayOut: wayOut})
+	paths := []location{
+		{field: "state_dir", path: c.StateDir, dir: true}, {field: "plugin_dir", path: c.PluginDir, dir: true},
+		{field: "socket", path: c.Socket}, {field: "key_file", path: c.KeyFile, optional: true},
 	}
-	for _, p := range []struct{ field, value string }{
-		{"state_dir", c.StateDir}, {"plugin_dir", c.PluginDir}, {"socket", c.Socket}, {"key_file", c.KeyFile},
-	} {
-		switch {
-		case p.value == "" && p.field != "key_file":
-			add(tunnel.Required, p.field, p.value, "a path is needed", "leave the key out for the default")
-		case p.value != "" && !filepath.IsAbs(p.value):
-			add(tunnel.Malformed, p.field, p.value, fmt.Sprintf("%q is not an absolute path", tunnel.Clean(p.value, 120)), "begin it with /")
-		case len(p.value) > maxPath:
-			add(tunnel.TooLong, p.field, p.value, fmt.Sprintf("the path has %d bytes, at most %d are possible", len(p.value), maxPath), "choose a shorter one")
-		case strings.ContainsFunc(p.value, func(r rune) bool { return r < ' ' || r == 0x7f }):
-			add(tunnel.Malformed, p.field, p.value, "the path holds a control character", "give a plain path")
-		}
+	for _, p := range paths {
+		fs = append(fs, p.check()...)
 	}
-	if dir := filepath.Dir(c.Socket); len(dir) > maxSocketDir {
-		add(tunnel.TooLong, "socket", c.Socket,
-			fmt.Sprintf("its directory has %d bytes, at most %d leave room for the modules' sockets below it", len(dir), maxSocketDir),
-			"choose a shorter directory, such as /run/culvert")
-	} else if len(c.Socket) > maxSocket {
-		add(tunnel.TooLong, "socket", c.Socket, fmt.Sprintf("it has %d bytes, a socket's path holds %d", len(c.Socket), maxSocket), "choose a shorter name, such as culvert.sock")
-	}
-	for _, p := range []struct {
-		field, value string
-		dir          bool
-	}{{"state_dir", c.StateDir, true}, {"plugin_dir", c.PluginDir, true}, {"socket", c.Socket, false}} {
-		switch info, err := os.Stat(p.value); {
-		case err != nil: // what is not there yet is made, or missed at start
-		case p.dir && !info.IsDir():
-			add(tunnel.Malformed, p.field, p.value, "there is something else in place of a directory", "name a directory")
-		case !p.dir && info.IsDir():
-			add(tunnel.Malformed, p.field, p.value, "there is a directory in place of a socket", "name a file in it, such as culvert.sock")
-		}
-	}
-	choice := func(field, value, wayOut string, allowed ...string) {
-		if !slices.Contains(allowed, value) {
-			add(tunnel.OutOfRange, field, value, fmt.Sprintf("%q is not one of %s", tunnel.Clean(value, 60), strings.Join(allowed, ", ")), wayOut)
-		}
-	}
-	choice("http", c.HTTP, "the web console is not built yet: use off", "off")
-	choice("log_level", c.LogLevel, "info is a good start", "trace", "debug", "info", "warn", "error")
-	choice("log_format", c.LogFormat, "text is for people, json for machines", "text", "json")
-	choice("language", c.Language, "more languages come later", "en")
+	fs = append(fs, checkSocket(c.Socket)...)
+	fs = append(fs, oneOf("http", c.HTTP, "the web console is not built yet: use off", "off")...)
+	fs = append(fs, oneOf("log_level", c.LogLevel, "info is a good start", "trace", "debug", "info", "warn", "error")...)
+	fs = append(fs, oneOf("log_format", c.LogFormat, "text is for people, json for machines", "text", "json")...)
+	fs = append(fs, oneOf("language", c.Language, "more languages come later", "en")...)
 	if _, err := time.LoadLocation(c.Timezone); err != nil {
-		add(tunnel.Malformed, "timezone", c.Timezone, fmt.Sprintf("there is no time zone %q", tunnel.Clean(c.Timezone, 60)), "use a name such as Europe/Berlin")
+		fs = append(fs, wrong(tunnel.Malformed, "timezone", c.Timezone,
+			fmt.Sprintf("there is no time zone %q", tunnel.Clean(c.Timezone, 60)), "use a name such as Europe/Berlin"))
 	}
 	return fs
+}
+
+// location is a path of the configuration: of a directory or of something in one.
+type location struct {
+	field, path   string
+	dir, optional bool
+}
+
+func (p location) check() tunnel.Findings {
+	one := func(code tunnel.Code, message, wayOut string) tunnel.Findings {
+		return tunnel.Findings{wrong(code, p.field, p.path, message, wayOut)}
+	}
+	info, err := os.Stat(p.path) // what is not there yet is made, or missed at start
+	switch {
+	case p.path == "" && p.optional:
+		return nil
+	case p.path == "":
+		return one(tunnel.Required, "a path is needed", "leave the key out for the default")
+	case !filepath.IsAbs(p.path):
+		return one(tunnel.Malformed, fmt.Sprintf("%q is not an absolute path", tunnel.Clean(p.path, 120)), "begin it with /")
+	case len(p.path) > maxPath:
+		return one(tunnel.TooLong, fmt.Sprintf("the path has %d bytes, at most %d are possible", len(p.path), maxPath), "choose a shorter one")
+	case strings.ContainsFunc(p.path, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return one(tunnel.Malformed, "the path holds a control character", "give a plain path")
+	case err == nil && p.dir && !info.IsDir():
+		return one(tunnel.Malformed, "there is something else in place of a directory", "name a directory")
+	case err == nil && !p.dir && info.IsDir():
+		return one(tunnel.Malformed, "there is a directory in place of a file", "name something in it")
+	}
+	return nil
+}
+
+// checkSocket holds the control socket's path to what a unix socket's can hold, the modules' sockets included.
+func checkSocket(path string) tunnel.Findings {
+	if dir := filepath.Dir(path); len(dir) > maxSocketDir {
+		return tunnel.Findings{wrong(tunnel.TooLong, "socket", path,
+			fmt.Sprintf("its directory has %d bytes, at most %d leave room for the modules' sockets below it", len(dir), maxSocketDir),
+			"choose a shorter directory, such as /run/culvert")}
+	}
+	if len(path) > maxSocket {
+		return tunnel.Findings{wrong(tunnel.TooLong, "socket", path,
+			fmt.Sprintf("it has %d bytes, a socket's path holds %d", len(path), maxSocket), "choose a shorter name, such as culvert.sock")}
+	}
+	return nil
+}
+
+func oneOf(field, value, wayOut string, allowed ...string) tunnel.Findings {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return tunnel.Findings{wrong(tunnel.OutOfRange, field, value,
+		fmt.Sprintf("%q is not one of %s", tunnel.Clean(value, 60), strings.Join(allowed, ", ")), wayOut)}
+}
+
+func wrong(code tunnel.Code, field, value, message, wayOut string) tunnel.Finding {
+	return tunnel.Finding{Code: code, Field: field, Value: tunnel.Clean(value, 120), Message: message, WayOut: wayOut}
 }
