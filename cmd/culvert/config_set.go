@@ -9,7 +9,7 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-const settingsHelp = `Settings are named by dotted keys, like site.server or site.slots.metrics.on,
+const settingsHelp = `Settings are named by dotted keys, like site.server or site.slots.host.on,
 and typed by the module. A password or another secret goes in over standard
 input, so that it stands on no command line: --secret-stdin site.password.`
 
@@ -53,7 +53,7 @@ func configSetCommand(a *app) *cobra.Command {
 		Short: "Change settings of a configuration; what is not named stays",
 		Long:  "Change settings of a configuration; what is not named stays.\n\n" + settingsHelp,
 		Example: `  culvert config set monitoring/default site.server=pbx@office.example.org
-  culvert config set monitoring/default site.slots.metrics.on=false --wait
+  culvert config set monitoring/default site.slots.host.on=false --wait
   culvert config set monitoring/default --file settings.json`,
 		Args: atLeast(configArg),
 	}, func(cmd *cobra.Command, ref tunnel.ConfigurationRef, more []string) error {
