@@ -21,8 +21,8 @@ func configAddCommand(a *app) *cobra.Command {
 		Short: "Add a configuration of a module and enable it",
 		Long:  "Add a configuration of a module and enable it, unless --disabled is given.\n\n" + settingsHelp,
 		Example: `  culvert config add monitoring/default
-  culvert config add adsync/berlin --file settings.json
-  culvert config add adsync/berlin base=dc=corp --secret-stdin bind_password < secret`,
+  culvert config add monitoring/berlin --file settings.json
+  culvert config add monitoring/berlin site.login=password --secret-stdin site.password < password`,
 		Args:              atLeast(configArg),
 		ValidArgsFunction: a.completeConfigOwners,
 	}, func(cmd *cobra.Command, ref tunnel.ConfigurationRef, more []string) error {

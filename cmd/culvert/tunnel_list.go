@@ -30,7 +30,7 @@ func tunnelListCommand(a *app) *cobra.Command {
 		Use:   "list",
 		Short: "List the tunnels of all owners",
 		Example: `  culvert tunnel list
-  culvert tunnel list --owner adsync -o json
+  culvert tunnel list --owner monitoring -o json
   culvert tunnel list --as monitoring
   culvert tunnel list --watch`,
 		Args: needs(),
