@@ -42,8 +42,8 @@ func (a *app) acceptKey(cmd *cobra.Command, wait *waitFlag, ref tunnel.Ref, fing
 		return err
 	}
 	if err := a.show(keys, func() {
-		a.say("%-14s %s", "was "+clean(keys.Before.State)+":", keyText(keys.Before))
-		a.say("%-14s %s", "now "+clean(keys.After.State)+":", keyText(keys.After))
+		a.say("%-14s %s", "was "+clean(keys.Before.State)+":", keyText(keys.Before.KeyType, keys.Before.Fingerprint))
+		a.say("%-14s %s", "now "+clean(keys.After.State)+":", keyText(keys.After.KeyType, keys.After.Fingerprint))
 	}); err != nil {
 		return err
 	}
@@ -60,6 +60,6 @@ func (a *app) acceptKey(cmd *cobra.Command, wait *waitFlag, ref tunnel.Ref, fing
 }
 
 // keyText is a host key on a line of its own: to be compared, it is never wrapped.
-func keyText(p control.Pin) string {
-	return clean(strings.TrimSpace(p.KeyType + " " + p.Fingerprint))
+func keyText(keyType, fingerprint string) string {
+	return clean(strings.TrimSpace(keyType + " " + fingerprint))
 }

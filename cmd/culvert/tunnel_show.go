@@ -15,7 +15,7 @@ func tunnelShowCommand(a *app) *cobra.Command {
 	return onTunnel(a, &cobra.Command{
 		Use:     "show " + tunnelArg,
 		Short:   "Show one tunnel with its mappings",
-		Example: "  culvert tunnel show operator/office\n  culvert tunnel show adsync/berlin.site -o json",
+		Example: "  culvert tunnel show operator/office\n  culvert tunnel show monitoring/default.site -o json",
 	}, func(cmd *cobra.Command, ref tunnel.Ref) error {
 		t, err := a.daemon.Tunnel(cmd.Context(), ref)
 		if err != nil {
@@ -50,7 +50,7 @@ func (a *app) tunnelPage(t control.Tunnel) {
 	add("login", t.Auth)
 	add("host key", hostKeyText(t))
 	if k := t.OfferedKey; k != nil && k.Fingerprint != t.Fingerprint {
-		add("key shown", keyText(*k))
+		add("key shown", keyText(k.KeyType, k.Fingerprint))
 	}
 	add("managed by", managedBy(t))
 	add("comment", t.Comment)

@@ -9,6 +9,12 @@ type Pin struct {
 	Fingerprint string `json:"fingerprint"`
 }
 
+// HostKey is a host key as a server showed it, whether anybody accepted it or not.
+type HostKey struct {
+	KeyType     string `json:"key_type"`
+	Fingerprint string `json:"fingerprint"`
+}
+
 // KeyAcceptance accepts the host key that has this fingerprint, and no other.
 type KeyAcceptance struct {
 	Fingerprint string `json:"fingerprint"`

@@ -32,7 +32,7 @@ type Tunnel struct {
 
 	// OfferedKey is what accept-key would accept now: the host key last shown in place of the expected one, or the learned
 	// one. Absent where there is none, and in lists.
-	OfferedKey *Pin `json:"offered_key,omitempty"`
+	OfferedKey *HostKey `json:"offered_key,omitempty"`
 }
 
 // Ref is OWNER/NAME.

@@ -55,8 +55,7 @@ func (s *Server) answerTunnel(w http.ResponseWriter, r *http.Request, status int
 	}
 	t := tunnelOf(v, warnings...)
 	if offered.Fingerprint != "" {
-		key := pinOf(offered)
-		t.OfferedKey = &key
+		t.OfferedKey = &HostKey{KeyType: offered.KeyType, Fingerprint: offered.Fingerprint}
 	}
 	return answer(w, status, t)
 }
