@@ -109,3 +109,24 @@ func TestManySites(t *testing.T) {
 		t.Errorf("%d records are left, want the module's alone", n)
 	}
 }
+
+// TestPasswordThatIsNotUsed: a password beside another login is kept, and its author hears that it does nothing yet.
+func TestPasswordThatIsNotUsed(t *testing.T) {
+	h := newHost(t)
+	h.module("adsync", "pbx@gw.example")
+	for _, c := range []struct {
+		more []string
+		want string
+	}{
+		{[]string{`"password":"canary"`}, "site.password is kept, but not used until site.login=password"},
+		{[]string{`"password":"canary"`, `"login":"key"`}, "site.password is kept, but not used until site.login=password"},
+		{[]string{`"password":"***"`}, ""},
+		{[]string{`"password":"canary"`, `"login":"password"`}, ""},
+	} {
+		warnings, err := h.SetConfiguration(t.Context(), by, conf("adsync/berlin"), site("pbx@gw.example", c.more...), 0)
+		h.must(err)
+		if got := strings.Join(warnings, "; "); got != c.want {
+			t.Errorf("%q: warnings %q, want %q", c.more, got, c.want)
+		}
+	}
+}

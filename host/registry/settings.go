@@ -54,6 +54,7 @@ func (r *Registry) takeSettings(f reading, doc json.RawMessage) (warnings []stri
 	}
 	is := settings.Sites(schema, doc)
 	shown, given := settings.Part(schema, doc)
+	warnings = append(warnings, unusedPasswords(is, given)...)
 	sealed, marks := map[string][]byte{}, map[string]tunnel.Secret{}
 	for _, path := range settings.Secrets(schema, shown) {
 		at := settingPlace(f.family, path, is)
@@ -81,6 +82,16 @@ func (r *Registry) takeSettings(f reading, doc json.RawMessage) (warnings []stri
 	f.repaired(secretPrefix)
 	f.configuration.Settings = settings.Join(schema, shown, marks)
 	return warnings, fs, nil
+}
+
+// unusedPasswords warns of each password given to a site that logs in otherwise.
+func unusedPasswords(sites map[string]tunnel.Site, given map[string]tunnel.Secret) (warnings []string) {
+	for _, path := range sortedKeys(sites) {
+		if _, ok := given[path+".password"]; ok && sites[path].Login != tunnel.LoginPassword {
+			warnings = append(warnings, fmt.Sprintf("%[1]s.password is kept, but not used until %[1]s.login=password", path))
+		}
+	}
+	return warnings
 }
 
 // kept is the secret stored for path, if it can be read and its place is still the same: a site's password does not
