@@ -37,9 +37,12 @@ func (r *Registry) AddConfiguration(ctx context.Context, by string, ref tunnel.C
 }
 
 // SetConfiguration replaces the settings. A secret shown as "***" stays as it is. The tunnels declared for the
-// configuration are computed anew in the same transaction: where they would break a rule, nothing changes.
+// configuration are computed anew in the same transaction: where they would break a rule, nothing changes. The pinned host
+// key of a site does not follow it to another server or user, and a warning says so where no fingerprint takes its place.
 func (r *Registry) SetConfiguration(ctx context.Context, by string, ref tunnel.ConfigurationRef, doc json.RawMessage, ifRevision uint64) (warnings []string, err error) {
+	var done *draft
 	err = r.change(ctx, by, func(d *draft) error {
+		done = d
 		f, m, err := d.configured(ref)
 		if err != nil {
 			return err
@@ -50,7 +53,10 @@ func (r *Registry) SetConfiguration(ctx context.Context, by string, ref tunnel.C
 		warnings, err = d.takeSettings(f, m, doc)
 		return err
 	})
-	return warnings, err
+	if err != nil {
+		return nil, err
+	}
+	return append(warnings, done.warnings...), nil
 }
 
 func (d *draft) takeSettings(f *family, m *moduleRecord, doc json.RawMessage) ([]string, error) {

@@ -22,6 +22,7 @@ type draft struct {
 	sites    map[settingsKey]map[string]tunnel.Site // parsed already
 
 	findings tunnel.Findings // what is wrong with the change so far
+	warnings []string        // what the change does that its author may not expect
 	purge    bool            // a removed configuration's files go too
 
 	yielding bool                          // declared tunnels that no longer fit are withdrawn, instead of refusing the change
@@ -142,7 +143,7 @@ func (d *draft) settleFamily(e *edited) ([]move, error) {
 	if d.yielding {
 		d.yield(after)
 	}
-	after.forgetPlaces(before)
+	d.warnings = append(d.warnings, after.forgetPlaces(before)...)
 	was, _ := before.tunnels()
 	now, fs := after.tunnels()
 	d.findings = addNew(d.findings, fs)

@@ -9,9 +9,12 @@ import (
 )
 
 // EditTunnel changes an operator-made tunnel. Of a declared one it only takes AcceptWider; the rest is its
-// configuration's (managed-by-module). Without a new credential, the former one does not follow to another server.
+// configuration's (managed-by-module). Without a new credential, the former one does not follow to another server; the pinned
+// host key never does, and a warning says so where no fingerprint takes its place.
 func (r *Registry) EditTunnel(ctx context.Context, by string, ref tunnel.Ref, e tunnel.Edit) (warnings []string, err error) {
+	var done *draft
 	err = r.change(ctx, by, func(d *draft) error {
+		done = d
 		f, t, err := d.tunnel(ref)
 		if err != nil {
 			return err
@@ -26,7 +29,7 @@ func (r *Registry) EditTunnel(ctx context.Context, by string, ref tunnel.Ref, e 
 	if err != nil {
 		return nil, err
 	}
-	return r.warnings(ref), nil
+	return append(done.warnings, r.warnings(ref)...), nil
 }
 
 func (d *draft) edit(f *family, t tunnel.Tunnel, e tunnel.Edit) error {

@@ -28,13 +28,15 @@ func (r *Registry) recordChangedLocked(by string, was, now *entry) {
 		return
 	}
 	if parts := changedParts(was, now); len(parts) > 0 {
-		r.teller.note(tunnel.Event{
-			Type: tunnel.TunnelChanged, Actor: by, Subject: ref, Fields: map[string]string{"changed": strings.Join(parts, " ")},
-		})
+		fields := map[string]string{"changed": strings.Join(parts, " ")}
+		if pin := was.tunnel.Pin; pin.Fingerprint != "" && now.tunnel.Pin.Fingerprint == "" {
+			fields["pin"], fields["was"] = "forgotten", pin.Fingerprint
+		}
+		r.teller.note(tunnel.Event{Type: tunnel.TunnelChanged, Actor: by, Subject: ref, Fields: fields})
 	}
 }
 
-// changedParts names what differs, pins excepted: those have events of their own.
+// changedParts names what differs, pins excepted: new ones have events of their own.
 func changedParts(was, now *entry) []string {
 	a, b := was.tunnel, now.tunnel
 	var parts []string
@@ -110,7 +112,24 @@ func (r *Registry) configurationChangedLocked(by string, was, now *family) {
 	}
 	r.stale[ref.Module] = true
 	r.markRunLocked(ref)
-	r.teller.note(tunnel.Event{Type: tunnel.ConfigChanged, Actor: by, Subject: ref.String(), Message: what, Fields: map[string]string{"change": what}})
+	fields := map[string]string{"change": what}
+	if b != nil && lostPins(was, now) {
+		fields["pin"] = "forgotten"
+	}
+	r.teller.note(tunnel.Event{Type: tunnel.ConfigChanged, Actor: by, Subject: ref.String(), Message: what, Fields: fields})
+}
+
+// lostPins reports whether a host key that was pinned is no longer.
+func lostPins(was, now *family) bool {
+	if was == nil {
+		return false
+	}
+	for name := range was.pins {
+		if _, kept := now.pins[name]; !kept {
+			return true
+		}
+	}
+	return false
 }
 
 func configurationIn(f *family) *configurationRecord {

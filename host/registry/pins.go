@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net"
+	"strconv"
 	"strings"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -191,17 +193,20 @@ func (d *draft) pin(f *family, t tunnel.Tunnel, p tunnel.Pin) error {
 }
 
 // forgetPlaces drops the pins of servers that the family's tunnels, declared or not, no longer lead to. A fingerprint given
-// anew confirms the pin or drops it.
-func (r reading) forgetPlaces(before reading) {
+// anew confirms the pin or drops it. The warnings are of each drop after which a key is learned unasked.
+func (r reading) forgetPlaces(before reading) (warnings []string) {
 	if before.configuration != nil && (before.module == nil || r.module == nil) {
-		return // without its module's description nobody knows where a configuration leads
+		return nil // without its module's description nobody knows where a configuration leads
 	}
 	was, is := before.places(), r.places()
-	for name, p := range r.pins {
-		now := is[name]
+	for _, name := range sortedKeys(r.pins) {
+		p, now := r.pins[name], is[name]
 		switch {
 		case now.server != tunnel.Server(p.Server):
 			delete(r.pins, name)
+			if now.fingerprint == "" {
+				warnings = append(warnings, forgotten(p, was[name].settings))
+			}
 		case now.fingerprint == "" || now.fingerprint == was[name].fingerprint:
 		case now.fingerprint == p.Fingerprint:
 			p.State = tunnel.PinConfirmed
@@ -210,6 +215,17 @@ func (r reading) forgetPlaces(before reading) {
 			delete(r.pins, name)
 		}
 	}
+	return warnings
+}
+
+// forgotten warns that the key that p pinned is expected no more; path is that of the site, "" for an operator-made tunnel.
+func forgotten(p pin, path string) string {
+	prefix, option := "", "--fingerprint SHA256:..."
+	if path != "" {
+		prefix, option = path+": ", path+".fingerprint=SHA256:..."
+	}
+	return fmt.Sprintf("%sthe pinned host key %s of %s is forgotten with the change of server or user: the key shown at the next successful login is learned anew, unless %s says which one it must be",
+		prefix, p.Fingerprint, net.JoinHostPort(p.Server.Host, strconv.Itoa(p.Server.Port)), option)
 }
 
 func pinOf(s tunnel.Server, p tunnel.Pin) pin {

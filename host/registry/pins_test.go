@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"net"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -227,4 +229,100 @@ func TestPinOfADeclaredTunnel(t *testing.T) {
 	set(site("gw.example"))
 	declare(declared("adsync/berlin.site", "site"))
 	h.wantPin("adsync/berlin.site", "", tunnel.PinNone)
+}
+
+// TestForgettingAPinIsSaid: which key is expected is never given up in silence.
+func TestForgettingAPinIsSaid(t *testing.T) {
+	h := newHost(t)
+	office := ref("operator/office")
+	for _, c := range []struct {
+		what, from, to string
+	}{
+		{"another host", "pbx@a.example", "pbx@b.example"},
+		{"another port", "pbx@b.example", "pbx@b.example:2222"},
+		{"another user", "pbx@b.example:2222", "guest@b.example:2222"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			h.t = t
+			if c.from == "pbx@a.example" {
+				h.add("operator/office", c.from, byKey())
+			}
+			h.must(h.Learned(t.Context(), office, server(c.from), key("one")))
+			h.told()
+			comment, to := "same server", server(c.to)
+			warnings, err := h.EditTunnel(t.Context(), by, office, tunnel.Edit{Comment: &comment})
+			h.must(err)
+			if len(warnings) != 0 {
+				t.Errorf("the server stays, and the warnings are %q", warnings)
+			}
+			h.told()
+			warnings, err = h.EditTunnel(t.Context(), by, office, tunnel.Edit{Server: &to})
+			h.must(err)
+			wantForgotten(t, warnings, hostPort(server(c.from)), "--fingerprint")
+			h.wantForgottenIn(tunnel.TunnelChanged, "operator/office")
+			h.wantPin("operator/office", "", tunnel.PinNone)
+		})
+	}
+	h.t = t
+	at := server("guest@b.example:2222")
+	h.must(h.Learned(t.Context(), office, at, key("one")))
+	to, fingerprint := server("pbx@c.example"), key("two").Fingerprint
+	warnings, err := h.EditTunnel(t.Context(), by, office, tunnel.Edit{Server: &to, Fingerprint: &fingerprint})
+	h.must(err)
+	if len(warnings) != 0 {
+		t.Errorf("nothing is learned unasked, and the warnings are %q", warnings)
+	}
+}
+
+// TestForgettingAPinOfASiteIsSaid holds for tunnels that are declared and for those that are not at the moment.
+func TestForgettingAPinOfASiteIsSaid(t *testing.T) {
+	h := newHost(t)
+	h.module("adsync", "pbx@gw.example")
+	h.must(h.As("adsync").Declare(h.ctx(), "berlin", []tunnel.Declaration{declared("adsync/berlin.site", "site")}))
+	h.must(h.Learned(t.Context(), ref("adsync/berlin.site"), server("pbx@gw.example"), key("one")))
+	h.told()
+	warnings, err := h.SetConfiguration(t.Context(), by, conf("adsync/berlin"), site("other@gw.example"), 0)
+	h.must(err)
+	wantForgotten(t, warnings, "gw.example:22", "site.fingerprint=")
+	h.wantForgottenIn(tunnel.ConfigChanged, "adsync/berlin")
+
+	h.must(h.Learned(t.Context(), ref("adsync/berlin.site"), server("other@gw.example"), key("one")))
+	h.must(h.As("adsync").Declare(h.ctx(), "berlin", nil))
+	h.told()
+	warnings, err = h.SetConfiguration(t.Context(), by, conf("adsync/berlin"), site("pbx@gw.example"), 0)
+	h.must(err)
+	wantForgotten(t, warnings, "gw.example:22", "site.fingerprint=")
+	h.wantForgottenIn(tunnel.ConfigChanged, "adsync/berlin")
+	warnings, err = h.SetConfiguration(t.Context(), by, conf("adsync/berlin"), site("pbx@third.example"), 0)
+	h.must(err)
+	if len(warnings) != 0 {
+		t.Errorf("no key was pinned, and the warnings are %q", warnings)
+	}
+}
+
+func hostPort(s tunnel.Server) string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }
+
+// wantForgotten fails unless one warning says that the key "one" of that address is forgotten, and names the option.
+func wantForgotten(t *testing.T, warnings []string, address, option string) {
+	t.Helper()
+	if len(warnings) != 1 {
+		t.Fatalf("warnings %q", warnings)
+	}
+	for _, want := range []string{key("one").Fingerprint, address, "forgotten", "learned anew", option} {
+		if !strings.Contains(warnings[0], want) {
+			t.Errorf("no %q in %q", want, warnings[0])
+		}
+	}
+}
+
+// wantForgottenIn fails unless an event of that type and subject says that a pin was forgotten.
+func (h *host) wantForgottenIn(typ tunnel.EventType, subject string) {
+	h.t.Helper()
+	events := h.told()
+	for _, e := range events {
+		if e.Type == typ && e.Subject == subject && e.Fields["pin"] == "forgotten" {
+			return
+		}
+	}
+	h.t.Errorf("no %s of %s says that the pin is forgotten: %+v", typ, subject, events)
 }

@@ -29,17 +29,20 @@ func (f *family) under(m *moduleRecord) reading {
 type place struct {
 	server      tunnel.Server
 	fingerprint string
+	settings    string // path of its site, "" where it has none
 }
 
 // places are the servers that the family's records lead to, by the names of their tunnels. A site without a server, or
 // with one that cannot be read, has the zero one.
 func (r reading) places() map[tunnel.Name]place {
 	if r.made != nil {
-		return map[tunnel.Name]place{r.ref().Name: {tunnel.Server(r.made.Server), r.made.Fingerprint}}
+		return map[tunnel.Name]place{r.ref().Name: {server: tunnel.Server(r.made.Server), fingerprint: r.made.Fingerprint}}
 	}
 	places := map[tunnel.Name]place{}
 	for path, s := range r.sites {
-		places[tunnel.SettingsName(string(r.ref().Name), path)] = placeOf(s)
+		p := placeOf(s)
+		p.settings = path
+		places[tunnel.SettingsName(string(r.ref().Name), path)] = p
 	}
 	return places
 }
@@ -53,7 +56,7 @@ func placeOf(s tunnel.Site) place {
 	if len(fs) > 0 {
 		fingerprint = ""
 	}
-	return place{server, fingerprint}
+	return place{server: server, fingerprint: fingerprint}
 }
 
 func noSite(path string) tunnel.Finding {
