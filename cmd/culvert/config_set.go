@@ -1,7 +1,7 @@
 package main
 
 import (
-	"time"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -53,7 +53,7 @@ func configSetCommand(a *app) *cobra.Command {
 		Short: "Change settings of a configuration; what is not named stays",
 		Long:  "Change settings of a configuration; what is not named stays.\n\n" + settingsHelp,
 		Example: `  culvert config set monitoring/default site.server=pbx@office.example.org
-  culvert config set monitoring/default site.slots.host.on=false --wait
+  culvert config set monitoring/default site.slots.node.on=true --wait
   culvert config set monitoring/default --file settings.json`,
 		Args: atLeast(configArg),
 	}, func(cmd *cobra.Command, ref tunnel.ConfigurationRef, more []string) error {
@@ -85,17 +85,29 @@ func (a *app) configSet(cmd *cobra.Command, wait *waitFlag, c control.Configurat
 		return err
 	}
 	d := wait.duration(a)
-	if d == 0 || !c.Enabled {
+	switch {
+	case d == 0, !c.Enabled && !wait.changed():
+		return nil
+	case !c.Enabled:
+		return notUp(c.Ref()+" is disabled: no tunnel of it comes up", "culvert config enable "+c.Ref())
+	case len(c.Sites) == 0:
+		a.note("%s names no server: there is no tunnel to wait for.", clean(c.Ref()))
 		return nil
 	}
-	_, err := a.await(cmd.Context(), d, goal{
-		name:  c.Ref(),
-		empty: min(d, 3*time.Second),
-		match: func(t control.Tunnel) bool {
-			return t.Owner == c.Module && t.Configuration != nil && *t.Configuration == c.Name && t.Enabled
-		},
-	})
+	_, err := a.await(cmd.Context(), d, tunnelsOf(c))
 	return err
+}
+
+// tunnelsOf is the wait for all that the module declares for c.
+func tunnelsOf(c control.ConfigurationDetail) goal {
+	return goal{
+		name: c.Ref(),
+		match: func(t control.Tunnel) bool {
+			return t.Owner == c.Module && t.Configuration != nil && *t.Configuration == c.Name
+		},
+		none: failure{exitNotUp, fmt.Sprintf("module %s has not declared a tunnel for %s yet", c.Module, c.Ref()),
+			fmt.Sprintf("culvert config show %s says how it runs, culvert module log %s what it wrote", c.Ref(), c.Module)},
+	}
 }
 
 func (a *app) configChanged(c control.ConfigurationDetail, what string) error {

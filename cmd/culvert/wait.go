@@ -49,12 +49,13 @@ type goal struct {
 	match func(control.Tunnel) bool
 	// old is a status from before the change that started the wait: the same status is not yet an outcome.
 	old *control.Tunnel
-	// empty is how long no tunnel at all may match before the wait ends well; 0 for as long as the wait.
-	empty time.Duration
+	// none is the outcome when no tunnel matched to the end; how long that was is added.
+	none failure
 }
 
 func oneTunnel(ref string, old *control.Tunnel) goal {
-	return goal{name: ref, old: old, match: func(t control.Tunnel) bool { return t.Ref() == ref }}
+	return goal{name: ref, old: old, match: func(t control.Tunnel) bool { return t.Ref() == ref },
+		none: failure{exitNotUp, ref + " did not show", "culvert status shows what is wrong"}}
 }
 
 // changedAndWait says what was done to t and, if asked to, follows it until it is up. Where JSON is wanted, the tunnel
@@ -85,10 +86,6 @@ func (a *app) await(caller context.Context, d time.Duration, g goal) ([]control.
 	ctx, cancel := context.WithTimeout(caller, d)
 	defer cancel()
 	w := &waiting{app: a, goal: g, shown: map[string]string{}, mirror: newMirror()}
-	if g.empty > 0 {
-		w.patience = time.AfterFunc(g.empty, cancel)
-		defer w.patience.Stop()
-	}
 	for c, err := range a.daemon.Watch(ctx) {
 		if ctx.Err() != nil {
 			break

@@ -136,11 +136,66 @@ func TestConfigSetWaitsForItsTunnels(t *testing.T) {
 	}
 }
 
-func TestConfigSetWithoutTunnelsEndsWell(t *testing.T) {
+func TestConfigSetWithoutServerHasNothingToWaitFor(t *testing.T) {
 	b := newTestbed(t)
-	r := b.run("", "config", "set", "hello/default", "base=x", "--wait=500ms")
-	if r.code != 0 || !strings.Contains(r.err, "declares no tunnel") {
-		t.Errorf("exit %d: %s%s", r.code, r.out, r.err)
+	began := time.Now()
+	r := b.run("", "config", "set", "hello/default", "base=x", "--wait=15s")
+	if r.code != 0 || !strings.Contains(r.err, "hello/default names no server: there is no tunnel to wait for") || time.Since(began) > 10*time.Second {
+		t.Errorf("exit %d after %s: %s%s", r.code, time.Since(began), r.out, r.err)
+	}
+}
+
+func TestConfigSetWaitsForADeclaration(t *testing.T) {
+	b := newTestbed(t)
+	began := time.Now()
+	r := b.run("", "config", "set", "hello/default", "site.server=pbx@192.0.2.1", "--wait=400ms")
+	if took := time.Since(began); r.code != exitNotUp || took < 400*time.Millisecond {
+		t.Errorf("exit %d after %s", r.code, took)
+	}
+	for _, want := range []string{"module hello has not declared a tunnel for hello/default yet (after 400ms)", "culvert: hint: culvert config show hello/default"} {
+		if !strings.Contains(r.err, want) {
+			t.Errorf("no %q in %s", want, r.err)
+		}
+	}
+}
+
+// Nobody waits for what an operator switched off.
+func TestWaitEndsAtOnceWhereItIsSwitchedOff(t *testing.T) {
+	b := newTestbed(t)
+	b.must("config", "set", "hello/default", "site.server=pbx@192.0.2.1")
+	set := []tunnel.Declaration{{Ref: tunnel.Ref{Owner: "hello", Name: "default.site"}, Settings: "site"}}
+	if err := b.World.As("hello").Declare(t.Context(), "default", set); err != nil {
+		t.Fatal(err)
+	}
+	b.must("tunnel", "disable", "hello/default.site")
+	b.Pin(tunnel.Ref{Owner: "hello", Name: "default.site"}, tunnel.Pin{State: tunnel.PinLearned, KeyType: "ssh-ed25519", Fingerprint: "SHA256:abc"})
+	const tunnelOff, enableTunnel = "hello/default.site is disabled", "culvert: hint: culvert tunnel enable hello/default.site"
+	for _, line := range []string{
+		"config set hello/default base=x --wait=15s",
+		"tunnel restart hello/default.site --wait=15s",
+		"tunnel accept-key hello/default.site --wait=15s",
+	} {
+		b.wantOff(line, tunnelOff, enableTunnel)
+	}
+	b.must("config", "disable", "hello/default")
+	b.wantOff("config set hello/default base=y --wait=15s", "hello/default is disabled", "culvert: hint: culvert config enable hello/default")
+	if r := b.run("", "config", "set", "hello/default", "base=z"); r.code != 0 {
+		t.Errorf("without a wait: exit %d: %s", r.code, r.err)
+	}
+}
+
+// wantOff runs a line that must end at once with exit code 3, saying all of that.
+func (b testbed) wantOff(line string, wants ...string) {
+	b.t.Helper()
+	began := time.Now()
+	r := b.run("", strings.Fields(line)...)
+	if r.code != exitNotUp || time.Since(began) > 10*time.Second {
+		b.t.Errorf("%s: exit %d after %s: %s", line, r.code, time.Since(began), r.err)
+	}
+	for _, want := range wants {
+		if !strings.Contains(r.err, want) {
+			b.t.Errorf("%s: no %q in %s", line, want, r.err)
+		}
 	}
 }
 

@@ -14,11 +14,10 @@ import (
 
 // waiting is a wait on its way.
 type waiting struct {
-	app      *app
-	goal     goal
-	mirror   *mirror
-	shown    map[string]string // the state shown last, by tunnel and stage
-	patience *time.Timer       // ends the wait while no tunnel matches; nil where there is no such end
+	app    *app
+	goal   goal
+	mirror *mirror
+	shown  map[string]string // the state shown last, by tunnel and stage
 }
 
 // mine are the tunnels the wait is for, as they are known now.
@@ -38,9 +37,6 @@ func (w *waiting) take(c control.Change) (over bool, err error) {
 		if !w.goal.match(s.Tunnel) {
 			continue
 		}
-		if w.patience != nil {
-			w.patience.Stop()
-		}
 		if s.removed {
 			return true, &failure{exitFailed, s.Ref() + " was removed meanwhile", ""}
 		}
@@ -58,10 +54,12 @@ func (w *waiting) judge() (over bool, err error) {
 	up := 0
 	for _, t := range mine {
 		switch {
+		case t.State == string(tunnel.Disabled), t.State == string(tunnel.Inactive):
+			return true, notUpYet(t, "") // what was begun does not change that
 		case w.stale(t):
 		case t.State == string(tunnel.Up):
 			up++
-		case t.State == string(tunnel.Blocked), t.State == string(tunnel.Inactive):
+		case t.State == string(tunnel.Blocked):
 			return true, notUpYet(t, "")
 		}
 	}
@@ -123,16 +121,12 @@ func (w *waiting) ended(caller context.Context, d time.Duration) error {
 		return err
 	}
 	mine := w.mine()
-	if len(mine) == 0 && w.patience != nil {
-		w.app.note("%s declares no tunnel.", clean(w.goal.name))
-		return nil
-	}
 	for _, t := range mine {
 		if t.State != string(tunnel.Up) || w.stale(t) {
 			return notUpYet(t, fmt.Sprintf(" after %s", d))
 		}
 	}
-	return notUp(fmt.Sprintf("%s did not show within %s", w.goal.name, d), "culvert status shows what is wrong")
+	return notUp(fmt.Sprintf("%s (after %s)", w.goal.none.message, d), w.goal.none.hint)
 }
 
 // notUpYet says what t is instead of up, and why.

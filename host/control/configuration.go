@@ -1,8 +1,11 @@
 package control
 
 import (
+	"context"
 	"encoding/json"
+	"slices"
 
+	"github.com/culvert-pbx/culvert/sdk/settings"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -20,11 +23,12 @@ type Configuration struct {
 // Ref is MODULE/NAME.
 func (c Configuration) Ref() string { return c.Module + "/" + c.Name }
 
-// ConfigurationDetail is a Configuration with its settings (secrets as ***), its tunnels, and the warnings of the
-// change it answers.
+// ConfigurationDetail is a Configuration with its settings (secrets as ***), the sites among them that name a server, by
+// path, its tunnels, and the warnings of the change it answers.
 type ConfigurationDetail struct {
 	Configuration
 	Settings json.RawMessage `json:"settings"`
+	Sites    []string        `json:"sites"`
 	Tunnels  []string        `json:"tunnels"`
 	Warnings []string        `json:"warnings"`
 }
@@ -34,4 +38,20 @@ func configurationOf(c tunnel.Configuration) Configuration {
 		Module: string(c.Ref.Module), Name: c.Ref.Name, Enabled: c.Enabled, State: string(c.Status.State),
 		Reason: reasonOf(c.Status.Reason), Message: c.Status.Message, Revision: c.Revision,
 	}
+}
+
+// sites are the paths of the sites that name a server. Without the description of its module nobody knows any.
+func (s *Server) sites(ctx context.Context, c tunnel.Configuration) []string {
+	paths := []string{}
+	d, err := s.Operator.Description(ctx, c.Ref.Module)
+	if err != nil {
+		return paths
+	}
+	for path, site := range settings.Sites(d.Schema, c.Settings) {
+		if site.Server != "" {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	return paths
 }

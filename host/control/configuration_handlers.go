@@ -41,7 +41,8 @@ func (s *Server) answerConfiguration(w http.ResponseWriter, r *http.Request, sta
 	if err != nil {
 		return err
 	}
-	out := ConfigurationDetail{Configuration: configurationOf(c), Settings: c.Settings, Tunnels: []string{}, Warnings: unique(warnings)}
+	out := ConfigurationDetail{Configuration: configurationOf(c), Settings: c.Settings, Sites: s.sites(r.Context(), c), Tunnels: []string{},
+		Warnings: unique(warnings)}
 	if len(out.Settings) == 0 {
 		out.Settings = json.RawMessage("{}")
 	}
