@@ -12,30 +12,30 @@ import (
 
 // classify says from the evidence why no connection came about. Before the key exchange is over the evidence is what
 // the peer sent; after it, its answer to the login.
-func (a *attempt) classify(err error) *Failure {
-	pin, refusal := a.shown()
+func (e *entry) classify(err error) *Failure {
+	pin, refusal := e.shown()
 	switch {
 	case refusal != nil:
 		return refusal
 	case pin.Fingerprint != "":
-		return a.classifyLogin(err)
+		return e.classifyLogin(err)
 	}
 	var n *ssh.AlgorithmNegotiationError
 	switch {
 	case errors.As(err, &n):
 		return noCommonAlgorithm(n)
 	case isTimeout(err):
-		return a.handshakeTimeout(err)
+		return e.handshakeTimeout(err)
 	}
-	return a.handshakeClosed(err)
+	return e.handshakeClosed(err)
 }
 
-func (a *attempt) classifyLogin(err error) *Failure {
+func (e *entry) classifyLogin(err error) *Failure {
 	switch s := err.Error(); {
 	case isTimeout(err):
 		return &Failure{
 			Reason:  tunnel.HandshakeTimeout,
-			Message: fmt.Sprintf("the server did not finish the login within %s", a.config.waits.login),
+			Message: fmt.Sprintf("the server did not finish the login within %s", e.config.waits.login),
 			Remedy:  "check the server's load, its PAM modules and its name resolution (UseDNS no)",
 			Err:     err,
 		}
@@ -46,10 +46,10 @@ func (a *attempt) classifyLogin(err error) *Failure {
 			Remedy:  "log in with an Ed25519 key (the PBX's own is one), or update the server",
 			Err:     err,
 		}
-	case isRefusal(err) || a.login.asked != nil:
-		return a.login.refused(a.config.Server.User, err)
-	case a.login.given:
-		return a.login.leftUnanswered(a.config.Server.User, err)
+	case isRefusal(err) || e.login.asked != nil:
+		return e.login.refused(e.config.Server.User, err)
+	case e.login.given:
+		return e.login.leftUnanswered(e.config.Server.User, err)
 	}
 	return &Failure{
 		Reason:  tunnel.HandshakeClosed,
@@ -70,31 +70,31 @@ func noCommonAlgorithm(n *ssh.AlgorithmNegotiationError) *Failure {
 	}
 }
 
-func (a *attempt) handshakeTimeout(err error) *Failure {
+func (e *entry) handshakeTimeout(err error) *Failure {
 	f := &Failure{Reason: tunnel.HandshakeTimeout, Err: err}
-	if said := a.firstLine(); said == "" {
-		f.Message = fmt.Sprintf("%s took the connection but said nothing for %s", hostPort(a.config.Server), handshakeTimeout)
+	if said := e.firstLine(); said == "" {
+		f.Message = fmt.Sprintf("%s took the connection but said nothing for %s", e.at, e.within)
 		f.Remedy = "check that an SSH server listens at this port and that it is not overloaded"
 	} else {
-		f.Message = fmt.Sprintf("%s said %q and did not finish the key exchange within %s", hostPort(a.config.Server), said, handshakeTimeout)
+		f.Message = fmt.Sprintf("%s said %q and did not finish the key exchange within %s", e.at, said, e.within)
 		f.Remedy = "check the path: large packets that are lost on the way (MTU) look like this"
 	}
 	return f
 }
 
-func (a *attempt) handshakeClosed(err error) *Failure {
+func (e *entry) handshakeClosed(err error) *Failure {
 	f := &Failure{Reason: tunnel.HandshakeClosed, Err: err}
-	said := a.firstLine()
+	said := e.firstLine()
 	switch {
 	case said == "":
-		f.Message = fmt.Sprintf("%s took the connection and hung up at once", hostPort(a.config.Server))
+		f.Message = fmt.Sprintf("%s took the connection and hung up at once", e.at)
 		f.Remedy = "the server limits connections or has locked this address out (MaxStartups, PerSourcePenalties, fail2ban): check its log"
 	case strings.HasPrefix(said, "SSH-1.") && !strings.HasPrefix(said, "SSH-1.99"):
 		f.Reason = tunnel.AlgorithmRefused
 		f.Message = fmt.Sprintf("the server speaks only SSH version 1 (%s)", said)
 		f.Remedy = "update the SSH server: version 1 is no longer safe"
 	case !strings.HasPrefix(said, "SSH-"):
-		f.Message = fmt.Sprintf("what listens at %s is no SSH server; it said %q", hostPort(a.config.Server), said)
+		f.Message = fmt.Sprintf("what listens at %s is no SSH server; it said %q", e.at, said)
 		f.Remedy = "check the port"
 	default:
 		f.Message = fmt.Sprintf("the server (%s) hung up during the key exchange", said)
@@ -104,7 +104,7 @@ func (a *attempt) handshakeClosed(err error) *Failure {
 }
 
 // firstLine is the first line the peer sent, escaped.
-func (a *attempt) firstLine() string {
-	line, _, _ := strings.Cut(a.sock.heard(), "\n")
+func (e *entry) firstLine() string {
+	line, _, _ := strings.Cut(e.sock.heard(), "\n")
 	return tunnel.Clean(strings.TrimRight(line, "\r"), 80)
 }

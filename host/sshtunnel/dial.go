@@ -52,26 +52,26 @@ func lookup(ctx context.Context, r *net.Resolver, host string) ([]netip.Addr, er
 
 // dialed is the outcome of one address.
 type dialed struct {
+	addr netip.Addr
 	conn *net.TCPConn
 	err  error
 }
 
-// dial connects to the first of addrs that answers. They are tried side by side, each a little after the one before or
-// as soon as that failed, so that one silent address does not use up the time of the others.
-func dial(ctx context.Context, addrs []netip.Addr, server tunnel.Server) (*net.TCPConn, error) {
-	parent := ctx
+// dial connects to the first of addrs that answers, and returns it with those that had failed by then; without a
+// connection, all have. They are tried side by side, each a little after the one before or as soon as that failed, so
+// that one silent address does not use up the time of the others.
+func dial(ctx context.Context, addrs []netip.Addr, port int) (first dialed, failures []dialed) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the attempts that are still under way
 	outcomes := make(chan dialed, len(addrs))
-	var failures []error
 	next, waiting := 0, 0
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
+	for len(failures) < len(addrs) {
 		select {
 		case <-timer.C:
 			if next < len(addrs) {
-				go dialOne(ctx, netip.AddrPortFrom(addrs[next], uint16(server.Port)), outcomes)
+				go dialOne(ctx, addrs[next], port, outcomes)
 				next, waiting = next+1, waiting+1
 				timer.Reset(stagger)
 			}
@@ -79,25 +79,23 @@ func dial(ctx context.Context, addrs []netip.Addr, server tunnel.Server) (*net.T
 			waiting--
 			if d.err == nil {
 				go closeOthers(outcomes, waiting)
-				return d.conn, nil
+				return d, failures
 			}
-			failures = append(failures, d.err)
-			if len(failures) == len(addrs) {
-				return nil, unreachable(parent, server, failures)
-			}
+			failures = append(failures, d)
 			timer.Reset(0)
 		}
 	}
+	return dialed{}, failures
 }
 
-func dialOne(ctx context.Context, addr netip.AddrPort, outcomes chan<- dialed) {
+func dialOne(ctx context.Context, addr netip.Addr, port int, outcomes chan<- dialed) {
 	var d net.Dialer
-	c, err := d.DialContext(ctx, "tcp", addr.String())
+	c, err := d.DialContext(ctx, "tcp", netip.AddrPortFrom(addr, uint16(port)).String())
 	if err != nil {
-		outcomes <- dialed{err: err}
+		outcomes <- dialed{addr: addr, err: err}
 		return
 	}
-	outcomes <- dialed{conn: c.(*net.TCPConn)}
+	outcomes <- dialed{addr: addr, conn: c.(*net.TCPConn)}
 }
 
 // closeOthers closes what connected after the first.
@@ -110,10 +108,7 @@ func closeOthers(outcomes <-chan dialed, waiting int) {
 }
 
 // unreachable says what each address answered.
-func unreachable(ctx context.Context, server tunnel.Server, failures []error) error {
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return ctx.Err()
-	}
+func unreachable(server tunnel.Server, failures []error) *Failure {
 	said := make([]string, len(failures))
 	for i, err := range failures {
 		said[i] = dialWords(err)

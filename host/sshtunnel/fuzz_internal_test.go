@@ -8,8 +8,6 @@ import (
 	"unicode"
 
 	"golang.org/x/crypto/ssh"
-
-	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // offered is a channel as a server offers it.
@@ -89,9 +87,8 @@ func FuzzGreeting(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, said string) {
-		a := &attempt{sock: &socket{greeting: []byte(said[:min(len(said), maxGreeting)])}}
-		a.config.Server = tunnel.Server{Host: "site", Port: 22}
-		for _, got := range []*Failure{a.handshakeClosed(errors.New("EOF")), a.handshakeTimeout(errors.New("timeout"))} {
+		e := &entry{at: "site:22", sock: &socket{greeting: []byte(said[:min(len(said), maxGreeting)])}}
+		for _, got := range []*Failure{e.handshakeClosed(errors.New("EOF")), e.handshakeTimeout(errors.New("timeout"))} {
 			if len(got.Message) > 1000 || strings.IndexFunc(got.Message, func(r rune) bool { return !unicode.IsPrint(r) }) >= 0 {
 				t.Errorf("shown: %q", got.Message)
 			}

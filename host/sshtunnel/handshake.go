@@ -3,8 +3,7 @@ package sshtunnel
 import (
 	"context"
 	"errors"
-	"net"
-	"sync"
+	"net/netip"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -21,17 +20,13 @@ type wire struct {
 	pin      tunnel.Pin // the key the server showed, in the state it deserves
 }
 
-// attempt is one try to get a wire: what it needs, and the evidence it gathers on the way.
+// attempt is one try to get a wire, by whichever of the server's addresses is good.
 type attempt struct {
 	config Config
 	want   expected
 	login  *login
 	stages *stages
-	sock   *socket
-
-	mu      sync.Mutex
-	pin     tunnel.Pin // the key shown; set once the key exchange is over
-	refusal *Failure   // why that key is not taken
+	addrs  *addresses
 }
 
 // connect finds, reaches and enters the server: name, TCP, host key, login.
@@ -60,115 +55,80 @@ func connect(ctx context.Context, c Config) (*wire, error) {
 }
 
 func (a *attempt) run(ctx context.Context) (*wire, error) {
-	deadline, err := a.reach(ctx)
-	if err != nil {
-		return nil, err
-	}
-	a.stages.begin(StageHostKey)
-	w, err := a.enter(ctx, deadline)
-	if err == nil {
-		a.stages.done(a.login.sent)
-		return w, nil
-	}
-	if a.lacksPinnedType(err) {
-		return nil, a.shownInstead(ctx)
-	}
-	return nil, a.classify(err)
-}
-
-// reach connects the socket and returns by when the key exchange must be over.
-func (a *attempt) reach(ctx context.Context) (time.Time, error) {
-	a.stages.begin(StageName)
-	addrs, err := lookup(ctx, a.config.Resolver, a.config.Server.Host)
-	if err != nil {
-		return time.Time{}, err
-	}
-	a.stages.done(addrs[0].String())
-	a.stages.begin(StageTCP)
-	deadline := time.Now().Add(handshakeTimeout)
-	bounded, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
-	c, err := dial(bounded, addrs, a.config.Server)
-	if err != nil {
-		return deadline, err
-	}
-	if a.sock, err = newSocket(c); err != nil {
-		_ = c.Close()
-		return deadline, err
-	}
-	a.stages.done(c.RemoteAddr().String())
-	return deadline, nil
-}
-
-// enter exchanges keys and logs in. x/crypto/ssh bounds neither, so the socket's deadline does: one until the host key
-// has been checked, then a new one for the login.
-func (a *attempt) enter(ctx context.Context, deadline time.Time) (*wire, error) {
-	_ = a.sock.SetDeadline(deadline)
-	stop := context.AfterFunc(ctx, func() { _ = a.sock.Close() })
-	defer stop()
-	conn, channels, requests, err := ssh.NewClientConn(a.sock, hostPort(a.config.Server), &ssh.ClientConfig{
-		Config:            ssh.Config{KeyExchanges: keyExchanges, Ciphers: ciphers, MACs: macs},
-		User:              a.config.Server.User,
-		AuthCallback:      a.login.next,
-		HostKeyCallback:   a.checkHostKey,
-		HostKeyAlgorithms: hostKeyAlgorithms(a.want.keyType()),
-		ClientVersion:     "SSH-2.0-Culvert",
-	})
-	if err != nil {
-		_ = a.sock.Close()
-		return nil, err
-	}
-	_ = a.sock.SetDeadline(time.Time{})
-	pin, _ := a.shown()
-	return &wire{sock: a.sock, conn: conn, channels: channels, requests: requests, pin: pin}, nil
-}
-
-// checkHostKey runs at the end of the first key exchange and again at each rekeying, where it must neither touch the
-// deadline nor take another key than before.
-func (a *attempt) checkHostKey(_ string, _ net.Addr, key ssh.PublicKey) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.pin.Fingerprint != "" {
-		if pinOf(key).Fingerprint != a.pin.Fingerprint {
-			return errors.New("the server showed another host key than at the beginning of the connection")
+	e, by, err := a.first(ctx)
+	for err == nil {
+		var w *wire
+		if w, err = e.enter(ctx, by); err == nil {
+			a.stages.done(a.login.sent)
+			return w, nil
 		}
-		return nil
+		if !e.giveUp(err) || ctx.Err() != nil {
+			return nil, e.why(ctx, err)
+		}
+		e, by, err = a.another(ctx, e, err)
 	}
-	if a.pin, a.refusal = a.want.check(key); a.refusal != nil {
-		return a.refusal
-	}
-	a.stages.done(a.pin.KeyType + " " + a.pin.Fingerprint)
-	a.stages.begin(StageLogin)
-	return a.sock.SetDeadline(time.Now().Add(a.config.waits.login))
+	return nil, err
 }
 
-// shown returns the host key shown, once the key exchange is over, and why it is not taken.
-func (a *attempt) shown() (tunnel.Pin, *Failure) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.pin, a.refusal
+// first finds the server's addresses and connects to one of them. It returns by when the key exchange must be over.
+func (a *attempt) first(ctx context.Context) (*entry, time.Time, error) {
+	a.stages.begin(StageName)
+	all, err := lookup(ctx, a.config.Resolver, a.config.Server.Host)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	a.stages.done(all[0].String())
+	a.stages.begin(StageTCP)
+	a.addrs = newAddresses(a.config.Server, all)
+	e, err := a.reach(ctx, a.addrs.deadline)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	a.stages.done(e.sock.RemoteAddr().String())
+	a.stages.begin(StageHostKey)
+	return e, a.addrs.share(), nil
 }
 
-// lacksPinnedType reports whether the server has no key of the pinned type at all.
-func (a *attempt) lacksPinnedType(err error) bool {
-	var n *ssh.AlgorithmNegotiationError
-	return errors.As(err, &n) && n.What == "host key" && a.want.keyType() != ""
+// another connects to another address when there was no key exchange with that of e. Nothing is told of it but the end:
+// the stage is the key exchange with the server, wherever that is.
+func (a *attempt) another(ctx context.Context, e *entry, err error) (*entry, time.Time, error) {
+	a.addrs.fail(e.addr, e.why(ctx, err))
+	if len(a.addrs.left) == 0 {
+		return nil, time.Time{}, a.addrs.failure()
+	}
+	by := a.addrs.share()
+	e, err = a.reach(ctx, by)
+	return e, by, err
 }
 
-// shownInstead finds out, by a second key exchange that ends before any login, which key the server has now that it has
-// none of the pinned type. Only then is a second connection made.
-func (a *attempt) shownInstead(ctx context.Context) *Failure {
-	look := &attempt{config: a.config, login: a.login, stages: &stages{tell: func(Step) {}}}
-	look.want.fingerprint = "none" // matches no key: the exchange ends as soon as the key is known
-	deadline, err := look.reach(ctx)
-	if err == nil {
-		_, err = look.enter(ctx, deadline)
+// reach connects to one of the addresses left.
+func (a *attempt) reach(ctx context.Context, by time.Time) (*entry, error) {
+	d, err := a.addrs.dial(ctx, by)
+	if err != nil {
+		return nil, err
 	}
-	pin, _ := look.shown()
-	f := a.want.mismatch(pin)
-	if pin.Fingerprint == "" {
-		f.Message = "the server no longer has a host key of the pinned type " + a.want.pin.KeyType + "; no login was sent"
-		f.Err = err
+	e := &entry{attempt: a, addr: d.addr, at: a.addrs.at(d.conn)}
+	if e.sock, err = newSocket(d.conn); err != nil {
+		_ = d.conn.Close()
+		return nil, err
 	}
-	return f
+	return e, nil
+}
+
+// look finds out which host key is shown at addr, by a key exchange that ends before any login.
+func (a *attempt) look(ctx context.Context, addr netip.Addr) (tunnel.Pin, error) {
+	l := &attempt{
+		config: a.config,
+		want:   expected{fingerprint: "none"}, // matches no key: the exchange ends as soon as the key is known
+		login:  a.login,
+		stages: &stages{tell: func(Step) {}},
+		addrs:  newAddresses(a.config.Server, []netip.Addr{addr}),
+	}
+	e, err := l.reach(ctx, l.addrs.deadline)
+	if err != nil {
+		return tunnel.Pin{}, err
+	}
+	_, err = e.enter(ctx, l.addrs.deadline)
+	pin, _ := e.shown()
+	return pin, err
 }

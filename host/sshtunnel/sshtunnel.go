@@ -24,7 +24,7 @@ import (
 // The waits of the engine. Each bounds what a silent peer can cost.
 const (
 	lookupTimeout    = 10 * time.Second // for the resolver
-	handshakeTimeout = 10 * time.Second // for TCP and key exchange together
+	handshakeTimeout = 10 * time.Second // for TCP and key exchange together; several addresses share it, see minShare
 	loginTimeout     = 30 * time.Second // for the login after the key exchange, in its entirety
 	requestTimeout   = 10 * time.Second // for a forward to be granted, when the caller's context ends later
 	keepaliveTimeout = 8 * time.Second  // for one keepalive
@@ -86,6 +86,9 @@ type waits struct {
 //
 // The error is a *Failure when connecting failed or the link was lost, the context's error when ctx ended, what Admit or
 // Learned returned when that failed, else what serve returned.
+//
+// All addresses of the server's name are tried: first which of them takes a connection, then, as long as no host key was
+// shown, the next one whenever there was no key exchange. A wrong host key and a login are final.
 func Run(ctx context.Context, c Config, serve func(ctx context.Context, l *Link) error) error {
 	c = c.withDefaults()
 	w, err := connect(ctx, c)

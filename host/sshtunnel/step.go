@@ -18,7 +18,7 @@ type Step struct {
 	Stage   string
 	Done    bool
 	Failure *Failure // set when the stage failed
-	Detail  string   // the address connected to, the key shown, the way of the login
+	Detail  string   // the first address that took the connection, the key shown and where, the way of the login
 	Took    time.Duration
 }
 
