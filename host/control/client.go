@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -36,7 +37,22 @@ type Unreachable struct {
 }
 
 // Error says which socket and why.
-func (u *Unreachable) Error() string { return fmt.Sprintf("no daemon on %s: %v", u.Socket, u.Err) }
+func (u *Unreachable) Error() string {
+	if u.dropped() {
+		return fmt.Sprintf("the daemon on %s ended the connection: %v", u.Socket, u.Err)
+	}
+	return fmt.Sprintf("no daemon on %s: %v", u.Socket, u.Err)
+}
+
+// dropped reports whether somebody was there and hung up.
+func (u *Unreachable) dropped() bool {
+	for _, e := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(u.Err, e) {
+			return true
+		}
+	}
+	return false
+}
 
 // Unwrap is the cause.
 func (u *Unreachable) Unwrap() error { return u.Err }
@@ -46,6 +62,8 @@ func (u *Unreachable) Hint() string {
 	switch {
 	case errors.Is(u.Err, fs.ErrPermission):
 		return "you may not use this socket: be root or a member of its group (culvert)"
+	case u.dropped():
+		return "it is stopping, or has more connections than it takes: end programs that follow it (culvert events -f), then try again"
 	default:
 		return "start culvertd, or name its socket with --socket or CULVERT_SOCKET"
 	}

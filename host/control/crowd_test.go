@@ -1,6 +1,8 @@
 package control
 
 import (
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -8,7 +10,10 @@ import (
 
 // fill lets connections of m in until one is refused, at most as many as all limits together allow.
 func (c *crowd) fill(m func(i int) member) (n int) {
-	for n < 2*maxConns && c.enter(m(n)) {
+	for n < 2*maxConns {
+		if _, ok := c.enter(m(n)); !ok {
+			break
+		}
 		n++
 	}
 	return n
@@ -36,7 +41,7 @@ func TestNobodyTakesThePlacesOfOthers(t *testing.T) {
 				t.Errorf("%d came in, not %d", n, c.most)
 			}
 			for _, m := range c.left {
-				if !all.enter(m) {
+				if _, ok := all.enter(m); !ok {
 					t.Errorf("%+v does not get in", m)
 					continue
 				}
@@ -49,5 +54,45 @@ func TestNobodyTakesThePlacesOfOthers(t *testing.T) {
 				t.Errorf("after all left it counts %d, %v, %v, %v", all.all, all.modules, all.users, all.groups)
 			}
 		})
+	}
+}
+
+func TestLimitIsNamed(t *testing.T) {
+	for _, c := range []struct {
+		crowd func(i int) member
+		next  member
+		want  string
+	}{
+		{func(int) member { return member{uid: 0, group: 7} }, member{uid: 0, group: 7}, "64 connections of this process group"},
+		{func(i int) member { return member{uid: 0, group: i} }, member{uid: 0, group: 1000}, "128 connections of user 0"},
+		{func(i int) member { return member{uid: uint32(1 + i), group: i} }, member{uid: 9999, group: 9999}, "448 connections of everybody but root"},
+	} {
+		var all crowd
+		all.fill(c.crowd)
+		limit, ok := all.enter(c.next)
+		if ok || limit == nil || !strings.Contains(limit.Message, c.want) || limit.Hint == "" || limit.Status != http.StatusServiceUnavailable {
+			t.Errorf("want %q, got %+v, %t", c.want, limit, ok)
+		}
+	}
+}
+
+// TestFewAreTurnedAwayAtATime: whoever is one too many takes no more than a few places, and none of another user's.
+func TestFewAreTurnedAwayAtATime(t *testing.T) {
+	var all crowd
+	own := member{uid: 7, group: 7}
+	for i := range maxAwayUser {
+		if !all.turnAway(own) {
+			t.Fatalf("number %d is not told", i)
+		}
+	}
+	if all.turnAway(own) || all.turnAway(member{module: "adsync"}) {
+		t.Error("more than the limit are told, or a module is")
+	}
+	if !all.turnAway(member{uid: 8, group: 7}) {
+		t.Error("another user is not told")
+	}
+	all.gone(own)
+	if !all.turnAway(own) {
+		t.Error("the place of who is gone is not free")
 	}
 }

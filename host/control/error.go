@@ -31,6 +31,7 @@ const (
 	codeTooLate  = "timeout"
 	codeState    = "state"
 	codeStopping = "stopping"
+	codeCrowded  = "too-many-connections"
 )
 
 // problemOf turns what a handler got into what the caller is told.

@@ -40,6 +40,9 @@ func allow(w http.ResponseWriter) {
 // admit checks who calls, before anything of the request is looked at.
 func (s *Server) admit(req *http.Request) error {
 	p := peerFrom(req.Context())
+	if p.limit != nil {
+		return p.limit
+	}
 	if !p.ok {
 		return &Error{Status: http.StatusForbidden, Code: codeRefused, Message: "the caller cannot be told from this connection",
 			Hint: "use the unix socket of the daemon"}
@@ -82,7 +85,9 @@ func by(r *http.Request) string { return peerFrom(r.Context()).actor() }
 
 // refuse writes e. Whoever's fault is the daemon's own stands in its log too.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, e *Error) {
-	if e.Status >= http.StatusInternalServerError && r.Context().Err() == nil {
+	if e.Code == codeCrowded {
+		w.Header().Set("Connection", "close")
+	} else if e.Status >= http.StatusInternalServerError && r.Context().Err() == nil {
 		s.Log.Error("request failed", "method", r.Method, "path", tunnel.Clean(r.URL.Path, 200), "error", e.Message)
 	}
 	if e.Findings == nil {

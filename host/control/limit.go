@@ -1,7 +1,9 @@
 package control
 
 import (
+	"fmt"
 	"net"
+	"net/http"
 	"sync"
 	"syscall"
 
@@ -11,10 +13,12 @@ import (
 // Limits of connections, so that no local process can use up the daemon's descriptors, nor take the places of others.
 const (
 	maxConns       = 512 // in all but modules'
-	maxConnsOthers = 448 // of others than root: root always gets in
+	maxConnsOthers = 448 // of others than root: they cannot keep root out
 	maxConnsUser   = 128 // of one user
 	maxConnsGroup  = 64  // of one process group, however many processes it forks
 	maxConnsModule = 4   // of one module: enough to be told that it is refused
+	maxAwayUser    = 4   // one too many, of one user, kept only to be told so
+	maxAway        = 32  // of all such
 )
 
 // member is whom a connection counts for.
@@ -31,20 +35,45 @@ type crowd struct {
 	modules map[tunnel.Owner]int
 	users   map[uint32]int
 	groups  map[int]int
+	away    int // turned away, and not gone yet
+	awayOf  map[uint32]int
 }
 
-// enter reports whether a connection may come in; if so, leave follows.
-func (c *crowd) enter(m member) bool {
+// enter reports whether a connection may come in; if so, leave follows. Else limit is the one that it meets, nil for a
+// module's.
+func (c *crowd) enter(m member) (limit *Error, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.roomLocked(m) {
-		return false
+	if limit, ok := c.roomLocked(m); !ok {
+		return limit, false
 	}
 	if c.modules == nil {
 		c.modules, c.users, c.groups = map[tunnel.Owner]int{}, map[uint32]int{}, map[int]int{}
 	}
 	c.countLocked(m, 1)
+	return nil, true
+}
+
+// turnAway reports whether there is a place for m to be told that it is one too many; if so, gone follows.
+func (c *crowd) turnAway(m member) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if m.module != "" || c.away >= maxAway || c.awayOf[m.uid] >= maxAwayUser {
+		return false
+	}
+	if c.awayOf == nil {
+		c.awayOf = map[uint32]int{}
+	}
+	c.away++
+	count(c.awayOf, m.uid, 1)
 	return true
+}
+
+func (c *crowd) gone(m member) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.away--
+	count(c.awayOf, m.uid, -1)
 }
 
 func (c *crowd) leave(m member) {
@@ -53,15 +82,26 @@ func (c *crowd) leave(m member) {
 	c.countLocked(m, -1)
 }
 
-func (c *crowd) roomLocked(m member) bool {
-	if m.module != "" {
-		return c.modules[m.module] < maxConnsModule
+func (c *crowd) roomLocked(m member) (limit *Error, ok bool) {
+	const followers = "end programs that follow the daemon (culvert events -f, culvert tunnel list --watch)"
+	switch {
+	case m.module != "":
+		return nil, c.modules[m.module] < maxConnsModule
+	case c.groups[m.group] >= maxConnsGroup:
+		return crowded(maxConnsGroup, "of this process group", followers+", or begin a group of its own: setsid culvert ..."), false
+	case c.users[m.uid] >= maxConnsUser:
+		return crowded(maxConnsUser, fmt.Sprintf("of user %d", m.uid), followers+" as this user, then try again"), false
+	case c.all >= maxConns:
+		return crowded(maxConns, "of everybody", followers+", then try again"), false
+	case m.uid != 0 && c.all >= maxConnsOthers:
+		return crowded(maxConnsOthers, "of everybody but root", followers+", or try it as root"), false
 	}
-	limit := maxConnsOthers
-	if m.uid == 0 {
-		limit = maxConns
-	}
-	return c.all < limit && c.users[m.uid] < maxConnsUser && c.groups[m.group] < maxConnsGroup
+	return nil, true
+}
+
+func crowded(most int, whose, hint string) *Error {
+	return &Error{Status: http.StatusServiceUnavailable, Code: codeCrowded,
+		Message: fmt.Sprintf("the daemon has %d connections %s already and takes no more of them", most, whose), Hint: hint}
 }
 
 func (c *crowd) countLocked(m member, n int) {
@@ -85,6 +125,7 @@ func count[K comparable](m map[K]int, k K, n int) {
 type counted struct {
 	*net.UnixConn
 	peer  peer
+	limit *Error // every request is answered with, where it is one too many
 	leave func()
 }
 
@@ -93,7 +134,8 @@ func (c *counted) Close() error {
 	return c.UnixConn.Close()
 }
 
-// Accept waits for the next connection that may come in; one too many is closed at once.
+// Accept waits for the next connection that may come in. One too many is told so, as far as there are places for that,
+// and else closed at once.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.AcceptUnix()
@@ -102,8 +144,12 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		p := peerOf(c)
 		m := l.memberOf(p)
-		if l.crowd.enter(m) {
-			return &counted{c, p, sync.OnceFunc(func() { l.crowd.leave(m) })}, nil
+		limit, ok := l.crowd.enter(m)
+		switch {
+		case ok:
+			return &counted{c, p, nil, sync.OnceFunc(func() { l.crowd.leave(m) })}, nil
+		case l.crowd.turnAway(m):
+			return &counted{c, p, limit, sync.OnceFunc(func() { l.crowd.gone(m) })}, nil
 		}
 		c.Close()
 	}

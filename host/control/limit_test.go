@@ -3,6 +3,7 @@ package control_test
 import (
 	"errors"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,6 +49,26 @@ func TestOneProcessCannotTakeAllConnections(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatal(err)
 		}
+	}
+}
+
+// One connection too many is told which limit it met.
+func TestOneTooManyIsToldTheLimit(t *testing.T) {
+	t.Parallel()
+	d, _ := start(t)
+	for range 64 {
+		x, err := net.Dial("unix", d.Socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer x.Close()
+	}
+	c := control.NewClient(d.Socket)
+	defer c.Close()
+	_, err := c.AddConfiguration(t.Context(), control.NewConfiguration{Module: "hello", Name: "another"})
+	var e *control.Error
+	if !errors.As(err, &e) || e.Status != 503 || e.Code != "too-many-connections" || !strings.Contains(e.Message, "64 connections of this process group") || e.Hint == "" {
+		t.Errorf("got %#v", err)
 	}
 }
 

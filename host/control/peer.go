@@ -12,6 +12,8 @@ type peer struct {
 	pid int
 	uid uint32
 	ok  bool
+
+	limit *Error // why its connection is one too many, nil where it is not
 }
 
 // actor is how events name the peer.
@@ -23,7 +25,9 @@ type peerKey struct{}
 // unknown.
 func withPeer(ctx context.Context, c net.Conn) context.Context {
 	if c, ok := c.(*counted); ok {
-		ctx = context.WithValue(ctx, peerKey{}, c.peer)
+		p := c.peer
+		p.limit = c.limit
+		ctx = context.WithValue(ctx, peerKey{}, p)
 	}
 	return ctx
 }
