@@ -62,7 +62,7 @@ func (a *attempt) run(ctx context.Context) (*wire, error) {
 			a.stages.done(a.login.sent)
 			return w, nil
 		}
-		if !e.giveUp(err) || ctx.Err() != nil {
+		if !e.giveUp(err) {
 			return nil, e.why(ctx, err)
 		}
 		e, by, err = a.another(ctx, e, err)
