@@ -19,7 +19,7 @@ type engine struct{ keys sshtunnel.KeyPair }
 
 func (e engine) Run(ctx context.Context, a supervisor.Attempt, serve func(context.Context, supervisor.Link) error) error {
 	return sshtunnel.Run(ctx, sshtunnel.Config{
-		Server: a.Server, Credential: a.Credential, Pin: a.Pin, Fingerprint: a.Fingerprint, Log: a.Log,
+		Server: a.Server, Via: a.Via, LAN: a.LAN, Earlier: a.Earlier, Credential: a.Credential, Pin: a.Pin, Fingerprint: a.Fingerprint, Log: a.Log,
 		HostKey:   func() (tunnel.Secret, error) { return e.keys.PEM(), nil },
 		Learned:   a.Learned,
 		Admit:     func(ctx context.Context, _ string) (func(), error) { return a.Admit(ctx) },
@@ -41,18 +41,28 @@ func explain(f *sshtunnel.Failure) supervisor.Failure {
 	if f == nil {
 		return supervisor.Failure{}
 	}
-	return supervisor.Failure{Reason: f.Reason, Message: f.Message, Remedy: f.Remedy, Shown: f.Shown}
+	return supervisor.Failure{Reason: f.Reason, Message: f.Message, Remedy: f.Remedy, Diagnosis: f.Diagnosis, Shown: f.Shown}
 }
 
 // link is the engine's link as the supervisor asks for it.
 type link struct{ *sshtunnel.Link }
 
-func (l link) Open(ctx context.Context, m tunnel.Mapping) (supervisor.Conn, error) {
-	conn, err := l.Link.Open(ctx, m)
+func (l link) Open(ctx context.Context, m tunnel.Mapping, caller string) (supervisor.Conn, error) {
+	conn, err := l.Link.Open(ctx, m, caller)
 	if err != nil {
 		return nil, err
 	}
 	return conn, nil
+}
+
+func (l link) Traffic(name string) supervisor.Traffic {
+	t := l.Link.Traffic(name)
+	return supervisor.Traffic{Open: t.Open, Refused: t.Refused, In: t.In, Out: t.Out, Target: t.Target}
+}
+
+func (l link) Peer() (supervisor.Peer, <-chan struct{}) {
+	p, changed := l.Link.Peer()
+	return supervisor.Peer(p), changed
 }
 
 // privateSockets says how a module reaches its mappings without a port.

@@ -14,7 +14,7 @@ import (
 
 // Open opens a connection to the target of a reach mapping, whose deadlines and half-close work. It counts for the
 // mapping of m's name and ends with it. Errors are those of Target, or ServerBusy when too many are open.
-func (l *Link) Open(ctx context.Context, m tunnel.Mapping) (Conn, error) {
+func (l *Link) Open(ctx context.Context, m tunnel.Mapping, caller string) (Conn, error) {
 	n, err := l.mapping(m.Name)
 	if err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ func dialTo(t *testing.T, l *running, s *service) sshtunnel.Conn {
 	t.Helper()
 	m := reach("private", 0, "127.0.0.1", s.port)
 	must(t, l.Apply(soon(t), m))
-	c, err := l.Open(soon(t), m)
+	c, err := l.Open(soon(t), m, "127.0.0.1")
 	must(t, err)
 	t.Cleanup(func() { c.Close() })
 	return c
@@ -103,7 +103,7 @@ func TestOpenCloseEndsWhatWaits(t *testing.T) {
 		if err := <-reading; err == nil {
 			t.Errorf("%s: the read returned data", name)
 		}
-		eventually(t, "its place is free", func() bool { n, _, _, _ := l.Traffic("private"); return n == 0 })
+		eventually(t, "its place is free", func() bool { return l.Traffic("private").Open == 0 })
 	}
 	c := dialIn(t, l, echo)
 	l.stop()
@@ -117,7 +117,7 @@ func TestOpenRefused(t *testing.T) {
 	l := open(t, config("127.0.0.1", s.Port()))
 	m := reach("private", 0, "127.0.0.1", freePort(t))
 	must(t, l.Apply(soon(t), m))
-	_, err := l.Open(soon(t), m)
+	_, err := l.Open(soon(t), m, "127.0.0.1")
 	wantReason(t, err, tunnel.TargetRefused)
 }
 
@@ -134,11 +134,12 @@ func TestRelayOfAPrivateSocket(t *testing.T) {
 		t.Errorf("%d bytes came back of %d", len(got), len(data))
 	}
 	relay.Wait()
-	open, in, out, _ := l.Traffic("private")
+	p := l.Traffic("private")
+	in, out := p.In, p.Out
 	if out != uint64(len(data)) || in != uint64(len(data)+32) {
 		t.Errorf("counted %d in, %d out", in, out)
 	}
-	eventually(t, "its place is free", func() bool { open, _, _, _ = l.Traffic("private"); return open == 0 })
+	eventually(t, "its place is free", func() bool { return l.Traffic("private").Open == 0 })
 }
 
 // TestRelayEndsWithItsMapping, also while the client says nothing.
@@ -164,7 +165,7 @@ func TestIdleClientGoesWhenItsTargetGoes(t *testing.T) {
 	lport := freePort(t)
 	must(t, l.Apply(soon(t), reach("r", lport, "127.0.0.1", serve(t, func(c *net.TCPConn) { c.SetLinger(0) }).port)))
 	dial(t, "127.0.0.1", lport)
-	eventually(t, "its place is free", func() bool { n, _, _, _ := l.Traffic("r"); return n == 0 })
+	eventually(t, "its place is free", func() bool { return l.Traffic("r").Open == 0 })
 }
 
 func unixPair(t *testing.T) (a, b *net.UnixConn) {

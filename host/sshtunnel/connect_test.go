@@ -85,7 +85,7 @@ func TestServerOnIPv6AndTargetInBrackets(t *testing.T) {
 	far := serveAt(t, "[::1]:0", echo)
 	lport := freePort(t)
 	must(t, l.Apply(soon(t), reach("r", lport, "::1", far.port)))
-	must(t, l.Target(soon(t), "r"))
+	must(t, askTarget(l, soon(t), "r"))
 	talk(t, dial(t, "::1", lport), "hello\n")
 }
 

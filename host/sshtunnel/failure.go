@@ -9,11 +9,12 @@ import (
 // Failure is why a link or a mapping does not work: a stable reason, one sentence and one remedy. Text that came from
 // the server is escaped and cut.
 type Failure struct {
-	Reason  tunnel.Reason
-	Message string
-	Remedy  string     // a line to paste where there is one
-	Shown   tunnel.Pin // for HostKeyMismatch: the key the server really showed
-	Err     error      // the cause, if there is one beneath
+	Reason    tunnel.Reason
+	Message   string
+	Remedy    string            // a line to paste where there is one
+	Diagnosis *tunnel.Diagnosis // what tells it apart from others of its reason; nil where the reason says it all
+	Shown     tunnel.Pin        // for HostKeyMismatch: the key the server really showed
+	Err       error             // the cause, if there is one beneath
 }
 
 // Error is the sentence, with its reason and the cause beneath.

@@ -68,7 +68,7 @@ func TestSSHDOtherPortForbiddenBesideAnAllowedOne(t *testing.T) {
 	must(t, l.Prove(soon(t), "a")) // although the two addresses beside localhost may not be asked
 	wantReason(t, l.Apply(soon(t), expose("o", counting(t).port, other)), tunnel.RemotePortForbidden)
 	must(t, l.Apply(soon(t), reach("r", freePort(t), "127.0.0.1", other)))
-	wantReason(t, l.Target(soon(t), "r"), tunnel.ForwardingForbidden)
+	wantReason(t, askTarget(l, soon(t), "r"), tunnel.ForwardingForbidden)
 }
 
 func TestSSHDProofForbidden(t *testing.T) {
@@ -111,7 +111,7 @@ func TestTargets(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			must(t, l.Apply(soon(t), test.m))
-			err := l.Target(soon(t), test.m.Name)
+			err := askTarget(l, soon(t), test.m.Name)
 			if test.reason == "" {
 				must(t, err)
 				return

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/crypto/ssh"
@@ -157,24 +156,17 @@ func (l *Link) mapping(name string) (*mapping, error) {
 // ServerVersion is the SSH version line of the server, escaped.
 func (l *Link) ServerVersion() string { return tunnel.Clean(string(l.conn.ServerVersion()), 100) }
 
-// Traffic returns the connections of a mapping that are open now, the bytes it has carried to the PBX (in) and to the
-// site (out), and when a connection of others last reached the service behind it.
-func (l *Link) Traffic(name string) (open int, in, out uint64, lastTarget time.Time) {
+// Traffic returns what the mapping of that name has carried on this link.
+func (l *Link) Traffic(name string) Traffic {
 	m, err := l.mapping(name)
 	if err != nil {
-		return 0, 0, 0, time.Time{}
+		return Traffic{}
 	}
 	return m.traffic.read()
 }
 
-// Refused returns how many connections of a mapping were refused because too many were open.
-func (l *Link) Refused(name string) uint64 {
-	m, err := l.mapping(name)
-	if err != nil {
-		return 0
-	}
-	return m.traffic.refused.Load()
-}
+// Bound is where the server really offers the port of the expose mapping of that name, as far as its proofs have measured.
+func (l *Link) Bound(string) tunnel.Bound { return tunnel.BoundUnknown }
 
 // refuseRequests answers the server's own requests, its keepalives among them: an answer is all it wants.
 func refuseRequests(requests <-chan *ssh.Request) {

@@ -21,8 +21,8 @@ func TestLinkCarriesAndProvesReachAndExpose(t *testing.T) {
 	must(t, l.Prove(soon(t), "r"))
 	must(t, l.Prove(soon(t), "e"))
 	must(t, l.Keepalive(soon(t)))
-	must(t, l.Target(soon(t), "r"))
-	must(t, l.Target(soon(t), "e"))
+	must(t, askTarget(l, soon(t), "r"))
+	must(t, askTarget(l, soon(t), "e"))
 
 	data := make([]byte, 1<<20)
 	rand.Read(data)
@@ -35,7 +35,8 @@ func TestLinkCarriesAndProvesReachAndExpose(t *testing.T) {
 			}
 		}
 	}
-	_, in, out, last := l.Traffic("r")
+	r := l.Traffic("r")
+	in, out, last := r.In, r.Out, r.Target
 	if in != 2<<20 || out != 2<<20 || last.IsZero() {
 		t.Errorf("traffic: in %d, out %d, target %v", in, out, last)
 	}

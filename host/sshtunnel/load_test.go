@@ -117,7 +117,7 @@ func TestStuckConnectionsDoNotDisturbOthers(t *testing.T) {
 		conn := dial(t, "127.0.0.1", stuckPort)
 		go func() { _, _ = conn.Write(make([]byte, 64<<10)) }() // ends with the connection
 	}
-	eventually(t, "a hundred connections", func() bool { n, _, _, _ := l.Traffic("stuck"); return n == 100 })
+	eventually(t, "a hundred connections", func() bool { return l.Traffic("stuck").Open == 100 })
 	began := time.Now()
 	for range 10 {
 		talk(t, dial(t, "127.0.0.1", rport), "hello\n")
@@ -140,7 +140,7 @@ func TestTooManyConnectionsAreRefused(t *testing.T) {
 	for i := range conns {
 		conns[i] = dial(t, "127.0.0.1", lport)
 	}
-	eventually(t, "all places are taken", func() bool { n, _, _, _ := l.Traffic("r"); return n == len(conns) })
+	eventually(t, "all places are taken", func() bool { return l.Traffic("r").Open == len(conns) })
 	over, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", lport))
 	if err == nil {
 		defer over.Close()
@@ -149,7 +149,7 @@ func TestTooManyConnectionsAreRefused(t *testing.T) {
 			t.Error("one more was served")
 		}
 	}
-	if n := l.Refused("r"); n != 1 {
+	if n := l.Traffic("r").Refused; n != 1 {
 		t.Errorf("%d refused, want 1", n)
 	}
 	must(t, l.Prove(soon(t), "r")) // not counted among them
@@ -157,7 +157,7 @@ func TestTooManyConnectionsAreRefused(t *testing.T) {
 		c.SetLinger(0)
 		c.Close()
 	}
-	eventually(t, "all places are free", func() bool { n, _, _, _ := l.Traffic("r"); return n == 0 })
+	eventually(t, "all places are free", func() bool { return l.Traffic("r").Open == 0 })
 }
 
 // TestMuteServer: every call returns by its deadline, a link that hears nothing for its patience ends, and nothing is
@@ -173,8 +173,8 @@ func TestMuteServer(t *testing.T) {
 	}{
 		"keepalive": {l.Keepalive, tunnel.ServerBusy},
 		"apply":     {func(ctx context.Context) error { return l.Apply(ctx, expose("e", 1, freePort(t))) }, tunnel.ServerBusy},
-		"target":    {func(ctx context.Context) error { return l.Target(ctx, "r") }, tunnel.ServerBusy},
-		"open":      {func(ctx context.Context) error { _, err := l.Open(ctx, m); return err }, tunnel.ServerBusy},
+		"target":    {func(ctx context.Context) error { return askTarget(l, ctx, "r") }, tunnel.ServerBusy},
+		"open":      {func(ctx context.Context) error { _, err := l.Open(ctx, m, "127.0.0.1"); return err }, tunnel.ServerBusy},
 	}
 	for name, c := range calls {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)

@@ -308,3 +308,9 @@ func exchangeAll(t *testing.T, c interface {
 	must(t, <-sent)
 	return got
 }
+
+// askTarget opens the service behind a mapping.
+func askTarget(l *running, ctx context.Context, name string) error {
+	_, err := l.Target(ctx, name, false)
+	return err
+}

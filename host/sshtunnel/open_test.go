@@ -45,7 +45,7 @@ func storm(t *testing.T, l *running, m tunnel.Mapping, n int) {
 		all.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
-			if c, err := l.Open(ctx, m); err == nil {
+			if c, err := l.Open(ctx, m, "127.0.0.1"); err == nil {
 				c.Close()
 				t.Error("a black hole was opened")
 			}
@@ -72,7 +72,7 @@ func TestSilentTargetTakesNothingFromOthers(t *testing.T) {
 	}
 	for range 20 { // questions that nobody answers
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		if l.Target(ctx, "silent") == nil {
+		if askTarget(l, ctx, "silent") == nil {
 			t.Error("a black hole was opened")
 		}
 		cancel()
@@ -84,8 +84,8 @@ func TestSilentTargetTakesNothingFromOthers(t *testing.T) {
 	must(t, l.Prove(soon(t), "exposed"))
 	good := reach("good", 0, "127.0.0.1", svc.port)
 	must(t, l.Apply(soon(t), good))
-	must(t, l.Target(soon(t), "good"))
-	c, err := l.Open(soon(t), good)
+	must(t, askTarget(l, soon(t), "good"))
+	c, err := l.Open(soon(t), good, "127.0.0.1")
 	must(t, err)
 	talk(t, c, "hello\n")
 	c.Close()
@@ -95,7 +95,7 @@ func TestSilentTargetTakesNothingFromOthers(t *testing.T) {
 
 	end() // from now on its port refuses
 	eventually(t, "all are answered", func() bool { return l.Unanswered() == 0 })
-	_, err = l.Open(soon(t), silent)
+	_, err = l.Open(soon(t), silent, "127.0.0.1")
 	wantReason(t, err, tunnel.TargetRefused)
 }
 
@@ -109,7 +109,7 @@ func TestBurstOfClientsWaitsForItsTurn(t *testing.T) {
 	var all sync.WaitGroup
 	for range 500 {
 		all.Go(func() {
-			c, err := l.Open(soon(t), m)
+			c, err := l.Open(soon(t), m, "127.0.0.1")
 			if err != nil {
 				t.Error(err)
 				return
@@ -148,8 +148,8 @@ func TestSilenceIsTheServersOrTheTargets(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), wait)
 			defer cancel()
-			wantReason(t, l.Target(ctx, "m"), test.reason)
-			_, err := l.Open(soon(t), m)
+			wantReason(t, askTarget(l, ctx, "m"), test.reason)
+			_, err := l.Open(soon(t), m, "127.0.0.1")
 			wantReason(t, err, test.reason)
 			client := dial(t, "127.0.0.1", m.Local.Port)
 			if _, err := client.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {

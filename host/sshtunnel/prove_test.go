@@ -105,14 +105,14 @@ func TestProofsAreNotSeenByTheService(t *testing.T) {
 			if n := svc.connections.Load(); n != 0 {
 				t.Fatalf("the service saw %d connections of ours", n)
 			}
-			must(t, l.Target(soon(t), "e"))
-			must(t, l.Target(soon(t), "r"))
+			must(t, askTarget(l, soon(t), "e"))
+			must(t, askTarget(l, soon(t), "r"))
 			eventually(t, "two connections", func() bool { return svc.connections.Load() == 2 })
 			if n := svc.bytes.Load(); n != 0 {
 				t.Errorf("the service saw %d bytes of ours", n)
 			}
-			if open, in, out, last := l.Traffic("e"); open != 0 || in != 0 || out != 0 || !last.IsZero() {
-				t.Errorf("counted as traffic: %d open, %d in, %d out, target %v", open, in, out, last)
+			if e := l.Traffic("e"); e.Open != 0 || e.In != 0 || e.Out != 0 || !e.Target.IsZero() {
+				t.Errorf("counted as traffic: %+v", e)
 			}
 		})
 	}
@@ -231,7 +231,7 @@ func TestLateNonceIsSwallowed(t *testing.T) {
 		cancel()
 	}
 	must(t, l.Prove(soon(t), "e")) // comes after the late ones
-	eventually(t, "all connections have ended", func() bool { n, _, _, _ := l.Traffic("e"); return n == 0 })
+	eventually(t, "all connections have ended", func() bool { return l.Traffic("e").Open == 0 })
 	if n := svc.bytes.Load(); n != 0 {
 		t.Errorf("the service saw %d bytes of ours", n)
 	}

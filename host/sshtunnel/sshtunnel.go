@@ -41,6 +41,15 @@ type Config struct {
 	Server     tunnel.Server
 	Credential tunnel.Credential
 
+	// Via is the proxy to go through; the zero Via is none.
+	Via tunnel.Via
+
+	// LAN is the server's address in its own network, where the PBX knows it under another; "" when none was given.
+	LAN string
+
+	// Earlier is when the last link to this server came up that it may not have given up yet; zero where there is none.
+	Earlier time.Time
+
 	// HostKey returns the PBX's own private key as PEM, for a login by key without a key of the tunnel's own.
 	HostKey func() (tunnel.Secret, error)
 

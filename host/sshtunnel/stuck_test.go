@@ -161,7 +161,8 @@ func TestWithdrawBehindPeersThatNeverRead(t *testing.T) {
 				still := uint64(0)
 				eventually(t, "nothing moves any more", func() bool {
 					time.Sleep(300 * time.Millisecond)
-					_, in, out, _ := l.Traffic("m")
+					m := l.Traffic("m")
+					in, out := m.In, m.Out
 					defer func() { still = in + out }()
 					return in+out > 0 && in+out == still
 				})

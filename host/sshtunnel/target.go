@@ -14,21 +14,21 @@ import (
 // Target opens the service behind the mapping of that name once and closes it without a byte, at most for 10 s.
 // TargetRefused: nothing listens there. TargetUnreachable: it does not answer, while the server does answer other
 // questions; ServerBusy: nor does the server. ForwardingForbidden: the server does not let this login connect there.
-func (l *Link) Target(ctx context.Context, name string) error {
+func (l *Link) Target(ctx context.Context, name string, _ bool) (heard string, err error) {
 	m, err := l.mapping(name)
 	if err != nil {
-		return err
+		return "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, targetTimeout)
 	defer cancel()
 	if m.Kind.Exposes() {
-		return m.targetHere(ctx)
+		return "", m.targetHere(ctx)
 	}
 	ch, err := m.openForCheck(ctx, m.targetHost())
 	if err != nil {
-		return l.refusedTarget(err, m.targetHost(), m.Remote.Port)
+		return "", l.refusedTarget(err, m.targetHost(), m.Remote.Port)
 	}
-	return ch.Close()
+	return "", ch.Close()
 }
 
 // targetHere opens the PBX service behind an expose mapping.

@@ -62,12 +62,21 @@ func (t *traffic) out(n int) {
 // found notes that the service behind the mapping is there now.
 func (t *traffic) found() { t.target.Store(time.Now().UnixNano()) }
 
+// Traffic is what one mapping has carried.
+type Traffic struct {
+	Open    int       // connections of others, now
+	Refused uint64    // connections, because too many were open
+	In, Out uint64    // bytes, from the site and to it
+	Target  time.Time // when a connection of others last reached the service behind it, zero for never
+}
+
 // read returns what was counted so far.
-func (t *traffic) read() (open int, in, out uint64, lastTarget time.Time) {
+func (t *traffic) read() Traffic {
+	out := Traffic{Open: int(t.open.Load()), Refused: t.refused.Load(), In: t.inward.Load(), Out: t.outward.Load()}
 	if at := t.target.Load(); at != 0 {
-		lastTarget = time.Unix(0, at)
+		out.Target = time.Unix(0, at)
 	}
-	return int(t.open.Load()), t.inward.Load(), t.outward.Load(), lastTarget
+	return out
 }
 
 // newTraffic counts for m.

@@ -11,7 +11,7 @@ import (
 )
 
 // open connections of the mapping m.
-func openOnes(l *running) int { n, _, _, _ := l.Traffic("m"); return n }
+func openOnes(l *running) int { return l.Traffic("m").Open }
 
 // TestClientThatIsGoneEndsItsChannel although the target neither reads nor ends.
 func TestClientThatIsGoneEndsItsChannel(t *testing.T) {

@@ -67,7 +67,7 @@ func (k *keeper) login(ctx context.Context, o order) (tunnel.Tunnel, tunnel.Cred
 // plan is what the engine is told.
 func (k *keeper) plan(o order, t tunnel.Tunnel, cred tunnel.Credential, p *place) Attempt {
 	return Attempt{
-		Ref: k.ref, Server: t.Server, Credential: cred, Pin: t.Pin, Fingerprint: t.Fingerprint, Log: k.log,
+		Ref: k.ref, Server: t.Server, Via: t.Via, LAN: t.LAN, Credential: cred, Pin: t.Pin, Fingerprint: t.Fingerprint, Log: k.log,
 		Learned: func(ctx context.Context, shown tunnel.Pin) error {
 			return k.learned(ctx, t.Server, shown)
 		},

@@ -164,7 +164,10 @@ func (c *carrier) target(ctx context.Context) {
 	if c.m.Kind.Exposes() && c.m.Private() {
 		c.due = time.Now().Add(moduleAgain)
 	}
-	err := c.k.ask(ctx, patience, func(ctx context.Context) error { return c.link.Target(ctx, c.m.Name) })
+	err := c.k.ask(ctx, patience, func(ctx context.Context) error {
+		_, err := c.link.Target(ctx, c.m.Name, false)
+		return err
+	})
 	if ctx.Err() != nil {
 		return
 	}

@@ -66,7 +66,7 @@ func (p *private) open(ctx context.Context, name string) (Conn, error) {
 func (p *private) openOn(ctx context.Context, l Link, m *mapping) (Conn, Failure) {
 	asking, cancel := context.WithTimeoutCause(ctx, openPatience, errLate)
 	defer cancel()
-	conn, err := l.Open(asking, m.Mapping)
+	conn, err := l.Open(asking, m.Mapping, string(p.ref.Owner))
 	if err == nil {
 		p.standing.reached(m)
 		return conn, Failure{}

@@ -25,10 +25,16 @@ type Engine interface {
 type Attempt struct {
 	Ref         tunnel.Ref
 	Server      tunnel.Server
+	Via         tunnel.Via // the proxy to go through, zero where there is none
+	LAN         string     // the server's address in its own network, "" where none was given
 	Credential  tunnel.Credential
 	Pin         tunnel.Pin
 	Fingerprint string // given beforehand, "" when none was
 	Log         hclog.Logger
+
+	// Earlier is when the tunnel's last link came up that the server may not have given up yet, zero where there is none:
+	// a port that is held and silent is held by that session then.
+	Earlier time.Time
 
 	// Learned is told the key of a server that nothing was pinned for, once the login succeeded.
 	Learned func(ctx context.Context, shown tunnel.Pin) error
@@ -77,19 +83,51 @@ type Link interface {
 	Withdraw(ctx context.Context, name string) error
 	// Prove shows that the mapping's listener leads to us.
 	Prove(ctx context.Context, name string) error
-	// Target opens the service behind the mapping once, sends nothing and closes it. Where no answer came it says whose
-	// silence that is, if it knows: target-unreachable where the server answers other questions meanwhile, else
-	// server-busy. So does Open.
-	Target(ctx context.Context, name string) error
-	// Open opens a connection to the target of a reach mapping.
-	Open(ctx context.Context, m tunnel.Mapping) (Conn, error)
+	// Bound is where the server really offers an expose mapping's port, as far as the proofs of this link have measured
+	// it. A port that is offered more widely than declared fails its proof with wider-than-declared, one that is offered
+	// less widely with narrower-than-declared.
+	Bound(name string) tunnel.Bound
+	// Target opens the service behind the mapping once and closes it. Where no answer came it says whose silence that is,
+	// if it knows: target-unreachable where the server answers other questions meanwhile, else server-busy. So does Open.
+	// Nothing is sent, unless it is to be thorough: then it also hears what the service says, its banner or its
+	// certificate, "" where that is nothing.
+	Target(ctx context.Context, name string, thorough bool) (heard string, err error)
+	// Open opens a connection to the target of a reach mapping for a caller: an address, or a module's name.
+	Open(ctx context.Context, m tunnel.Mapping, caller string) (Conn, error)
 	// Keepalive asks the server for a sign of life.
 	Keepalive(ctx context.Context) error
-	// Traffic counts the mapping's connections open now and its bytes on this link, in from the site and out to it;
-	// target is when a connection of others last reached the service behind it, zero for never.
-	Traffic(name string) (open int, in, out uint64, target time.Time)
+	// Traffic is what the mapping has carried on this link.
+	Traffic(name string) Traffic
+	// Peer says how the server's machine answers, beneath SSH, and returns what is closed as soon as that changes. While
+	// it is not PeerAnswers nothing is sent: calls wait for an answer, as long as their context lets them.
+	Peer() (Peer, <-chan struct{})
+	// Wake asks a server once that does not answer for a sign of life, whatever Peer says.
+	Wake(ctx context.Context) error
+	// Retire gives the link up for another: its connections end, and the server is told so without being waited for. Run
+	// returns when the server has heard it, after two hours, or when its context ends.
+	Retire()
 	// ServerVersion is what the server calls itself, as it sent it.
 	ServerVersion() string
+}
+
+// Peer is how the machine of a server answers.
+type Peer int
+
+// What the kernel knows of the server's machine.
+const (
+	PeerAnswers Peer = iota // as far as is known
+	PeerDoubted             // a probe is unanswered, or data for too long to be chance: nothing is sent until it is
+	PeerSilent              // for so long that a new link should be tried
+)
+
+// Traffic is what a mapping has carried.
+type Traffic struct {
+	Open    int
+	Total   uint64 // connections
+	Refused uint64 // connections, because too many were open
+	In, Out uint64 // bytes, from the site and to it
+	Callers []tunnel.Caller
+	Target  time.Time // when a connection of others last reached the service behind it, zero for never
 }
 
 // Conn is a connection whose two directions end apart.
@@ -100,10 +138,11 @@ type Conn interface {
 
 // Failure is why an attempt, a link or a mapping is not as it should be. The zero Failure says that nothing is wrong.
 type Failure struct {
-	Reason  tunnel.Reason
-	Message string     // one sentence
-	Remedy  string     // what to do
-	Shown   tunnel.Pin // for HostKeyMismatch: the key that the server really showed
+	Reason    tunnel.Reason
+	Message   string            // one sentence
+	Remedy    string            // what to do
+	Diagnosis *tunnel.Diagnosis // nil where the reason says it all
+	Shown     tunnel.Pin        // for HostKeyMismatch: the key that the server really showed
 }
 
 // failed is a Failure as an error.

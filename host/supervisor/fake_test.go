@@ -235,14 +235,14 @@ func (l *fakeLink) Prove(ctx context.Context, name string) error {
 	return l.dead()
 }
 
-func (l *fakeLink) Target(ctx context.Context, name string) error {
+func (l *fakeLink) Target(ctx context.Context, name string, _ bool) (string, error) {
 	if f := asked(l, "target", name, &l.target); f != nil {
-		return f(ctx, name)
+		return "", f(ctx, name)
 	}
-	return l.dead()
+	return "", l.dead()
 }
 
-func (l *fakeLink) Open(ctx context.Context, m tunnel.Mapping) (Conn, error) {
+func (l *fakeLink) Open(ctx context.Context, m tunnel.Mapping, _ string) (Conn, error) {
 	if f := asked(l, "open", m.Name, &l.open); f != nil {
 		return f(ctx, m)
 	}
@@ -256,14 +256,19 @@ func (l *fakeLink) Keepalive(ctx context.Context) error {
 	return l.dead()
 }
 
-func (l *fakeLink) Traffic(name string) (int, uint64, uint64, time.Time) {
+func (l *fakeLink) Traffic(name string) Traffic {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if m := l.mappings[name]; m != nil {
-		return 0, m.in, m.out, m.target
+		return Traffic{In: m.in, Out: m.out, Target: m.target}
 	}
-	return 0, 0, 0, time.Time{}
+	return Traffic{}
 }
+
+func (l *fakeLink) Bound(string) tunnel.Bound      { return tunnel.BoundUnknown }
+func (l *fakeLink) Peer() (Peer, <-chan struct{})  { return PeerAnswers, nil }
+func (l *fakeLink) Wake(ctx context.Context) error { return l.Keepalive(ctx) }
+func (l *fakeLink) Retire()                        { l.cancel(fail(tunnel.LinkLost)) }
 
 func (l *fakeLink) ServerVersion() string { return "SSH-2.0-Fake" }
 

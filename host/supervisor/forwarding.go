@@ -53,7 +53,8 @@ func (c *check) try(ctx context.Context, l Link, m tunnel.Mapping) error {
 			return err
 		}
 	}
-	return l.Target(ctx, m.Name)
+	_, err := l.Target(ctx, m.Name, false)
+	return err
 }
 
 // probePort is a port of the server on which nothing listens: its refusal shows that the question was allowed.

@@ -95,10 +95,10 @@ func (m *mapping) count(l Link) {
 	if l == nil || !m.applied {
 		return
 	}
-	var target time.Time
-	m.open, m.in, m.out, target = l.Traffic(m.Name)
-	if target.After(m.targetProvedAt) {
-		m.targetProvedAt = target
+	t := l.Traffic(m.Name)
+	m.open, m.in, m.out = t.Open, t.In, t.Out
+	if t.Target.After(m.targetProvedAt) {
+		m.targetProvedAt = t.Target
 		m.target = verdict{given: true}
 	}
 }

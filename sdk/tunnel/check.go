@@ -17,6 +17,9 @@ func Check(t Tunnel) Findings {
 		fs = append(fs, find(Malformed, "node", t.Node, quoted(t.Node)+" is not a node", "leave it out"))
 	}
 	fs = append(fs, t.Server.check().In("server")...)
+	fs = append(fs, t.Via.check().In("via")...)
+	_, lfs := ParseLAN(t.LAN)
+	fs = append(fs, lfs.At("lan")...)
 	fs = append(fs, t.checkLogin()...)
 	if t.Fingerprint != "" {
 		_, ffs := ParseFingerprint(t.Fingerprint)
@@ -122,7 +125,8 @@ func (m Mapping) check(owner Owner) Findings {
 		fs = append(fs, m.checkLocal(owner)...)
 		fs = append(fs, m.checkRemote()...)
 	}
-	return fs
+	_, lfs := ParseLane(string(m.Lane))
+	return append(fs, lfs...)
 }
 
 // checkLocal: a reach kind listens on the PBX itself, so it has no local host; a private mapping needs a module that

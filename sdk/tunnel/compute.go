@@ -87,7 +87,10 @@ func (t *Tunnel) takeSite(site Site) Findings {
 		fp, ffs := ParseFingerprint(site.Fingerprint)
 		t.Fingerprint, fs = fp, append(fs, ffs.At("fingerprint")...)
 	}
-	return fs
+	via, vfs := ParseVia(site.Via)
+	lan, lfs := ParseLAN(site.LAN)
+	t.Via, t.LAN = via, lan
+	return append(fs, append(vfs.At("via"), lfs.At("lan")...)...)
 }
 
 // fill makes the slot's mapping from its defaults and the operator's choices. These are checked even while the slot is
@@ -114,7 +117,9 @@ func (s Slot) fill(c SlotSettings) (m Mapping, on bool, fs Findings) {
 			"leave out "+Clean(m.Name, MaxName)+"=")
 	}
 	m.Name, m.Slot = s.Name, s.Name
-	return m, on, fs.At("spec")
+	lane, lfs := ParseLane(c.Lane)
+	m.Lane = lane
+	return m, on, append(fs.At("spec"), lfs.At("lane")...)
 }
 
 func (s Slot) defaultKind() Kind {

@@ -61,7 +61,7 @@ func TestComputeTakesTheSite(t *testing.T) {
 	want := Tunnel{
 		Ref: Ref{"adsync", "berlin.rome"}, Node: Node, Configuration: "berlin", Settings: "sites.rome",
 		Server: Server{"2001:db8::1", 2222, "root"}, Login: LoginPassword, Fingerprint: "MD5:19:5b:3f:4f:1c:eb:eb:59:ee:a4:28:9a:25:59:fe:db",
-		Mappings: []Mapping{{"ldap", Reach, "ldap", Endpoint{}, Endpoint{"", 636}}},
+		Mappings: []Mapping{{"ldap", Reach, "ldap", Endpoint{}, Endpoint{"", 636}, LaneMain}},
 	}
 	if !reflect.DeepEqual(v, want) {
 		t.Errorf("got  %+v\nwant %+v", v, want)

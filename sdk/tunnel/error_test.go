@@ -49,7 +49,7 @@ func TestNotOwnerSaysTheSameEverywhere(t *testing.T) {
 }
 
 func TestSecretNeverShows(t *testing.T) {
-	c := Credential{LoginPassword, "canary", "canary", "canary"}
+	c := Credential{LoginPassword, "canary", "canary", "canary", "canary"}
 	text, err := json.Marshal(struct {
 		Plain Secret
 		In    Credential

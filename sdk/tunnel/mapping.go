@@ -17,6 +17,7 @@ type Mapping struct {
 	Slot   string // the module's slot it fills, "" for the operator's own
 	Local  Endpoint
 	Remote Endpoint
+	Lane   Lane // the link that carries it
 }
 
 // Private reports whether the mapping has no local port: its owner alone uses it, through a unix socket.

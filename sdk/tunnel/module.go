@@ -41,6 +41,8 @@ type Site struct {
 	Server      string                  `json:"server,omitempty"` // SERVER text; "" is no tunnel
 	Login       Login                   `json:"login,omitempty"`  // default key
 	Fingerprint string                  `json:"fingerprint,omitempty"`
+	Via         string                  `json:"via,omitempty"` // proxy, as ParseVia reads it
+	LAN         string                  `json:"lan,omitempty"` // as ParseLAN reads it
 	Slots       map[string]SlotSettings `json:"slots,omitempty"`
 }
 
@@ -49,4 +51,5 @@ type SlotSettings struct {
 	On   *bool  `json:"on,omitempty"`
 	Kind Kind   `json:"kind,omitempty"`
 	Spec string `json:"spec,omitempty"`
+	Lane string `json:"lane,omitempty"` // main or bulk
 }

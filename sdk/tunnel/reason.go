@@ -32,6 +32,8 @@ const (
 	SuspendedReason      Reason = "suspended"
 	LinkLost             Reason = "link-lost"
 	ServerBusy           Reason = "server-busy" // TCP acknowledges, sshd does not answer
+	ProxyRefused         Reason = "proxy-refused"
+	ProxyUnreachable     Reason = "proxy-unreachable"
 )
 
 // Reasons of modules.

@@ -50,4 +50,5 @@ type Credential struct {
 	Password   Secret // for LoginPassword
 	PrivateKey Secret // for LoginKey: PEM, "" is the PBX's own key pair
 	Passphrase Secret // of PrivateKey, on its way in only
+	Via        Secret // the password of the proxy's user, "" where there is none
 }

@@ -12,17 +12,17 @@ func TestParseMapping(t *testing.T) {
 		want  Mapping
 		print string // "" is text itself
 	}{
-		{Reach, "1389:389", Mapping{"", Reach, "", Endpoint{"", 1389}, Endpoint{"", 389}}, ""},
-		{Reach, "ldap=1389:dc1.corp.local:389", Mapping{"ldap", Reach, "", Endpoint{"", 1389}, Endpoint{"dc1.corp.local", 389}}, ""},
-		{Reach, ":389", Mapping{"", Reach, "", Endpoint{}, Endpoint{"", 389}}, ""},
-		{Reach, ":dc1:389", Mapping{"", Reach, "", Endpoint{}, Endpoint{"dc1", 389}}, ""},
-		{Reach, "x=1:[2001:DB8::7]:65535", Mapping{"x", Reach, "", Endpoint{"", 1}, Endpoint{"2001:db8::7", 65535}}, "x=1:[2001:db8::7]:65535"},
-		{ReachGateway, "1389:389", Mapping{"", ReachGateway, "", Endpoint{"", 1389}, Endpoint{"", 389}}, ""},
-		{Expose, "9100:9100", Mapping{"", Expose, "", Endpoint{"", 9100}, Endpoint{"", 9100}}, ""},
-		{Expose, "10.1.2.3:80:10080", Mapping{"", Expose, "", Endpoint{"10.1.2.3", 80}, Endpoint{"", 10080}}, ""}, // R7
-		{Expose, "phone=[::1]:80:10080", Mapping{"phone", Expose, "", Endpoint{"::1", 80}, Endpoint{"", 10080}}, ""},
-		{Expose, ":9464", Mapping{"", Expose, "", Endpoint{}, Endpoint{"", 9464}}, ""},
-		{ExposeGateway, "m=:9464", Mapping{"m", ExposeGateway, "", Endpoint{}, Endpoint{"", 9464}}, ""},
+		{Reach, "1389:389", Mapping{"", Reach, "", Endpoint{"", 1389}, Endpoint{"", 389}, LaneMain}, ""},
+		{Reach, "ldap=1389:dc1.corp.local:389", Mapping{"ldap", Reach, "", Endpoint{"", 1389}, Endpoint{"dc1.corp.local", 389}, LaneMain}, ""},
+		{Reach, ":389", Mapping{"", Reach, "", Endpoint{}, Endpoint{"", 389}, LaneMain}, ""},
+		{Reach, ":dc1:389", Mapping{"", Reach, "", Endpoint{}, Endpoint{"dc1", 389}, LaneMain}, ""},
+		{Reach, "x=1:[2001:DB8::7]:65535", Mapping{"x", Reach, "", Endpoint{"", 1}, Endpoint{"2001:db8::7", 65535}, LaneMain}, "x=1:[2001:db8::7]:65535"},
+		{ReachGateway, "1389:389", Mapping{"", ReachGateway, "", Endpoint{"", 1389}, Endpoint{"", 389}, LaneMain}, ""},
+		{Expose, "9100:9100", Mapping{"", Expose, "", Endpoint{"", 9100}, Endpoint{"", 9100}, LaneMain}, ""},
+		{Expose, "10.1.2.3:80:10080", Mapping{"", Expose, "", Endpoint{"10.1.2.3", 80}, Endpoint{"", 10080}, LaneMain}, ""}, // R7
+		{Expose, "phone=[::1]:80:10080", Mapping{"phone", Expose, "", Endpoint{"::1", 80}, Endpoint{"", 10080}, LaneMain}, ""},
+		{Expose, ":9464", Mapping{"", Expose, "", Endpoint{}, Endpoint{"", 9464}, LaneMain}, ""},
+		{ExposeGateway, "m=:9464", Mapping{"m", ExposeGateway, "", Endpoint{}, Endpoint{"", 9464}, LaneMain}, ""},
 	} {
 		got, fs := ParseMapping(c.kind, c.text)
 		if len(fs) > 0 || got != c.want {

@@ -37,6 +37,8 @@ type Status struct {
 	Reason        Reason // "" where nothing is wrong
 	Message       string // one sentence, escaped for a terminal
 	Remedy        string // what to do, a line to paste where there is one
+	Diagnosis     *Diagnosis
+	Link          Statement // the SSH connection alone, whatever its mappings
 	Since         time.Time
 	NextAttempt   time.Time
 	ServerVersion string // as the server calls itself, escaped
@@ -52,12 +54,38 @@ type MappingStatus struct {
 	Reason         Reason
 	Message        string
 	Remedy         string
+	Diagnosis      *Diagnosis
+	Listener       Statement // whether its port leads to us
+	Target         Statement // whether the service behind it answers, and in Message what it said when it was asked
 	ProvedAt       time.Time // when a proof last held
 	TargetProvedAt time.Time // when the service behind it last answered
 	Bound          Bound
-	Connections    int    // open now
-	BytesIn        uint64 // from the site to the PBX
-	BytesOut       uint64 // from the PBX to the site
+	Connections    int      // open now
+	Total          uint64   // connections ever, since the host started
+	Refused        uint64   // connections refused because too many were open or waiting
+	BytesIn        uint64   // from the site to the PBX
+	BytesOut       uint64   // from the PBX to the site
+	Callers        []Caller // who connected, the latest first, at most MaxCallers
+}
+
+// Statement is the answer to one question about a tunnel or mapping, apart from what its state makes of all of them. The
+// zero Statement awaits it.
+type Statement struct {
+	State   State // Up, Unproved or Down, "" where nothing is known yet
+	Reason  Reason
+	Message string
+	At      time.Time // when it was last seen to be so
+}
+
+// MaxCallers is how many callers of a mapping are remembered.
+const MaxCallers = 16
+
+// Caller is who connected through a mapping: an address, or the module for a private socket.
+type Caller struct {
+	Address string // without its port, escaped
+	Open    int    // of its connections, now
+	Total   uint64
+	Last    time.Time // when it last connected
 }
 
 // Mapping returns the status of the mapping of that name, or a zero one.

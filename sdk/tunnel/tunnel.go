@@ -86,6 +86,8 @@ type Tunnel struct {
 	Configuration string // the configuration of the module that declared it, "" for operator-made ones
 	Settings      string // path of its site in that configuration's settings, "" for operator-made ones
 	Server        Server
+	Via           Via    // the proxy it goes through, zero where there is none
+	LAN           string // the server's address in its own network, "" where none was given
 	Login         Login
 	OwnKey        bool   // logs in with a key of its own instead of the PBX's key pair
 	Fingerprint   string // given beforehand, "SHA256:..." or MD5 hex; "" when none was

@@ -1,0 +1,106 @@
+package tunnel
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestParseVia(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want Via
+	}{
+		{"", Via{}},
+		{"http://proxy.example.org:3128", Via{ViaHTTP, "proxy.example.org", 3128, ""}},
+		{"SOCKS5://u@10.0.0.1:1080", Via{ViaSOCKS5, "10.0.0.1", 1080, "u"}},
+		{`http://CORP\pbx@[2001:db8::7]:8080/`, Via{ViaHTTP, "2001:db8::7", 8080, `CORP\pbx`}},
+	} {
+		got, fs := ParseVia(c.text)
+		if len(fs) > 0 || got != c.want {
+			t.Errorf("%q: got %+v %v", c.text, got, fs)
+		}
+		if again, fs := ParseVia(got.String()); len(fs) > 0 || again != got {
+			t.Errorf("%q: its text %q reads as %+v %v", c.text, got, again, fs)
+		}
+	}
+}
+
+func TestParseViaRefuses(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"proxy:3128", "malformed  proxy:3128"},
+		{"https://proxy:3128", "malformed  https://"},
+		{"http://proxy", "required port proxy"},
+		{"http://proxy:0", "out-of-range port 0"},
+		{"http://@proxy:1", "required user"},
+		{"http://u:canary@proxy:1", "malformed user u:***"},
+		{"ftp://u:canary@proxy:1", "malformed  ftp://"},
+		{"u:canary@proxy:1", "malformed  ***@proxy:1"},
+		{"http://-x:1", "malformed host -x"},
+		{"http://a\nb@proxy:1", `malformed user a\nb`},
+		{"http://" + strings.Repeat("u", 300) + "@proxy:1", "too-long user"},
+	} {
+		got, fs := ParseVia(c.text)
+		expect(t, fs, c.want)
+		if got != (Via{}) {
+			t.Errorf("%q: came back as %+v", c.text, got)
+		}
+		if strings.Contains(fs.Error(), "canary") {
+			t.Errorf("%q: the finding repeats the password: %v", c.text, fs)
+		}
+	}
+}
+
+func TestParseLAN(t *testing.T) {
+	for _, c := range []struct{ text, want, finding string }{
+		{"", "", ""},
+		{"192.168.1.10", "192.168.1.10", ""},
+		{"::ffff:10.0.0.1", "10.0.0.1", ""},
+		{"fe80::1%eth0", "", "malformed  fe80::1%eth0"},
+		{"server", "", "malformed  server"},
+		{"127.0.0.1", "", "malformed  127.0.0.1"},
+		{"0.0.0.0", "", "malformed  0.0.0.0"},
+	} {
+		got, fs := ParseLAN(c.text)
+		if got != c.want {
+			t.Errorf("%q reads as %q", c.text, got)
+		}
+		if c.finding == "" {
+			expect(t, fs)
+		} else {
+			expect(t, fs, c.finding)
+		}
+	}
+}
+
+func TestParseLane(t *testing.T) {
+	for text, want := range map[string]Lane{"": LaneMain, "main": LaneMain, "bulk": LaneBulk} {
+		if got, fs := ParseLane(text); got != want || len(fs) > 0 {
+			t.Errorf("%q: %q %v", text, got, fs)
+		}
+	}
+	_, fs := ParseLane("fast")
+	expect(t, fs, "malformed lane fast")
+}
+
+func TestADiagnosisIsBoundedAndEscaped(t *testing.T) {
+	d := &Diagnosis{Cause: HeldByStranger}
+	for range 100 {
+		d.Evidence = append(d.Evidence, strings.Repeat("\x1b[2J", 1000))
+		d.Fixes = append(d.Fixes, Fix{"\x07", strings.Repeat("x", 5000)})
+	}
+	got := d.Cleaned()
+	if len(got.Evidence) != MaxEvidence || len(got.Fixes) != MaxFixes {
+		t.Errorf("%d lines of evidence, %d fixes", len(got.Evidence), len(got.Fixes))
+	}
+	for _, e := range got.Evidence {
+		if strings.ContainsRune(e, 0x1b) || len(e) > maxEvidence+10 {
+			t.Fatalf("not cleaned: %q", e)
+		}
+	}
+	if f := got.Fixes[0]; f.Where == "\x07" || len(f.Line) > 2*maxEvidence+10 {
+		t.Errorf("not cleaned: %+v", f)
+	}
+	if (*Diagnosis)(nil).Cleaned() != nil {
+		t.Error("none became one")
+	}
+}
