@@ -62,7 +62,7 @@ func tunnelTo(t tunnel.Tunnel) *hostv1.Tunnel {
 		Login:  string(t.Login), OwnKey: t.OwnKey, Fingerprint: t.Fingerprint,
 		Pin:     &hostv1.Pin{State: string(t.Pin.State), KeyType: t.Pin.KeyType, Fingerprint: t.Pin.Fingerprint},
 		Comment: t.Comment, Suspended: t.Suspended, AcceptWider: t.AcceptWider,
-		Mappings: each(t.Mappings, mappingTo), Revision: t.Revision,
+		Mappings: each(t.Mappings, mappingTo), Revision: t.Revision, Via: viaTo(t.Via), Lan: t.LAN,
 	}
 }
 
@@ -75,13 +75,25 @@ func tunnelOf(m *hostv1.Tunnel) tunnel.Tunnel {
 			State: tunnel.PinState(m.GetPin().GetState()), KeyType: m.GetPin().GetKeyType(), Fingerprint: m.GetPin().GetFingerprint(),
 		},
 		Comment: m.GetComment(), Suspended: m.GetSuspended(), AcceptWider: m.GetAcceptWider(),
-		Mappings: each(m.GetMappings(), mappingOf), Revision: m.GetRevision(),
+		Mappings: each(m.GetMappings(), mappingOf), Revision: m.GetRevision(), Via: viaOf(m.GetVia()), LAN: m.GetLan(),
 	}
+}
+
+// viaTo leaves out a proxy where there is none.
+func viaTo(v tunnel.Via) *hostv1.Via {
+	if v == (tunnel.Via{}) {
+		return nil
+	}
+	return &hostv1.Via{Scheme: v.Scheme, Host: v.Host, Port: int32(v.Port), User: v.User}
+}
+
+func viaOf(m *hostv1.Via) tunnel.Via {
+	return tunnel.Via{Scheme: m.GetScheme(), Host: m.GetHost(), Port: int(m.GetPort()), User: m.GetUser()}
 }
 
 func mappingTo(m tunnel.Mapping) *hostv1.Mapping {
 	return &hostv1.Mapping{
-		Name: m.Name, Kind: string(m.Kind), Slot: m.Slot,
+		Name: m.Name, Kind: string(m.Kind), Slot: m.Slot, Lane: string(m.Lane),
 		Local:  &hostv1.Endpoint{Host: m.Local.Host, Port: int32(m.Local.Port)},
 		Remote: &hostv1.Endpoint{Host: m.Remote.Host, Port: int32(m.Remote.Port)},
 	}
@@ -89,41 +101,9 @@ func mappingTo(m tunnel.Mapping) *hostv1.Mapping {
 
 func mappingOf(m *hostv1.Mapping) tunnel.Mapping {
 	return tunnel.Mapping{
-		Name: m.GetName(), Kind: tunnel.Kind(m.GetKind()), Slot: m.GetSlot(),
+		Name: m.GetName(), Kind: tunnel.Kind(m.GetKind()), Slot: m.GetSlot(), Lane: tunnel.Lane(m.GetLane()),
 		Local:  tunnel.Endpoint{Host: m.GetLocal().GetHost(), Port: int(m.GetLocal().GetPort())},
 		Remote: tunnel.Endpoint{Host: m.GetRemote().GetHost(), Port: int(m.GetRemote().GetPort())},
-	}
-}
-
-func statusTo(s tunnel.Status) *hostv1.Status {
-	return &hostv1.Status{
-		State: string(s.State), Reason: string(s.Reason), Message: s.Message, Remedy: s.Remedy,
-		Since: timeTo(s.Since), NextAttempt: timeTo(s.NextAttempt), ServerVersion: s.ServerVersion,
-		Warnings: s.Warnings, Mappings: each(s.Mappings, mappingStatusTo),
-	}
-}
-
-func statusOf(m *hostv1.Status) tunnel.Status {
-	return tunnel.Status{
-		State: tunnel.State(m.GetState()), Reason: tunnel.Reason(m.GetReason()), Message: m.GetMessage(), Remedy: m.GetRemedy(),
-		Since: timeOf(m.GetSince()), NextAttempt: timeOf(m.GetNextAttempt()), ServerVersion: m.GetServerVersion(),
-		Warnings: m.GetWarnings(), Mappings: each(m.GetMappings(), mappingStatusOf),
-	}
-}
-
-func mappingStatusTo(s tunnel.MappingStatus) *hostv1.MappingStatus {
-	return &hostv1.MappingStatus{
-		Name: s.Name, State: string(s.State), Reason: string(s.Reason), Message: s.Message, Remedy: s.Remedy,
-		ProvedAt: timeTo(s.ProvedAt), TargetProvedAt: timeTo(s.TargetProvedAt), Bound: string(s.Bound),
-		Connections: int64(s.Connections), BytesIn: s.BytesIn, BytesOut: s.BytesOut,
-	}
-}
-
-func mappingStatusOf(m *hostv1.MappingStatus) tunnel.MappingStatus {
-	return tunnel.MappingStatus{
-		Name: m.GetName(), State: tunnel.State(m.GetState()), Reason: tunnel.Reason(m.GetReason()), Message: m.GetMessage(), Remedy: m.GetRemedy(),
-		ProvedAt: timeOf(m.GetProvedAt()), TargetProvedAt: timeOf(m.GetTargetProvedAt()), Bound: tunnel.Bound(m.GetBound()),
-		Connections: int(m.GetConnections()), BytesIn: m.GetBytesIn(), BytesOut: m.GetBytesOut(),
 	}
 }
 

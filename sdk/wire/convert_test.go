@@ -20,6 +20,9 @@ func fillAll(v reflect.Value, n *int) {
 		v.Set(reflect.ValueOf(time.Unix(int64(*n), 5000).UTC()))
 	case v.Type() == reflect.TypeFor[tunnel.Ref]():
 		v.Set(reflect.ValueOf(tunnel.Ref{Owner: "adsync", Name: "berlin.site"}))
+	case v.Kind() == reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fillAll(v.Elem(), n)
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
 			fillAll(v.Field(i), n)

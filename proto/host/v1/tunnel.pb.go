@@ -95,6 +95,10 @@ type Tunnel struct {
 	AcceptWider   []string   `protobuf:"bytes,12,rep,name=accept_wider,json=acceptWider,proto3" json:"accept_wider,omitempty"`
 	Mappings      []*Mapping `protobuf:"bytes,13,rep,name=mappings,proto3" json:"mappings,omitempty"`
 	Revision      uint64     `protobuf:"varint,14,opt,name=revision,proto3" json:"revision,omitempty"`
+	// The proxy it goes through; absent where there is none.
+	Via *Via `protobuf:"bytes,15,opt,name=via,proto3" json:"via,omitempty"`
+	// The server's address in its own network; empty where none was given.
+	Lan           string `protobuf:"bytes,16,opt,name=lan,proto3" json:"lan,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -227,6 +231,20 @@ func (x *Tunnel) GetRevision() uint64 {
 	return 0
 }
 
+func (x *Tunnel) GetVia() *Via {
+	if x != nil {
+		return x.Via
+	}
+	return nil
+}
+
+func (x *Tunnel) GetLan() string {
+	if x != nil {
+		return x.Lan
+	}
+	return ""
+}
+
 // Server is the SSH server a tunnel connects to.
 type Server struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -288,6 +306,75 @@ func (x *Server) GetUser() string {
 	return ""
 }
 
+// Via is the proxy through which the SSH server is reached. Its password is nowhere in the contract.
+type Via struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Scheme        string                 `protobuf:"bytes,1,opt,name=scheme,proto3" json:"scheme,omitempty"`
+	Host          string                 `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`
+	Port          int32                  `protobuf:"varint,3,opt,name=port,proto3" json:"port,omitempty"`
+	User          string                 `protobuf:"bytes,4,opt,name=user,proto3" json:"user,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Via) Reset() {
+	*x = Via{}
+	mi := &file_host_v1_tunnel_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Via) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Via) ProtoMessage() {}
+
+func (x *Via) ProtoReflect() protoreflect.Message {
+	mi := &file_host_v1_tunnel_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Via.ProtoReflect.Descriptor instead.
+func (*Via) Descriptor() ([]byte, []int) {
+	return file_host_v1_tunnel_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Via) GetScheme() string {
+	if x != nil {
+		return x.Scheme
+	}
+	return ""
+}
+
+func (x *Via) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *Via) GetPort() int32 {
+	if x != nil {
+		return x.Port
+	}
+	return 0
+}
+
+func (x *Via) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
 // Pin is the host key the server must show.
 type Pin struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -300,7 +387,7 @@ type Pin struct {
 
 func (x *Pin) Reset() {
 	*x = Pin{}
-	mi := &file_host_v1_tunnel_proto_msgTypes[3]
+	mi := &file_host_v1_tunnel_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -312,7 +399,7 @@ func (x *Pin) String() string {
 func (*Pin) ProtoMessage() {}
 
 func (x *Pin) ProtoReflect() protoreflect.Message {
-	mi := &file_host_v1_tunnel_proto_msgTypes[3]
+	mi := &file_host_v1_tunnel_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -325,7 +412,7 @@ func (x *Pin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pin.ProtoReflect.Descriptor instead.
 func (*Pin) Descriptor() ([]byte, []int) {
-	return file_host_v1_tunnel_proto_rawDescGZIP(), []int{3}
+	return file_host_v1_tunnel_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Pin) GetState() string {
@@ -351,19 +438,21 @@ func (x *Pin) GetFingerprint() string {
 
 // Mapping is one port mapping. All terms are from the PBX's point of view.
 type Mapping struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
-	Slot          string                 `protobuf:"bytes,3,opt,name=slot,proto3" json:"slot,omitempty"`
-	Local         *Endpoint              `protobuf:"bytes,4,opt,name=local,proto3" json:"local,omitempty"`
-	Remote        *Endpoint              `protobuf:"bytes,5,opt,name=remote,proto3" json:"remote,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Kind   string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Slot   string                 `protobuf:"bytes,3,opt,name=slot,proto3" json:"slot,omitempty"`
+	Local  *Endpoint              `protobuf:"bytes,4,opt,name=local,proto3" json:"local,omitempty"`
+	Remote *Endpoint              `protobuf:"bytes,5,opt,name=remote,proto3" json:"remote,omitempty"`
+	// Which of the tunnel's links carries it; empty is the main one.
+	Lane          string `protobuf:"bytes,6,opt,name=lane,proto3" json:"lane,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Mapping) Reset() {
 	*x = Mapping{}
-	mi := &file_host_v1_tunnel_proto_msgTypes[4]
+	mi := &file_host_v1_tunnel_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -375,7 +464,7 @@ func (x *Mapping) String() string {
 func (*Mapping) ProtoMessage() {}
 
 func (x *Mapping) ProtoReflect() protoreflect.Message {
-	mi := &file_host_v1_tunnel_proto_msgTypes[4]
+	mi := &file_host_v1_tunnel_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -388,7 +477,7 @@ func (x *Mapping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mapping.ProtoReflect.Descriptor instead.
 func (*Mapping) Descriptor() ([]byte, []int) {
-	return file_host_v1_tunnel_proto_rawDescGZIP(), []int{4}
+	return file_host_v1_tunnel_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Mapping) GetName() string {
@@ -426,6 +515,13 @@ func (x *Mapping) GetRemote() *Endpoint {
 	return nil
 }
 
+func (x *Mapping) GetLane() string {
+	if x != nil {
+		return x.Lane
+	}
+	return ""
+}
+
 // Endpoint is one end of a mapping. Port 0 is private: a unix socket instead of a port.
 type Endpoint struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -437,7 +533,7 @@ type Endpoint struct {
 
 func (x *Endpoint) Reset() {
 	*x = Endpoint{}
-	mi := &file_host_v1_tunnel_proto_msgTypes[5]
+	mi := &file_host_v1_tunnel_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -449,7 +545,7 @@ func (x *Endpoint) String() string {
 func (*Endpoint) ProtoMessage() {}
 
 func (x *Endpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_host_v1_tunnel_proto_msgTypes[5]
+	mi := &file_host_v1_tunnel_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -462,7 +558,7 @@ func (x *Endpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return file_host_v1_tunnel_proto_rawDescGZIP(), []int{5}
+	return file_host_v1_tunnel_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Endpoint) GetHost() string {
@@ -491,13 +587,17 @@ type Status struct {
 	ServerVersion string                 `protobuf:"bytes,7,opt,name=server_version,json=serverVersion,proto3" json:"server_version,omitempty"`
 	Warnings      []string               `protobuf:"bytes,8,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	Mappings      []*MappingStatus       `protobuf:"bytes,9,rep,name=mappings,proto3" json:"mappings,omitempty"`
+	// Absent where the reason says it all.
+	Diagnosis *Diagnosis `protobuf:"bytes,10,opt,name=diagnosis,proto3" json:"diagnosis,omitempty"`
+	// The SSH connection alone, whatever its mappings.
+	Link          *Statement `protobuf:"bytes,11,opt,name=link,proto3" json:"link,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_host_v1_tunnel_proto_msgTypes[6]
+	mi := &file_host_v1_tunnel_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -509,7 +609,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_host_v1_tunnel_proto_msgTypes[6]
+	mi := &file_host_v1_tunnel_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -522,7 +622,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_host_v1_tunnel_proto_rawDescGZIP(), []int{6}
+	return file_host_v1_tunnel_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Status) GetState() string {
@@ -588,6 +688,204 @@ func (x *Status) GetMappings() []*MappingStatus {
 	return nil
 }
 
+func (x *Status) GetDiagnosis() *Diagnosis {
+	if x != nil {
+		return x.Diagnosis
+	}
+	return nil
+}
+
+func (x *Status) GetLink() *Statement {
+	if x != nil {
+		return x.Link
+	}
+	return nil
+}
+
+// Diagnosis tells apart what shares a reason: by what was seen, and with what to paste where.
+type Diagnosis struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cause         string                 `protobuf:"bytes,1,opt,name=cause,proto3" json:"cause,omitempty"`
+	Evidence      []string               `protobuf:"bytes,2,rep,name=evidence,proto3" json:"evidence,omitempty"`
+	Fixes         []*Fix                 `protobuf:"bytes,3,rep,name=fixes,proto3" json:"fixes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Diagnosis) Reset() {
+	*x = Diagnosis{}
+	mi := &file_host_v1_tunnel_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Diagnosis) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Diagnosis) ProtoMessage() {}
+
+func (x *Diagnosis) ProtoReflect() protoreflect.Message {
+	mi := &file_host_v1_tunnel_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Diagnosis.ProtoReflect.Descriptor instead.
+func (*Diagnosis) Descriptor() ([]byte, []int) {
+	return file_host_v1_tunnel_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Diagnosis) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *Diagnosis) GetEvidence() []string {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+func (x *Diagnosis) GetFixes() []*Fix {
+	if x != nil {
+		return x.Fixes
+	}
+	return nil
+}
+
+// Fix is one line to paste, and where: a file, or where a command is run.
+type Fix struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Where         string                 `protobuf:"bytes,1,opt,name=where,proto3" json:"where,omitempty"`
+	Line          string                 `protobuf:"bytes,2,opt,name=line,proto3" json:"line,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Fix) Reset() {
+	*x = Fix{}
+	mi := &file_host_v1_tunnel_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Fix) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Fix) ProtoMessage() {}
+
+func (x *Fix) ProtoReflect() protoreflect.Message {
+	mi := &file_host_v1_tunnel_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Fix.ProtoReflect.Descriptor instead.
+func (*Fix) Descriptor() ([]byte, []int) {
+	return file_host_v1_tunnel_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Fix) GetWhere() string {
+	if x != nil {
+		return x.Where
+	}
+	return ""
+}
+
+func (x *Fix) GetLine() string {
+	if x != nil {
+		return x.Line
+	}
+	return ""
+}
+
+// Statement is the answer to one question about a tunnel or mapping. An empty state awaits it.
+type Statement struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	State   string                 `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
+	Reason  string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Message string                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	// When it was last seen to be so.
+	At            *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Statement) Reset() {
+	*x = Statement{}
+	mi := &file_host_v1_tunnel_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Statement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Statement) ProtoMessage() {}
+
+func (x *Statement) ProtoReflect() protoreflect.Message {
+	mi := &file_host_v1_tunnel_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Statement.ProtoReflect.Descriptor instead.
+func (*Statement) Descriptor() ([]byte, []int) {
+	return file_host_v1_tunnel_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Statement) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Statement) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Statement) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *Statement) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
 // MappingStatus is the observed truth of one mapping.
 type MappingStatus struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -603,14 +901,26 @@ type MappingStatus struct {
 	// From the site to the PBX.
 	BytesIn uint64 `protobuf:"varint,10,opt,name=bytes_in,json=bytesIn,proto3" json:"bytes_in,omitempty"`
 	// From the PBX to the site.
-	BytesOut      uint64 `protobuf:"varint,11,opt,name=bytes_out,json=bytesOut,proto3" json:"bytes_out,omitempty"`
+	BytesOut uint64 `protobuf:"varint,11,opt,name=bytes_out,json=bytesOut,proto3" json:"bytes_out,omitempty"`
+	// Absent where the reason says it all.
+	Diagnosis *Diagnosis `protobuf:"bytes,12,opt,name=diagnosis,proto3" json:"diagnosis,omitempty"`
+	// Whether its port leads to the PBX.
+	Listener *Statement `protobuf:"bytes,13,opt,name=listener,proto3" json:"listener,omitempty"`
+	// Whether the service behind it answers.
+	Target *Statement `protobuf:"bytes,14,opt,name=target,proto3" json:"target,omitempty"`
+	// Connections ever, since the host started.
+	Total uint64 `protobuf:"varint,15,opt,name=total,proto3" json:"total,omitempty"`
+	// Connections refused because too many were open or waiting.
+	Refused uint64 `protobuf:"varint,16,opt,name=refused,proto3" json:"refused,omitempty"`
+	// Who connected, the latest first.
+	Callers       []*Caller `protobuf:"bytes,17,rep,name=callers,proto3" json:"callers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MappingStatus) Reset() {
 	*x = MappingStatus{}
-	mi := &file_host_v1_tunnel_proto_msgTypes[7]
+	mi := &file_host_v1_tunnel_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -622,7 +932,7 @@ func (x *MappingStatus) String() string {
 func (*MappingStatus) ProtoMessage() {}
 
 func (x *MappingStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_host_v1_tunnel_proto_msgTypes[7]
+	mi := &file_host_v1_tunnel_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -635,7 +945,7 @@ func (x *MappingStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MappingStatus.ProtoReflect.Descriptor instead.
 func (*MappingStatus) Descriptor() ([]byte, []int) {
-	return file_host_v1_tunnel_proto_rawDescGZIP(), []int{7}
+	return file_host_v1_tunnel_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *MappingStatus) GetName() string {
@@ -715,6 +1025,118 @@ func (x *MappingStatus) GetBytesOut() uint64 {
 	return 0
 }
 
+func (x *MappingStatus) GetDiagnosis() *Diagnosis {
+	if x != nil {
+		return x.Diagnosis
+	}
+	return nil
+}
+
+func (x *MappingStatus) GetListener() *Statement {
+	if x != nil {
+		return x.Listener
+	}
+	return nil
+}
+
+func (x *MappingStatus) GetTarget() *Statement {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *MappingStatus) GetTotal() uint64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *MappingStatus) GetRefused() uint64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
+func (x *MappingStatus) GetCallers() []*Caller {
+	if x != nil {
+		return x.Callers
+	}
+	return nil
+}
+
+// Caller is who connected through a mapping: an address without its port, or a module.
+type Caller struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Address string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	Open    int64                  `protobuf:"varint,2,opt,name=open,proto3" json:"open,omitempty"`
+	Total   uint64                 `protobuf:"varint,3,opt,name=total,proto3" json:"total,omitempty"`
+	// When it last connected.
+	Last          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=last,proto3" json:"last,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Caller) Reset() {
+	*x = Caller{}
+	mi := &file_host_v1_tunnel_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Caller) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Caller) ProtoMessage() {}
+
+func (x *Caller) ProtoReflect() protoreflect.Message {
+	mi := &file_host_v1_tunnel_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Caller.ProtoReflect.Descriptor instead.
+func (*Caller) Descriptor() ([]byte, []int) {
+	return file_host_v1_tunnel_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Caller) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Caller) GetOpen() int64 {
+	if x != nil {
+		return x.Open
+	}
+	return 0
+}
+
+func (x *Caller) GetTotal() uint64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *Caller) GetLast() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Last
+	}
+	return nil
+}
+
 var File_host_v1_tunnel_proto protoreflect.FileDescriptor
 
 const file_host_v1_tunnel_proto_rawDesc = "" +
@@ -722,7 +1144,7 @@ const file_host_v1_tunnel_proto_rawDesc = "" +
 	"\x14host/v1/tunnel.proto\x12\x0fculvert.host.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"h\n" +
 	"\x04View\x12/\n" +
 	"\x06tunnel\x18\x01 \x01(\v2\x17.culvert.host.v1.TunnelR\x06tunnel\x12/\n" +
-	"\x06status\x18\x02 \x01(\v2\x17.culvert.host.v1.StatusR\x06status\"\xc7\x03\n" +
+	"\x06status\x18\x02 \x01(\v2\x17.culvert.host.v1.StatusR\x06status\"\x81\x04\n" +
 	"\x06Tunnel\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12$\n" +
@@ -738,24 +1160,32 @@ const file_host_v1_tunnel_proto_rawDesc = "" +
 	"\tsuspended\x18\v \x01(\bR\tsuspended\x12!\n" +
 	"\faccept_wider\x18\f \x03(\tR\vacceptWider\x124\n" +
 	"\bmappings\x18\r \x03(\v2\x18.culvert.host.v1.MappingR\bmappings\x12\x1a\n" +
-	"\brevision\x18\x0e \x01(\x04R\brevision\"D\n" +
+	"\brevision\x18\x0e \x01(\x04R\brevision\x12&\n" +
+	"\x03via\x18\x0f \x01(\v2\x14.culvert.host.v1.ViaR\x03via\x12\x10\n" +
+	"\x03lan\x18\x10 \x01(\tR\x03lan\"D\n" +
 	"\x06Server\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x12\n" +
 	"\x04port\x18\x02 \x01(\x05R\x04port\x12\x12\n" +
-	"\x04user\x18\x03 \x01(\tR\x04user\"X\n" +
+	"\x04user\x18\x03 \x01(\tR\x04user\"Y\n" +
+	"\x03Via\x12\x16\n" +
+	"\x06scheme\x18\x01 \x01(\tR\x06scheme\x12\x12\n" +
+	"\x04host\x18\x02 \x01(\tR\x04host\x12\x12\n" +
+	"\x04port\x18\x03 \x01(\x05R\x04port\x12\x12\n" +
+	"\x04user\x18\x04 \x01(\tR\x04user\"X\n" +
 	"\x03Pin\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12\x19\n" +
 	"\bkey_type\x18\x02 \x01(\tR\akeyType\x12 \n" +
-	"\vfingerprint\x18\x03 \x01(\tR\vfingerprint\"\xa9\x01\n" +
+	"\vfingerprint\x18\x03 \x01(\tR\vfingerprint\"\xbd\x01\n" +
 	"\aMapping\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04slot\x18\x03 \x01(\tR\x04slot\x12/\n" +
 	"\x05local\x18\x04 \x01(\v2\x19.culvert.host.v1.EndpointR\x05local\x121\n" +
-	"\x06remote\x18\x05 \x01(\v2\x19.culvert.host.v1.EndpointR\x06remote\"2\n" +
+	"\x06remote\x18\x05 \x01(\v2\x19.culvert.host.v1.EndpointR\x06remote\x12\x12\n" +
+	"\x04lane\x18\x06 \x01(\tR\x04lane\"2\n" +
 	"\bEndpoint\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x12\n" +
-	"\x04port\x18\x02 \x01(\x05R\x04port\"\xd8\x02\n" +
+	"\x04port\x18\x02 \x01(\x05R\x04port\"\xc2\x03\n" +
 	"\x06Status\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
@@ -765,7 +1195,22 @@ const file_host_v1_tunnel_proto_rawDesc = "" +
 	"\fnext_attempt\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\vnextAttempt\x12%\n" +
 	"\x0eserver_version\x18\a \x01(\tR\rserverVersion\x12\x1a\n" +
 	"\bwarnings\x18\b \x03(\tR\bwarnings\x12:\n" +
-	"\bmappings\x18\t \x03(\v2\x1e.culvert.host.v1.MappingStatusR\bmappings\"\xf2\x02\n" +
+	"\bmappings\x18\t \x03(\v2\x1e.culvert.host.v1.MappingStatusR\bmappings\x128\n" +
+	"\tdiagnosis\x18\n" +
+	" \x01(\v2\x1a.culvert.host.v1.DiagnosisR\tdiagnosis\x12.\n" +
+	"\x04link\x18\v \x01(\v2\x1a.culvert.host.v1.StatementR\x04link\"i\n" +
+	"\tDiagnosis\x12\x14\n" +
+	"\x05cause\x18\x01 \x01(\tR\x05cause\x12\x1a\n" +
+	"\bevidence\x18\x02 \x03(\tR\bevidence\x12*\n" +
+	"\x05fixes\x18\x03 \x03(\v2\x14.culvert.host.v1.FixR\x05fixes\"/\n" +
+	"\x03Fix\x12\x14\n" +
+	"\x05where\x18\x01 \x01(\tR\x05where\x12\x12\n" +
+	"\x04line\x18\x02 \x01(\tR\x04line\"\x7f\n" +
+	"\tStatement\x12\x14\n" +
+	"\x05state\x18\x01 \x01(\tR\x05state\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\x12*\n" +
+	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xfb\x04\n" +
 	"\rMappingStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x16\n" +
@@ -778,7 +1223,18 @@ const file_host_v1_tunnel_proto_rawDesc = "" +
 	"\vconnections\x18\t \x01(\x03R\vconnections\x12\x19\n" +
 	"\bbytes_in\x18\n" +
 	" \x01(\x04R\abytesIn\x12\x1b\n" +
-	"\tbytes_out\x18\v \x01(\x04R\bbytesOutB5Z3github.com/culvert-pbx/culvert/proto/host/v1;hostv1b\x06proto3"
+	"\tbytes_out\x18\v \x01(\x04R\bbytesOut\x128\n" +
+	"\tdiagnosis\x18\f \x01(\v2\x1a.culvert.host.v1.DiagnosisR\tdiagnosis\x126\n" +
+	"\blistener\x18\r \x01(\v2\x1a.culvert.host.v1.StatementR\blistener\x122\n" +
+	"\x06target\x18\x0e \x01(\v2\x1a.culvert.host.v1.StatementR\x06target\x12\x14\n" +
+	"\x05total\x18\x0f \x01(\x04R\x05total\x12\x18\n" +
+	"\arefused\x18\x10 \x01(\x04R\arefused\x121\n" +
+	"\acallers\x18\x11 \x03(\v2\x17.culvert.host.v1.CallerR\acallers\"|\n" +
+	"\x06Caller\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x12\n" +
+	"\x04open\x18\x02 \x01(\x03R\x04open\x12\x14\n" +
+	"\x05total\x18\x03 \x01(\x04R\x05total\x12.\n" +
+	"\x04last\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04lastB5Z3github.com/culvert-pbx/culvert/proto/host/v1;hostv1b\x06proto3"
 
 var (
 	file_host_v1_tunnel_proto_rawDescOnce sync.Once
@@ -792,36 +1248,51 @@ func file_host_v1_tunnel_proto_rawDescGZIP() []byte {
 	return file_host_v1_tunnel_proto_rawDescData
 }
 
-var file_host_v1_tunnel_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_host_v1_tunnel_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_host_v1_tunnel_proto_goTypes = []any{
 	(*View)(nil),                  // 0: culvert.host.v1.View
 	(*Tunnel)(nil),                // 1: culvert.host.v1.Tunnel
 	(*Server)(nil),                // 2: culvert.host.v1.Server
-	(*Pin)(nil),                   // 3: culvert.host.v1.Pin
-	(*Mapping)(nil),               // 4: culvert.host.v1.Mapping
-	(*Endpoint)(nil),              // 5: culvert.host.v1.Endpoint
-	(*Status)(nil),                // 6: culvert.host.v1.Status
-	(*MappingStatus)(nil),         // 7: culvert.host.v1.MappingStatus
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*Via)(nil),                   // 3: culvert.host.v1.Via
+	(*Pin)(nil),                   // 4: culvert.host.v1.Pin
+	(*Mapping)(nil),               // 5: culvert.host.v1.Mapping
+	(*Endpoint)(nil),              // 6: culvert.host.v1.Endpoint
+	(*Status)(nil),                // 7: culvert.host.v1.Status
+	(*Diagnosis)(nil),             // 8: culvert.host.v1.Diagnosis
+	(*Fix)(nil),                   // 9: culvert.host.v1.Fix
+	(*Statement)(nil),             // 10: culvert.host.v1.Statement
+	(*MappingStatus)(nil),         // 11: culvert.host.v1.MappingStatus
+	(*Caller)(nil),                // 12: culvert.host.v1.Caller
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
 }
 var file_host_v1_tunnel_proto_depIdxs = []int32{
 	1,  // 0: culvert.host.v1.View.tunnel:type_name -> culvert.host.v1.Tunnel
-	6,  // 1: culvert.host.v1.View.status:type_name -> culvert.host.v1.Status
+	7,  // 1: culvert.host.v1.View.status:type_name -> culvert.host.v1.Status
 	2,  // 2: culvert.host.v1.Tunnel.server:type_name -> culvert.host.v1.Server
-	3,  // 3: culvert.host.v1.Tunnel.pin:type_name -> culvert.host.v1.Pin
-	4,  // 4: culvert.host.v1.Tunnel.mappings:type_name -> culvert.host.v1.Mapping
-	5,  // 5: culvert.host.v1.Mapping.local:type_name -> culvert.host.v1.Endpoint
-	5,  // 6: culvert.host.v1.Mapping.remote:type_name -> culvert.host.v1.Endpoint
-	8,  // 7: culvert.host.v1.Status.since:type_name -> google.protobuf.Timestamp
-	8,  // 8: culvert.host.v1.Status.next_attempt:type_name -> google.protobuf.Timestamp
-	7,  // 9: culvert.host.v1.Status.mappings:type_name -> culvert.host.v1.MappingStatus
-	8,  // 10: culvert.host.v1.MappingStatus.proved_at:type_name -> google.protobuf.Timestamp
-	8,  // 11: culvert.host.v1.MappingStatus.target_proved_at:type_name -> google.protobuf.Timestamp
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	4,  // 3: culvert.host.v1.Tunnel.pin:type_name -> culvert.host.v1.Pin
+	5,  // 4: culvert.host.v1.Tunnel.mappings:type_name -> culvert.host.v1.Mapping
+	3,  // 5: culvert.host.v1.Tunnel.via:type_name -> culvert.host.v1.Via
+	6,  // 6: culvert.host.v1.Mapping.local:type_name -> culvert.host.v1.Endpoint
+	6,  // 7: culvert.host.v1.Mapping.remote:type_name -> culvert.host.v1.Endpoint
+	13, // 8: culvert.host.v1.Status.since:type_name -> google.protobuf.Timestamp
+	13, // 9: culvert.host.v1.Status.next_attempt:type_name -> google.protobuf.Timestamp
+	11, // 10: culvert.host.v1.Status.mappings:type_name -> culvert.host.v1.MappingStatus
+	8,  // 11: culvert.host.v1.Status.diagnosis:type_name -> culvert.host.v1.Diagnosis
+	10, // 12: culvert.host.v1.Status.link:type_name -> culvert.host.v1.Statement
+	9,  // 13: culvert.host.v1.Diagnosis.fixes:type_name -> culvert.host.v1.Fix
+	13, // 14: culvert.host.v1.Statement.at:type_name -> google.protobuf.Timestamp
+	13, // 15: culvert.host.v1.MappingStatus.proved_at:type_name -> google.protobuf.Timestamp
+	13, // 16: culvert.host.v1.MappingStatus.target_proved_at:type_name -> google.protobuf.Timestamp
+	8,  // 17: culvert.host.v1.MappingStatus.diagnosis:type_name -> culvert.host.v1.Diagnosis
+	10, // 18: culvert.host.v1.MappingStatus.listener:type_name -> culvert.host.v1.Statement
+	10, // 19: culvert.host.v1.MappingStatus.target:type_name -> culvert.host.v1.Statement
+	12, // 20: culvert.host.v1.MappingStatus.callers:type_name -> culvert.host.v1.Caller
+	13, // 21: culvert.host.v1.Caller.last:type_name -> google.protobuf.Timestamp
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_host_v1_tunnel_proto_init() }
@@ -835,7 +1306,7 @@ func file_host_v1_tunnel_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_host_v1_tunnel_proto_rawDesc), len(file_host_v1_tunnel_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
