@@ -40,14 +40,20 @@ type ConfigurationStatus struct {
 	Message string
 }
 
-// Edit is an operator's change of an operator-made tunnel: what is nil or empty stays.
+// Edit is an operator's change of an operator-made tunnel: what is nil or empty stays. AcceptWider and RefuseWider are
+// the operator's for a declared one too.
 type Edit struct {
 	Server      *Server
-	Credential  *Credential // with its Login: the way to log in and what with
+	Via         *Via        // the zero Via goes through no proxy any more
+	ViaPassword *Secret     // of the proxy's user; without it, the former one does not follow to another proxy or user
+	LAN         *string     // "" forgets the address given before
+	Credential  *Credential // with its Login: the way to log in and what with; its Via does not count
 	Fingerprint *string     // "" forgets the one given before
 	Comment     *string
-	Set         []Mapping // added, or replacing the mapping of that name
-	Drop        []string  // names of mappings to remove
-	AcceptWider []string  // names of mappings whose remote port may be bound wider than declared
-	IfRevision  uint64    // the revision the edit is based on; 0 takes whatever is there
+	Set         []Mapping       // added, or replacing the mapping of that name, whose lane stays
+	Drop        []string        // names of mappings to remove
+	Lanes       map[string]Lane // by the name of the mapping, Set's included
+	AcceptWider []string        // names of mappings whose remote port may be bound wider than declared
+	RefuseWider []string        // names of mappings that may not any more
+	IfRevision  uint64          // the revision the edit is based on; 0 takes whatever is there
 }
