@@ -7,8 +7,9 @@ import (
 	"github.com/culvert-pbx/culvert/store"
 )
 
-// maxBytes bounds the memory of a Recent whatever the number of changes in it.
-const maxBytes = 8 << 20
+// maxBytes bounds the memory of a Recent whatever the number of changes in it; the newest is kept in any case. Those who
+// watch are close behind: what is older serves nobody, and in a daemon with many tunnels it would be most of the heap.
+const maxBytes = 1 << 20
 
 // Recent holds the most recent changes for those who watch. Adding to it never
 // waits: each who watches comes and takes what is after the revision it has seen.
@@ -40,7 +41,7 @@ func (r *Recent) Add(c store.Change) {
 	r.changes = append(r.changes, c)
 	r.bytes += sizeOf(c)
 	r.head = c.Rev
-	for len(r.changes) > r.limit || r.bytes > maxBytes {
+	for len(r.changes) > r.limit || r.bytes > maxBytes && len(r.changes) > 1 {
 		r.floor = r.changes[0].Rev
 		r.bytes -= sizeOf(r.changes[0])
 		r.changes = slices.Delete(r.changes, 0, 1)
