@@ -1,0 +1,74 @@
+package tunnel
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// LoopbackProbe is an address at which a Linux server answers on all its ports that are bound to all addresses, and on
+// none that is bound to localhost: how the host tells the two apart.
+const LoopbackProbe = "127.66.77.88"
+
+// ProofHosts are the host strings with which the host asks the SSH server of t to connect to an exposed port: both
+// families of localhost for the proof, and for who else may connect LoopbackProbe and the server's address in its own
+// network, where that is known: LAN, else the server's where it is given as an address.
+func ProofHosts(t Tunnel) []string {
+	hosts := []string{"localhost", "127.0.0.1", "::1", LoopbackProbe}
+	outer := t.LAN
+	if outer == "" {
+		outer = t.Server.Host
+	}
+	if a, err := netip.ParseAddr(outer); err == nil && !a.IsLoopback() {
+		hosts = append(hosts, outer)
+	}
+	return hosts
+}
+
+// ListenHost is the host string with which the host asks for the port of an expose mapping. Key lines and sshd_config
+// match it literally.
+func (m Mapping) ListenHost() string {
+	if m.Kind == ExposeGateway {
+		return ""
+	}
+	return "localhost"
+}
+
+// noListen stands in a key line where nothing may be exposed: authorized_keys has no word for none, and without any
+// permitlisten all would be allowed. Nobody asks for that host string, and the port is sshd's own.
+const noListen = `permitlisten="none:22"`
+
+// AuthorizedOptions is the option list of t's authorized_keys line that allows what t needs and nothing else (R65): to
+// listen for each expose mapping by the very host string that is asked for, to prove those ports, and to connect to the
+// target of each reach mapping. A tunnel without mappings needs no forwarding at all. t has passed Check. OpenSSH 7.8 and
+// later read it, on Linux and Windows.
+func AuthorizedOptions(t Tunnel) string {
+	if len(t.Mappings) == 0 {
+		return "restrict"
+	}
+	options := []string{"restrict", "port-forwarding"}
+	add := func(keyword, host string, port int) {
+		o := keyword + `="` + hostText(host) + ":" + strconv.Itoa(port) + `"`
+		if !slices.Contains(options, o) {
+			options = append(options, o)
+		}
+	}
+	exposes := false
+	for _, m := range t.Mappings {
+		if m.Kind.Reaches() {
+			add("permitopen", cmp.Or(m.Remote.Host, "localhost"), m.Remote.Port)
+			continue
+		}
+		exposes = true
+		add("permitlisten", m.ListenHost(), m.Remote.Port)
+		for _, host := range ProofHosts(t) {
+			add("permitopen", host, m.Remote.Port)
+		}
+	}
+	if !exposes {
+		options = append(options, noListen)
+	}
+	return strings.Join(options, ",")
+}
