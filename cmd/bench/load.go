@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,8 +68,8 @@ func dial(ctx context.Context, port int, mode byte) (*net.TCPConn, error) {
 }
 
 // connections measures new connections a second, each with one byte there and back, n at a time.
-func connections(n int) func(context.Context, int, time.Duration) (float64, error) {
-	return func(ctx context.Context, port int, length time.Duration) (float64, error) {
+func connections(n int) load {
+	return func(ctx context.Context, port int, length time.Duration) (float64, int64, error) {
 		var count atomic.Int64
 		start := time.Now()
 		err := crowd(n, func() error {
@@ -80,7 +81,7 @@ func connections(n int) func(context.Context, int, time.Duration) (float64, erro
 			}
 			return nil
 		})
-		return float64(count.Load()) / time.Since(start).Seconds(), err
+		return float64(count.Load()) / time.Since(start).Seconds(), 0, err
 	}
 }
 
@@ -99,8 +100,8 @@ func once(ctx context.Context, port int) error {
 }
 
 // send measures MB/s from the client to the service, counted when the service has read all of it.
-func send(n int) func(context.Context, int, time.Duration) (float64, error) {
-	return func(ctx context.Context, port int, length time.Duration) (float64, error) {
+func send(n int) load {
+	return func(ctx context.Context, port int, length time.Duration) (float64, int64, error) {
 		var total atomic.Int64
 		start := time.Now()
 		err := crowd(n, func() error {
@@ -123,13 +124,13 @@ func send(n int) func(context.Context, int, time.Duration) (float64, error) {
 			_, err = io.ReadFull(c, buf[:1])
 			return err
 		})
-		return float64(total.Load()) / 1e6 / time.Since(start).Seconds(), err
+		return float64(total.Load()) / 1e6 / time.Since(start).Seconds(), total.Load(), err
 	}
 }
 
 // receive measures MB/s from the service to the client.
-func receive(n int) func(context.Context, int, time.Duration) (float64, error) {
-	return func(ctx context.Context, port int, length time.Duration) (float64, error) {
+func receive(n int) load {
+	return func(ctx context.Context, port int, length time.Duration) (float64, int64, error) {
 		var total atomic.Int64
 		start := time.Now()
 		err := crowd(n, func() error {
@@ -148,7 +149,7 @@ func receive(n int) func(context.Context, int, time.Duration) (float64, error) {
 			}
 			return nil
 		})
-		return float64(total.Load()) / 1e6 / time.Since(start).Seconds(), err
+		return float64(total.Load()) / 1e6 / time.Since(start).Seconds(), total.Load(), err
 	}
 }
 
@@ -172,10 +173,37 @@ func roundTrip(ctx context.Context, port int, length time.Duration) (p50, p99 fl
 		took = append(took, float64(time.Since(t).Nanoseconds())/1e3)
 	}
 	slices.Sort(took)
-	if len(took) < 100 {
+	if len(took) < 20 {
 		return 0, 0, fmt.Errorf("only %d round trips in %v", len(took), length)
 	}
 	return took[len(took)/2], took[len(took)*99/100], nil
+}
+
+// underBulk is roundTrip on one port while data is sent through another.
+func underBulk(ctx context.Context, trip, bulk int, length time.Duration) (p50, p99 float64, err error) {
+	uploading := make(chan error, 1)
+	go func() {
+		_, _, err := send(1)(ctx, bulk, length+length/2)
+		uploading <- err
+	}()
+	select {
+	case err := <-uploading: // it ended before anything was measured
+		return 0, 0, fmt.Errorf("the upload: %w", cmp.Or(err, errors.New("was too short")))
+	case <-time.After(length / 4): // the buffers on the way are full by then
+	}
+	p50, p99, err = roundTrip(ctx, trip, length)
+	return p50, p99, errors.Join(err, <-uploading)
+}
+
+// carry moves n bytes from the service through a port.
+func carry(ctx context.Context, port int, n int64) error {
+	c, err := dial(ctx, port, source)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = io.CopyN(io.Discard, c, n)
+	return err
 }
 
 // crowd runs f n times at once and returns what went wrong.

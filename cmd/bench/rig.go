@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -23,16 +22,33 @@ const (
 
 // rig is one sshd, an ssh with a forward each way, a culvertd with the same two, and the service they all lead to.
 type rig struct {
-	dir, version          string
+	dir                   string
 	sshdPort, servicePort int
 	culvertL, culvertR    int
+	culvertBulk           int // as culvertL, on the tunnel's second link
 	sshL, sshR            int
 	service               net.Listener
 	daemon, client        *exec.Cmd
 	processes             []*exec.Cmd
 }
 
-func newRig(ctx context.Context) (r *rig, err error) {
+// newRig starts all of it.
+func newRig(ctx context.Context) (*rig, error) {
+	r, err := newSite(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range []func(context.Context) error{r.startClient, r.startDaemon, r.addTunnel} {
+		if err := step(ctx); err != nil {
+			r.close()
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// newSite starts the service and sshd, and builds the daemon.
+func newSite(ctx context.Context) (r *rig, err error) {
 	dir, err := os.MkdirTemp("/tmp", "culvert-bench-")
 	if err != nil {
 		return nil, err
@@ -48,12 +64,12 @@ func newRig(ctx context.Context) (r *rig, err error) {
 	}
 	r.servicePort = r.service.Addr().(*net.TCPAddr).Port
 	go serve(r.service)
-	for _, p := range []*int{&r.sshdPort, &r.culvertL, &r.culvertR, &r.sshL, &r.sshR} {
+	for _, p := range []*int{&r.sshdPort, &r.culvertL, &r.culvertR, &r.culvertBulk, &r.sshL, &r.sshR} {
 		if *p, err = freePort(); err != nil {
 			return r, err
 		}
 	}
-	for _, step := range []func(context.Context) error{r.startSSHD, r.startClient, r.startDaemon, r.addTunnel} {
+	for _, step := range []func(context.Context) error{r.build, r.startSSHD} {
 		if err := step(ctx); err != nil {
 			return r, err
 		}
@@ -116,8 +132,6 @@ func (r *rig) startSSHD(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	out, _ := exec.CommandContext(ctx, "ssh", "-V").CombinedOutput()
-	r.version = strings.TrimSpace(strings.Split(string(out), ",")[0])
 	if _, err := r.start(sshd, "-D", "-f", r.path("sshd_config")); err != nil {
 		return err
 	}
@@ -136,7 +150,8 @@ func (r *rig) startClient(ctx context.Context) error {
 	return answers(ctx, r.sshR)
 }
 
-func (r *rig) startDaemon(ctx context.Context) error {
+// build builds the daemon and its CLI.
+func (r *rig) build(ctx context.Context) error {
 	for _, p := range []string{"./cmd/culvertd", "./cmd/culvert"} {
 		cmd := exec.CommandContext(ctx, "go", "build", "-o", r.dir+"/", p)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -144,15 +159,24 @@ func (r *rig) startDaemon(ctx context.Context) error {
 			return fmt.Errorf("building %s: %w\n%s", p, err, out)
 		}
 	}
-	err := errors.Join(os.Mkdir(r.path("plugins"), 0o755), os.WriteFile(r.path("culvert.toml"), []byte("allow_own_plugins = true\n"), 0o600))
-	if err != nil {
+	return errors.Join(os.Mkdir(r.path("plugins"), 0o755), os.WriteFile(r.path("culvert.toml"), []byte("allow_own_plugins = true\n"), 0o600))
+}
+
+// startDaemon starts culvertd and lets its key in.
+func (r *rig) startDaemon(ctx context.Context) (err error) {
+	if r.daemon, err = r.start(r.path("culvertd"), r.daemonArgs()...); err != nil {
 		return err
 	}
-	r.daemon, err = r.start(r.path("culvertd"), "--config", r.path("culvert.toml"), "--state-dir", r.path("state"),
-		"--plugin-dir", r.path("plugins"), "--socket", r.path("s"))
-	if err != nil {
-		return err
-	}
+	return r.letIn(ctx)
+}
+
+func (r *rig) daemonArgs() []string {
+	return []string{"--config", r.path("culvert.toml"), "--state-dir", r.path("state"), "--plugin-dir", r.path("plugins"),
+		"--socket", r.path("s")}
+}
+
+// letIn waits for the daemon and puts its key where sshd looks.
+func (r *rig) letIn(ctx context.Context) error {
 	if err := until(ctx, func() error { _, err := r.culvert(ctx, "module", "list"); return err }); err != nil {
 		return err
 	}
@@ -172,7 +196,8 @@ func (r *rig) startDaemon(ctx context.Context) error {
 func (r *rig) addTunnel(ctx context.Context) error {
 	_, err := r.culvert(ctx, "tunnel", "add", "operator/bench", "--server", r.server(), "--key", "host",
 		"--reach", fmt.Sprintf("l=%d:127.0.0.1:%d", r.culvertL, r.servicePort),
-		"--expose", fmt.Sprintf("r=%d:%d", r.servicePort, r.culvertR), "--wait=20s")
+		"--expose", fmt.Sprintf("r=%d:%d", r.servicePort, r.culvertR),
+		"--reach", fmt.Sprintf("bulk=%d:127.0.0.1:%d", r.culvertBulk, r.servicePort), "--lane", "bulk=bulk", "--wait=20s")
 	return err
 }
 
@@ -188,52 +213,6 @@ func (r *rig) culvert(ctx context.Context, args ...string) (string, error) {
 	return out.String(), nil
 }
 
-// memoryPerTunnel adds n tunnels without mappings, waits until they are up, returns what one costs, in KB, and removes
-// them again.
-func (r *rig) memoryPerTunnel(ctx context.Context, n int) (float64, error) {
-	before, err := rss(r.daemon.Process.Pid)
-	if err != nil {
-		return 0, err
-	}
-	for i := range n {
-		if _, err := r.culvert(ctx, "tunnel", "add", fmt.Sprintf("operator/idle%d", i), "--server", r.server(), "--key", "host"); err != nil {
-			return 0, err
-		}
-	}
-	err = until(ctx, func() error {
-		out, err := r.culvert(ctx, "tunnel", "list", "-o", "json")
-		if err != nil {
-			return err
-		}
-		var all []struct{ State string }
-		if err := json.Unmarshal([]byte(out), &all); err != nil {
-			return err
-		}
-		for _, t := range all {
-			if t.State != "up" {
-				return errors.New("not all idle tunnels are up")
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, err
-	}
-	after, err := rss(r.daemon.Process.Pid)
-	if err != nil {
-		return 0, err
-	}
-	for i := range n {
-		if _, err := r.culvert(ctx, "tunnel", "remove", fmt.Sprintf("operator/idle%d", i)); err != nil {
-			return 0, err
-		}
-	}
-	return (after - before) / float64(n), nil
-}
-
-// sshMemory is the resident memory of the ssh client, in KB: it would be one process a tunnel.
-func (r *rig) sshMemory() (float64, error) { return rss(r.client.Process.Pid) }
-
 func rss(pid int) (float64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -245,6 +224,28 @@ func rss(pid int) (float64, error) {
 		}
 	}
 	return 0, fmt.Errorf("process %d has no VmRSS", pid)
+}
+
+// cpuTime is the processor time a process has used so far.
+func cpuTime(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	f := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:])) // from the third field on
+	if len(f) < 13 {
+		return 0, fmt.Errorf("the stat of process %d cannot be read", pid)
+	}
+	user, err1 := strconv.ParseInt(f[11], 10, 64)
+	system, err2 := strconv.ParseInt(f[12], 10, 64)
+	const tick = time.Second / 100 // USER_HZ is 100 on every Linux we run on
+	return time.Duration(user+system) * tick, errors.Join(err1, err2)
+}
+
+// sshVersion is what ssh calls itself.
+func sshVersion(ctx context.Context) string {
+	out, _ := exec.CommandContext(ctx, "ssh", "-V").CombinedOutput()
+	return strings.TrimSpace(strings.Split(string(out), ",")[0])
 }
 
 func user() string {
@@ -275,18 +276,4 @@ func answers(ctx context.Context, port int) error {
 }
 
 // until asks again until ok has no error, for at most 60 s.
-func until(ctx context.Context, ok func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	for {
-		err := ok()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-}
+func until(ctx context.Context, ok func() error) error { return within(ctx, time.Minute, ok) }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/culvert-pbx/culvert/host"
 	"github.com/culvert-pbx/culvert/host/pluginhost"
+	"github.com/culvert-pbx/culvert/host/sshtunnel"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -88,6 +89,7 @@ func serve(o options, c host.Config, stderr io.Writer) int {
 	defer signal.Stop(hup)
 	go reloadLevel(ctx, hup, o, log)
 
+	defer sshtunnel.Tune()()
 	err := host.Run(ctx, c, version(), log, func() {
 		if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
 			log.Warn("tell systemd that the daemon is ready", "error", err)

@@ -29,11 +29,9 @@ type unwaited interface {
 	halfDead() time.Duration // how long half a connection may stay silent
 }
 
-// Buffers are taken per connection and direction. Towards the PBX a big one joins many SSH packets, of 32 KiB each, into
-// one write; towards the site one packet is all that a write can carry.
 var (
-	inBuffers  = buffers(256 << 10)
-	outBuffers = buffers(32 << 10)
+	inBuffers  = buffers(inBuffer)
+	outBuffers = buffers(outBuffer)
 )
 
 func buffers(size int) *sync.Pool {
