@@ -33,7 +33,7 @@ func (s sealer) Open(at registry.Place, sealed []byte) (tunnel.Secret, error) {
 func place(at registry.Place) seal.Place {
 	return seal.Place{
 		Owner: string(at.Owner), Path: at.Path, Field: at.Field,
-		Host: at.Server.Host, Port: at.Server.Port, User: at.Server.User,
+		Host: at.Server.Host, Port: at.Server.Port, User: at.Server.User, Via: at.Via.String(),
 	}
 }
 

@@ -85,7 +85,7 @@ func (r *Registry) replaceLocked(by string, e *entry) {
 	} else {
 		e.wanted.Generation, e.reported = was.wanted.Generation, stillTrue(was, e)
 	}
-	if was == nil || was.wanted.Generation != e.wanted.Generation || !slices.Equal(was.tunnel.Mappings, e.tunnel.Mappings) {
+	if was == nil || was.wanted.Generation != e.wanted.Generation || remeasure(was.tunnel, e.tunnel) {
 		r.edition++
 		e.wanted.Edition = r.edition
 	} else {
@@ -106,8 +106,14 @@ func (r *Registry) replaceLocked(by string, e *entry) {
 func relink(was, now *entry) bool {
 	a, b := was.tunnel, now.tunnel
 	otherKey := a.Pin.Fingerprint != "" && (a.Pin.Fingerprint != b.Pin.Fingerprint || a.Pin.KeyType != b.Pin.KeyType)
-	return a.Server != b.Server || a.Login != b.Login || a.OwnKey != b.OwnKey || was.secret != now.secret ||
+	return a.Server != b.Server || a.Via != b.Via || a.Login != b.Login || a.OwnKey != b.OwnKey || was.secret != now.secret ||
 		otherKey || expected(a) != expected(b) && b.Pin.Fingerprint == "" || !was.wanted.Active && now.wanted.Active
+}
+
+// remeasure reports whether what was seen of a's mappings says nothing of b's: others, or other leave and means to measure
+// where they are bound.
+func remeasure(a, b tunnel.Tunnel) bool {
+	return !slices.Equal(a.Mappings, b.Mappings) || a.LAN != b.LAN || !slices.Equal(a.AcceptWider, b.AcceptWider)
 }
 
 // expected is the fingerprint that a link is to meet: one given beforehand serves until a key is pinned.

@@ -45,6 +45,8 @@ func changedParts(was, now *entry) []string {
 		differs bool
 	}{
 		{"server", a.Server != b.Server},
+		{"via", a.Via != b.Via},
+		{"lan", a.LAN != b.LAN},
 		{"login", a.Login != b.Login || a.OwnKey != b.OwnKey},
 		{"secret", was.secret != now.secret},
 		{"fingerprint", a.Fingerprint != b.Fingerprint},

@@ -156,8 +156,8 @@ func (x *index) gone(former *family, now []tunnel.Tunnel) []tunnel.Ref {
 
 // newEntry is a tunnel as committed, its standing worked out.
 func (r *Registry) newEntry(f *family, t tunnel.Tunnel) *entry {
-	e := &entry{tunnel: t, secret: f.secretMark(t), warnings: tunnel.Warnings(t)}
-	if old := r.tunnels[t.Ref]; old != nil && old.secret == e.secret && old.tunnel.Server == t.Server && old.tunnel.Login == t.Login {
+	e := &entry{tunnel: t, secret: f.secretMark(t), warnings: append(tunnel.Warnings(t), f.viaWarnings(t)...)}
+	if old := r.tunnels[t.Ref]; old != nil && old.secret == e.secret && old.tunnel.Server == t.Server && old.tunnel.Via == t.Via && old.tunnel.Login == t.Login {
 		e.unusable = old.unusable
 	} else if _, err := r.credential(f, t); err != nil {
 		e.unusable = asStatus(err)

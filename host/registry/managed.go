@@ -13,6 +13,17 @@ func managed(t tunnel.Tunnel, e tunnel.Edit) tunnel.Findings {
 	if e.Server != nil {
 		add("server", "server="+e.Server.String())
 	}
+	if e.Via != nil {
+		add("via", "via="+e.Via.String())
+	}
+	if e.ViaPassword != nil {
+		f := managedByModule(t, "via_password", "")
+		f.WayOut = viaRemedy(t)
+		fs = append(fs, f)
+	}
+	if e.LAN != nil {
+		add("lan", "lan="+tunnel.Clean(*e.LAN, 80))
+	}
 	if e.Credential != nil {
 		fs = append(fs, passwordByModule(t))
 	}
@@ -27,6 +38,9 @@ func managed(t tunnel.Tunnel, e tunnel.Edit) tunnel.Findings {
 	}
 	for _, name := range e.Drop {
 		add("drop", "slots."+tunnel.Clean(name, tunnel.MaxName)+".on=false")
+	}
+	for _, name := range sortedKeys(e.Lanes) {
+		add("lanes", "slots."+tunnel.Clean(name, tunnel.MaxName)+".lane="+e.Lanes[name].String())
 	}
 	return fs
 }

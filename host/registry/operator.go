@@ -3,6 +3,7 @@ package registry
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -32,6 +33,9 @@ func operatorsOwn(t tunnel.Tunnel) tunnel.Tunnel {
 	if fp, fs := tunnel.ParseFingerprint(t.Fingerprint); len(fs) == 0 {
 		t.Fingerprint = fp
 	}
+	if lan, fs := tunnel.ParseLAN(t.LAN); len(fs) == 0 {
+		t.LAN = lan
+	}
 	return t
 }
 
@@ -55,18 +59,28 @@ func (d *draft) add(t tunnel.Tunnel, cred tunnel.Credential) error {
 	}
 	*f = family{key: f.key, made: recordOf(t)}
 	f.setOverlay(t.Ref.Name, overlay{t.Suspended, slices.Clone(t.AcceptWider)})
-	d.findings = append(d.findings, checkWider(t, t.AcceptWider)...)
+	d.findings = append(d.findings, checkWider("accept_wider", t, t.AcceptWider)...)
+	if cred.Via != "" {
+		if err := d.found(d.reg.takeViaPassword(f, cred.Via)); err != nil {
+			return err
+		}
+	}
 	return d.credential(f, cred)
+}
+
+// found keeps findings among the draft's others and gives back any other error.
+func (d *draft) found(err error) error {
+	var fs tunnel.Findings
+	if !errors.As(err, &fs) {
+		return err
+	}
+	d.findings = append(d.findings, fs...)
+	return nil
 }
 
 // credential puts a login into f; what is wrong with it is one finding among the others.
 func (d *draft) credential(f *family, cred tunnel.Credential) error {
-	fs := checkCredential(cred)
-	if len(fs) > 0 {
-		d.findings = append(d.findings, fs...)
-		return nil
-	}
-	return d.reg.takeCredential(f, cred)
+	return d.found(d.reg.takeCredential(f, cred))
 }
 
 // checkNew is what the key of a new operator-made tunnel needs.
@@ -127,7 +141,7 @@ func (r *Registry) warnings(ref tunnel.Ref) []string {
 	if e == nil {
 		return nil
 	}
-	ws := tunnel.Warnings(e.tunnel)
+	ws := slices.Clone(e.warnings)
 	if e.unusable != nil {
 		ws = append(ws, e.unusable.Message+": "+e.unusable.Remedy)
 	}

@@ -21,32 +21,34 @@ func (r *Registry) SuspendTunnel(ctx context.Context, by string, ref tunnel.Ref,
 	})
 }
 
-// acceptWider allows mappings of a tunnel of either sort to be bound wider than declared.
-func acceptWider(ref tunnel.Ref, names []string) func(*draft) error {
+// wider allows mappings of a tunnel of either sort to be bound wider than declared, and takes that leave from others.
+func wider(ref tunnel.Ref, accepted, refused []string) func(*draft) error {
 	return func(d *draft) error {
-		if len(names) == 0 {
+		if len(accepted)+len(refused) == 0 {
 			return nil
 		}
 		f, t, err := d.tunnel(ref)
 		if err != nil {
 			return err
 		}
-		d.findings = append(d.findings, checkWider(t, names)...)
+		d.findings = append(d.findings, checkWider("accept_wider", t, accepted)...)
+		d.findings = append(d.findings, checkWider("refuse_wider", t, refused)...)
 		o := f.overlays[ref.Name]
-		o.AcceptWider = slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(o.AcceptWider), names...))))
+		o.AcceptWider = slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(o.AcceptWider), accepted...))))
+		o.AcceptWider = slices.DeleteFunc(o.AcceptWider, func(name string) bool { return slices.Contains(refused, name) })
 		f.setOverlay(ref.Name, o)
 		return nil
 	}
 }
 
-func checkWider(t tunnel.Tunnel, names []string) tunnel.Findings {
+func checkWider(field string, t tunnel.Tunnel, names []string) tunnel.Findings {
 	var fs tunnel.Findings
 	for _, name := range names {
 		if m, ok := mappingNamed(t, name); !ok {
-			fs = append(fs, noMapping("accept_wider", t.Ref, name))
+			fs = append(fs, noMapping(field, t.Ref, name))
 		} else if !m.Kind.Exposes() {
 			fs = append(fs, tunnel.Finding{
-				Code: tunnel.Malformed, Field: "accept_wider", Value: name,
+				Code: tunnel.Malformed, Field: field, Value: name,
 				Message: "mapping " + name + " has no remote port that could be bound wider", WayOut: "name an expose mapping",
 			})
 		}
@@ -83,7 +85,7 @@ func (r reading) forgetWider(was, now []tunnel.Tunnel) {
 			b, ok := mappingNamed(mv.now, mapping)
 			a, before := mappingNamed(mv.was, mapping)
 			given := before && slices.Contains(mv.was.AcceptWider, mapping)
-			return !ok || given && (a.Kind != b.Kind || a.Remote != b.Remote)
+			return !ok || given && (a.Kind != b.Kind || a.Remote != b.Remote || tunnel.ScopeRemote(mv.was.Server) != tunnel.ScopeRemote(mv.now.Server))
 		})
 		if len(kept) != len(o.AcceptWider) {
 			o.AcceptWider = kept

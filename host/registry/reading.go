@@ -28,6 +28,7 @@ func (f *family) under(m *moduleRecord) reading {
 // place is where one tunnel of a family leads, declared or not yet.
 type place struct {
 	server      tunnel.Server
+	via         tunnel.Via
 	fingerprint string
 	settings    string // path of its site, "" where it has none
 }
@@ -56,7 +57,8 @@ func placeOf(s tunnel.Site) place {
 	if len(fs) > 0 {
 		fingerprint = ""
 	}
-	return place{server: server, fingerprint: fingerprint}
+	via, _ := tunnel.ParseVia(s.Via) // the zero one with findings
+	return place{server: server, via: via, fingerprint: fingerprint}
 }
 
 func noSite(path string) tunnel.Finding {

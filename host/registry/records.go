@@ -40,6 +40,8 @@ type tunnelRecord struct {
 	Node        string          `json:"node"`
 	Revision    uint64          `json:"revision"`
 	Server      serverRecord    `json:"server"`
+	Via         viaRecord       `json:"via,omitzero"`
+	LAN         string          `json:"lan,omitempty"`
 	Login       tunnel.Login    `json:"login"`
 	OwnKey      bool            `json:"own_key,omitempty"`
 	Fingerprint string          `json:"fingerprint,omitempty"`
@@ -53,11 +55,19 @@ type serverRecord struct {
 	User string `json:"user"`
 }
 
+type viaRecord struct {
+	Scheme string `json:"scheme"`
+	Host   string `json:"host"`
+	Port   int    `json:"port"`
+	User   string `json:"user,omitempty"`
+}
+
 type mappingRecord struct {
 	Name   string         `json:"name"`
 	Kind   tunnel.Kind    `json:"kind"`
 	Local  endpointRecord `json:"local"`
 	Remote endpointRecord `json:"remote"`
+	Lane   tunnel.Lane    `json:"lane,omitempty"`
 }
 
 type endpointRecord struct {
@@ -100,7 +110,8 @@ type pin struct {
 	Fingerprint string          `json:"fingerprint"`
 }
 
-// secretRecord holds sealed values by field: "password" of a tunnel, "site.password" of a configuration's settings.
+// secretRecord holds sealed values by field: "password" and "via" of a tunnel, "site.password" and "site.via_password" of a
+// configuration's settings.
 type secretRecord struct {
 	Node   string            `json:"node"`
 	Sealed map[string][]byte `json:"sealed"`
@@ -164,12 +175,12 @@ func write[T any](tx store.Tx, key string, rec *T) error {
 // tunnel is the operator-made tunnel that r holds, without what others say of it.
 func (r tunnelRecord) tunnel(ref tunnel.Ref) tunnel.Tunnel {
 	t := tunnel.Tunnel{
-		Ref: ref, Node: tunnel.Node, Revision: r.Revision, Server: tunnel.Server(r.Server),
+		Ref: ref, Node: tunnel.Node, Revision: r.Revision, Server: tunnel.Server(r.Server), Via: tunnel.Via(r.Via), LAN: r.LAN,
 		Login: r.Login, OwnKey: r.OwnKey, Fingerprint: r.Fingerprint, Comment: r.Comment,
 	}
 	for _, m := range r.Mappings {
 		t.Mappings = append(t.Mappings, tunnel.Mapping{
-			Name: m.Name, Kind: m.Kind, Local: tunnel.Endpoint(m.Local), Remote: tunnel.Endpoint(m.Remote),
+			Name: m.Name, Kind: m.Kind, Local: tunnel.Endpoint(m.Local), Remote: tunnel.Endpoint(m.Remote), Lane: m.Lane,
 		})
 	}
 	return t
@@ -178,12 +189,12 @@ func (r tunnelRecord) tunnel(ref tunnel.Ref) tunnel.Tunnel {
 // recordOf is the part of an operator-made tunnel that its own record holds.
 func recordOf(t tunnel.Tunnel) *tunnelRecord {
 	r := &tunnelRecord{
-		Node: tunnel.Node, Revision: t.Revision, Server: serverRecord(t.Server),
+		Node: tunnel.Node, Revision: t.Revision, Server: serverRecord(t.Server), Via: viaRecord(t.Via), LAN: t.LAN,
 		Login: t.Login, OwnKey: t.OwnKey, Fingerprint: t.Fingerprint, Comment: t.Comment,
 	}
 	for _, m := range t.Mappings {
 		r.Mappings = append(r.Mappings, mappingRecord{
-			Name: m.Name, Kind: m.Kind, Local: endpointRecord(m.Local), Remote: endpointRecord(m.Remote),
+			Name: m.Name, Kind: m.Kind, Local: endpointRecord(m.Local), Remote: endpointRecord(m.Remote), Lane: m.Lane,
 		})
 	}
 	return r

@@ -55,7 +55,7 @@ func (d *draft) check(mv move) (tunnel.Findings, error) {
 
 // sameShape reports whether the rules see no difference between a and b.
 func sameShape(a, b tunnel.Tunnel) bool {
-	return a.Ref == b.Ref && a.Server == b.Server && a.Login == b.Login && a.OwnKey == b.OwnKey &&
+	return a.Ref == b.Ref && a.Server == b.Server && a.Via == b.Via && a.LAN == b.LAN && a.Login == b.Login && a.OwnKey == b.OwnKey &&
 		a.Fingerprint == b.Fingerprint && a.Comment == b.Comment && slices.Equal(a.Mappings, b.Mappings)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -12,8 +13,9 @@ import (
 type Place struct {
 	Owner  tunnel.Owner
 	Path   string // NAME of an operator-made tunnel, CONFIGURATION:PATH of a setting
-	Field  string // password, private-key, passphrase or setting
+	Field  string // password, private-key, passphrase, via or setting
 	Server tunnel.Server
+	Via    tunnel.Via // of a proxy's password alone: what goes to the server is the same through any proxy
 }
 
 // Sealer keeps secrets at rest. Open fails for what was sealed elsewhere, with another key, or was changed.
@@ -28,11 +30,12 @@ const (
 	password   = "password"
 	privateKey = "private-key"
 	passphrase = "passphrase"
+	proxy      = "via"
 	setting    = "setting"
 )
 
-// SetSecret gives an operator-made tunnel what it logs in with. A declared tunnel's login is among its configuration's
-// settings (managed-by-module).
+// SetSecret gives an operator-made tunnel what it logs in with; its proxy's password is EditTunnel's. A declared tunnel's
+// login is among its configuration's settings (managed-by-module).
 func (r *Registry) SetSecret(ctx context.Context, by string, ref tunnel.Ref, cred tunnel.Credential) error {
 	if cred.Login == "" {
 		cred.Login = tunnel.LoginPassword
@@ -49,13 +52,14 @@ func (r *Registry) SetSecret(ctx context.Context, by string, ref tunnel.Ref, cre
 	})
 }
 
-// takeCredential puts a login into an operator-made tunnel and seals what belongs to it, for the server it has now.
+// takeCredential puts a login into an operator-made tunnel and seals what belongs to it, for the server it has now. Its
+// proxy's password stays.
 func (r *Registry) takeCredential(f *family, cred tunnel.Credential) error {
 	if fs := checkCredential(cred); len(fs) > 0 {
 		return fs
 	}
 	f.made.Login, f.made.OwnKey = cred.Login, cred.Login == tunnel.LoginKey && cred.PrivateKey != ""
-	f.sealed = nil
+	maps.DeleteFunc(f.sealed, func(field string, _ []byte) bool { return field != proxy })
 	f.repaired(secretPrefix)
 	for field, secret := range credentialFields(cred) {
 		sealed, err := r.sealer.Seal(f.place(field), secret)
@@ -113,7 +117,11 @@ func settingPath(configuration, path string) string { return configuration + ":"
 
 // place is what a secret of an operator-made tunnel is bound to.
 func (f *family) place(field string) Place {
-	return Place{Owner: f.owner(), Path: string(f.ref().Name), Field: field, Server: tunnel.Server(f.made.Server)}
+	p := Place{Owner: f.owner(), Path: string(f.ref().Name), Field: field, Server: tunnel.Server(f.made.Server)}
+	if field == proxy {
+		p.Via = tunnel.Via(f.made.Via)
+	}
+	return p
 }
 
 // Login is what whoever is about to log in needs: what shall be of the tunnel and what it logs in with, both as of the
@@ -135,6 +143,15 @@ func (r *Registry) Login(ctx context.Context, ref tunnel.Ref) (tunnel.Wanted, tu
 
 // credential opens the secrets of t.
 func (r *Registry) credential(f *family, t tunnel.Tunnel) (tunnel.Credential, error) {
+	cred, err := r.login(f, t)
+	if err == nil {
+		cred.Via, err = r.viaPassword(f, t)
+	}
+	return cred, err
+}
+
+// login opens what t logs in with at its server.
+func (r *Registry) login(f *family, t tunnel.Tunnel) (tunnel.Credential, error) {
 	cred := tunnel.Credential{Login: t.Login}
 	open := func(into *tunnel.Secret, at Place, sealed []byte) error {
 		if len(sealed) == 0 && !f.damaged[secretPrefix] {
@@ -197,9 +214,9 @@ func secretRemedy(t tunnel.Tunnel) string {
 // secretMark changes when what t logs in with does. It tells nothing of it.
 func (f *family) secretMark(t tunnel.Tunnel) [sha256.Size]byte {
 	h := sha256.New()
-	fields := []string{password, privateKey, passphrase}
+	fields := []string{password, privateKey, passphrase, proxy}
 	if t.Configuration != "" {
-		fields = []string{t.Settings + ".password"}
+		fields = []string{t.Settings + ".password", t.Settings + viaPasswordKey}
 	}
 	for _, field := range fields {
 		h.Write(f.sealed[field])

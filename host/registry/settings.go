@@ -62,6 +62,8 @@ func (r *Registry) takeSettings(f reading, doc json.RawMessage) (warnings []stri
 		switch {
 		case fresh && len(secret.Reveal()) > maxSecret:
 			fs = append(fs, tooLongSecret(path))
+		case fresh && at.Field == proxy && len(checkViaPassword(path, at.Via, secret)) > 0:
+			fs = append(fs, checkViaPassword(path, at.Via, secret)...)
 		case fresh:
 			sealed[path], err = r.sealer.Seal(at, secret)
 		case f.sealed[path] == nil && !f.damaged[secretPrefix]:
@@ -80,6 +82,7 @@ func (r *Registry) takeSettings(f reading, doc json.RawMessage) (warnings []stri
 	}
 	f.sealed = sealed
 	f.repaired(secretPrefix)
+	warnings = append(warnings, withoutViaPasswords(f.configurationRef(), is, sealed)...)
 	f.configuration.Settings = settings.Join(schema, shown, marks)
 	return warnings, fs, nil
 }
@@ -94,6 +97,18 @@ func unusedPasswords(sites map[string]tunnel.Site, given map[string]tunnel.Secre
 	return warnings
 }
 
+// withoutViaPasswords warns of each site whose proxy names a user that no password is sealed for.
+func withoutViaPasswords(ref tunnel.ConfigurationRef, sites map[string]tunnel.Site, sealed map[string][]byte) (warnings []string) {
+	for _, path := range sortedKeys(sites) {
+		p := placeOf(sites[path])
+		if p.server != (tunnel.Server{}) && p.via.User != "" && sealed[path+viaPasswordKey] == nil {
+			warnings = append(warnings, fmt.Sprintf("%s: %s: culvert config set %s --secret-stdin %[1]s%s",
+				path, withoutViaPassword(p.via), ref, viaPasswordKey))
+		}
+	}
+	return warnings
+}
+
 // kept is the secret stored for path, if it can be read and its place is still the same: a site's password does not
 // follow the site to another server.
 func (r reading) kept(path string, at Place, warnings []string) ([]byte, []string) {
@@ -101,9 +116,17 @@ func (r reading) kept(path string, at Place, warnings []string) ([]byte, []strin
 	case r.damaged[secretPrefix]:
 		return nil, append(warnings, path+": the stored secret is damaged: set it anew")
 	case settingPlace(r.family, path, r.sites) != at:
-		return nil, append(warnings, path+": the server changed, and its password did not go along: set it anew")
+		return nil, append(warnings, path+": "+moved(at)+" changed, and its password did not go along: set it anew")
 	}
 	return r.sealed[path], warnings
+}
+
+// moved is what a site's secret at that place is for.
+func moved(at Place) string {
+	if at.Field == proxy {
+		return "the proxy, its user or the server"
+	}
+	return "the server"
 }
 
 func nothingToKeep(path string) tunnel.Finding {
@@ -113,15 +136,26 @@ func nothingToKeep(path string) tunnel.Finding {
 	}
 }
 
-// settingPlace is what a secret among settings is bound to; a site's password to its server too.
+// settingPlace is what a secret among settings is bound to; a site's password to its server too, that of its proxy to both.
 func settingPlace(f *family, path string, sites map[string]tunnel.Site) Place {
 	p := Place{Owner: f.owner(), Path: settingPath(string(f.ref().Name), path), Field: setting}
-	if site, ok := strings.CutSuffix(path, ".password"); ok {
-		if s, ok := sites[site]; ok {
-			p.Field, p.Server = password, placeOf(s).server
-		}
+	if s, ok := siteOf(path, ".password", sites); ok {
+		p.Field, p.Server = password, placeOf(s).server
+	}
+	if s, ok := siteOf(path, viaPasswordKey, sites); ok {
+		p.Field, p.Server, p.Via = proxy, placeOf(s).server, placeOf(s).via
 	}
 	return p
+}
+
+// siteOf is the site whose secret of that key is at path.
+func siteOf(path, key string, sites map[string]tunnel.Site) (tunnel.Site, bool) {
+	site, ok := strings.CutSuffix(path, key)
+	if !ok {
+		return tunnel.Site{}, false
+	}
+	s, ok := sites[site]
+	return s, ok
 }
 
 // resplit seals what a new description calls secret and the former did not.
@@ -143,7 +177,7 @@ func (r *Registry) resplit(f reading) error {
 	return nil
 }
 
-// runSettings is the document a module's Run gets: with the module's own secrets, without any site's password.
+// runSettings is the document a module's Run gets: with the module's own secrets, without any of a site.
 func (r *Registry) runSettings(f reading) (json.RawMessage, error) {
 	schema, doc := f.module.Description.Schema, f.configuration.Settings
 	if _, fs := checkSettings(f.configurationRef(), f.module, doc); len(fs) > 0 {
@@ -152,7 +186,7 @@ func (r *Registry) runSettings(f reading) (json.RawMessage, error) {
 	own := map[string]tunnel.Secret{}
 	for _, path := range settings.Secrets(schema, doc) {
 		at := settingPlace(f.family, path, f.sites)
-		if at.Field == password {
+		if at.Field != setting {
 			continue
 		}
 		secret, err := r.sealer.Open(at, f.sealed[path])

@@ -3,7 +3,7 @@
 // again is the engine's login, nothing else. The key lives outside the registry.
 //
 // A sealed secret opens only at the place that it was sealed for: the same owner,
-// tunnel or setting, field, and the same server, port and user. Moved to
+// tunnel or setting, field, and the same server, port, user and proxy. Moved to
 // any other record it is unreadable, so nobody who can write to the registry's
 // file can have a password sent to a server of his own.
 package seal
@@ -32,6 +32,7 @@ type Place struct {
 	Host  string
 	Port  int
 	User  string
+	Via   string // of a proxy's password: the proxy and its user
 }
 
 // ErrUnreadable is for a sealed secret that this key does not open here. To people
@@ -113,5 +114,6 @@ func (s *Sealer) context(at Place) []byte {
 		b = binary.BigEndian.AppendUint64(b, uint64(len(text)))
 		b = append(b, text...)
 	}
-	return binary.BigEndian.AppendUint64(b, uint64(at.Port))
+	b = binary.BigEndian.AppendUint64(b, uint64(at.Port))
+	return append(b, at.Via...) // last, so that secrets sealed before there were proxies open
 }

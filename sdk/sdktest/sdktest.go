@@ -170,6 +170,7 @@ func (w *World) given() json.RawMessage {
 	shown, secrets := settings.Part(w.schema, doc)
 	for site := range settings.Sites(w.schema, doc) {
 		delete(secrets, site+".password")
+		delete(secrets, site+".via_password")
 	}
 	return settings.Join(w.schema, shown, secrets)
 }

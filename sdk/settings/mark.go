@@ -8,8 +8,8 @@ func newSecret() *node {
 
 // newSite is the same in every module (R54).
 func newSite() *node {
-	password := newSecret()
-	password.Title = "Password"
+	password, viaPassword := newSecret(), newSecret()
+	password.Title, viaPassword.Title = "Password", "Password of the proxy's user"
 	return &node{Type: "object", Mark: Site, Others: &others{}, Properties: properties{
 		{"server", &node{Type: "string", Title: "SSH server", Description: "[USER@]HOST[:PORT]; empty: no tunnel",
 			MaxLength: 1024}},
@@ -17,6 +17,12 @@ func newSite() *node {
 			string(tunnel.LoginPassword)}}},
 		{"password", password},
 		{"fingerprint", &node{Type: "string", Title: "Fingerprint of the server", MaxLength: 128}},
+		// Without a length of its own: a finding about that would show a password that somebody wrote into it.
+		{"via", &node{Type: "string", Title: "Proxy",
+			Description: "http://[USER@]HOST:PORT or socks5://[USER@]HOST:PORT; empty: none"}},
+		{"via_password", viaPassword},
+		{"lan", &node{Type: "string", Title: "Address of the server in its own network",
+			Description: "to measure who else can connect to exposed ports, where the server is behind NAT", MaxLength: 64}},
 		{"slots", &node{Type: "object", Title: "Mappings", Others: &others{newSlot()}}},
 	}}
 }
@@ -30,6 +36,7 @@ func newSlot() *node {
 		{"on", &node{Type: "boolean", Title: "On"}},
 		{"kind", &node{Type: "string", Title: "Kind", Enum: kinds}},
 		{"spec", &node{Type: "string", Title: "Ports", MaxLength: 1024}},
+		{"lane", &node{Type: "string", Title: "Link that carries it", Enum: []string{tunnel.LaneMain.String(), string(tunnel.LaneBulk)}}},
 	}}
 }
 

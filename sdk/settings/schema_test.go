@@ -143,7 +143,7 @@ func siteSchema(properties string) string {
 func TestOtherVersionsOfASite(t *testing.T) {
 	for _, s := range []string{
 		siteSchema(`"server":{"type":"string"}`),
-		siteSchema(`"server":{"type":"string"},"via":{"type":"string","x-culvert":"secret"},"slots":{"type":"object","additionalProperties":` +
+		siteSchema(`"server":{"type":"string"},"relay":{"type":"string","x-culvert":"secret"},"slots":{"type":"object","additionalProperties":` +
 			`{"type":"object","additionalProperties":false,"properties":{"on":{"type":"boolean"},"lane":{"type":"string"}}}}`),
 	} {
 		if err := CheckSchema(json.RawMessage(s)); err != nil {

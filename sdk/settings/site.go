@@ -22,6 +22,7 @@ func Sites(schema, doc json.RawMessage) map[string]tunnel.Site {
 		if o != nil {
 			known := maps.Clone(o)
 			delete(known, "password")
+			delete(known, "via_password")
 			if json.Unmarshal(encode(known), &s) != nil {
 				s = tunnel.Site{}
 			}
@@ -99,5 +100,13 @@ func (c *checker) texts(v any, at string) {
 	if s, _ := o["fingerprint"].(string); s != "" {
 		_, fs := tunnel.ParseFingerprint(s)
 		c.findings = append(c.findings, fs.At(join(at, "fingerprint"))...)
+	}
+	if s, _ := o["via"].(string); s != "" {
+		_, fs := tunnel.ParseVia(s)
+		c.findings = append(c.findings, fs.At(join(at, "via"))...)
+	}
+	if s, _ := o["lan"].(string); s != "" {
+		_, fs := tunnel.ParseLAN(s)
+		c.findings = append(c.findings, fs.At(join(at, "lan"))...)
 	}
 }

@@ -32,7 +32,7 @@ func ParseVia(s string) (Via, Findings) {
 		return Via{}, nil
 	}
 	if len(s) > maxText {
-		return Via{}, one(TooLong, "", s, "the proxy's text is too long", viaForm)
+		return Via{}, one(TooLong, "", schemeOf(s), "the proxy's text is too long", viaForm)
 	}
 	scheme, rest, ok := strings.Cut(s, "://")
 	v := Via{Scheme: strings.ToLower(scheme)}

@@ -50,7 +50,7 @@ func (s *state) check(former state) error {
 	was, _ := former.tunnels()
 	for _, t := range now {
 		unchanged := func(o tunnel.Tunnel) bool {
-			return o.Ref == t.Ref && reflect.DeepEqual(o.Mappings, t.Mappings) && o.Server == t.Server
+			return o.Ref == t.Ref && reflect.DeepEqual(o.Mappings, t.Mappings) && o.Server == t.Server && o.Via == t.Via && o.LAN == t.LAN
 		}
 		if slices.ContainsFunc(was, unchanged) {
 			continue
