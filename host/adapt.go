@@ -37,8 +37,28 @@ func place(at registry.Place) seal.Place {
 	}
 }
 
-// keys are the PBX's key pair as the control API asks for it.
-type keys struct{ sshtunnel.KeyPair }
+// keys are the PBX's key pair, and those of tunnels, as the control API asks for them.
+type keys struct {
+	sshtunnel.KeyPair
+	registry *registry.Registry
+}
+
+func (k keys) AuthorizedKeyOf(ctx context.Context, ref tunnel.Ref) (string, error) {
+	v, err := k.registry.Get(ctx, ref)
+	if err != nil || !v.OwnKey {
+		return k.AuthorizedKey(), err
+	}
+	_, cred, err := k.registry.Login(ctx, ref)
+	if err != nil {
+		return "", err
+	}
+	pair, err := sshtunnel.ParsePrivateKey([]byte(cred.PrivateKey.Reveal()), []byte(cred.Passphrase.Reveal()))
+	if err != nil {
+		return "", &tunnel.StatusError{Ref: ref, State: v.Status.State, Reason: tunnel.SecretUnreadable,
+			Message: "its private key cannot be used: " + tunnel.Clean(err.Error(), 300), Remedy: "culvert tunnel set " + ref.String() + " --key FILE"}
+	}
+	return pair.AuthorizedKey(), nil
+}
 
 func (keys) CheckPrivateKey(pem, passphrase []byte) error {
 	_, err := sshtunnel.ParsePrivateKey(pem, passphrase)
@@ -103,14 +123,15 @@ func (l links) Restart(_ context.Context, _ string, ref tunnel.Ref) error { retu
 
 func (l links) Check(ctx context.Context, r control.CheckRequest, report func(control.Step)) (string, error) {
 	shown, err := l.s.Check(ctx, supervisor.Trial{
-		Server: r.Server, Credential: r.Credential, Fingerprint: r.Fingerprint, Mappings: r.Mappings,
+		Server: r.Server, Via: r.Via, LAN: r.LAN, Credential: r.Credential, Fingerprint: r.Fingerprint, Mappings: r.Mappings,
 	}, func(s supervisor.TrialStep) { report(step(s)) })
 	return shown.Fingerprint, err
 }
 
 // step is a step of a check as the control API shows it.
 func step(s supervisor.TrialStep) control.Step {
-	out := control.Step{Name: s.Name, State: control.StepRunning, MS: s.Took.Milliseconds(), Message: s.Note}
+	out := control.Step{Name: s.Name, State: control.StepRunning, MS: s.Took.Milliseconds(), Message: s.Note,
+		Diagnosis: control.DiagnosisOf(s.Failure.Diagnosis)}
 	switch {
 	case s.Skipped:
 		out.State = control.StepSkipped

@@ -108,7 +108,7 @@ func (d *daemon) openControl(version string) error {
 	d.listener = l
 	d.control = control.New(control.Config{
 		Operator: d.registry, Modules: modules{d.modules}, Links: links{d.supervisor},
-		Journal: d.journal, Keys: keys{d.keys}, Settings: settingsEditor{}, Health: d.health,
+		Journal: d.journal, Keys: keys{d.keys, d.registry}, Settings: settingsEditor{}, Health: d.health,
 		Token: token, IsModule: d.modules.IsModuleProcess, Tell: d.journal.Append, Version: version, Log: d.log.Named("control"),
 	})
 	return nil

@@ -15,6 +15,7 @@ import (
 // of them means a value.
 var filled = map[string]absence{
 	"if_revision":       {json.Number("0"), "there is no revision 0", "give the revision that was shown; leave it out to change whatever is there"},
+	"via_password":      {"", "the proxy's password is empty", "give it; leave it out where the proxy asks for none"},
 	"private_key":       noKey,
 	"login.private_key": noKey,
 }

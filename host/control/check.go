@@ -8,14 +8,18 @@ const (
 	StepSkipped = "skipped" // not tried, because a step before it failed
 )
 
-// Step is one stage of a connection: name, tcp, hostkey, login, forwarding, or a mapping's name.
+// StepTurn is the step of waiting for a server that was tried a moment ago; there is none where nothing waits.
+const StepTurn = "turn"
+
+// Step is one stage of a connection: turn, name, tcp, proxy, hostkey, login, forwarding, or a mapping's name.
 type Step struct {
 	Name    string  `json:"name"`
 	State   string  `json:"state"`
 	Reason  *string `json:"reason"`
 	Message string  `json:"message"`
 	Remedy  string  `json:"remedy"`
-	MS      int64   `json:"ms"` // how long it took
+	Diagnosis
+	MS int64 `json:"ms"` // how long it took
 }
 
 // Check is the outcome of a connection test.

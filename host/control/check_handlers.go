@@ -2,8 +2,10 @@ package control
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -11,6 +13,7 @@ import (
 // CheckInput is what a connection test tries; nothing of it is stored.
 type CheckInput struct {
 	Server string `json:"server"`
+	RouteInput
 	LoginInput
 	Fingerprint string         `json:"fingerprint,omitempty"`
 	Mappings    []MappingInput `json:"mappings,omitempty"`
@@ -23,6 +26,8 @@ func (in CheckInput) request() (CheckRequest, tunnel.Findings) {
 	r.Server, more = tunnel.ParseServer(in.Server)
 	fs = append(fs, more.At("server")...)
 	r.Credential, more = in.credential()
+	fs = append(fs, more...)
+	r.Via, r.LAN, r.Credential.Via, more = in.route()
 	fs = append(fs, more...)
 	r.Fingerprint, more = parseFingerprint(in.Fingerprint)
 	fs = append(fs, more...)
@@ -39,7 +44,7 @@ var tried = strings.NewReplacer(
 	"culvert tunnel set OWNER/NAME --key host", "--key host",
 )
 
-// postCheck streams a "step" whenever one begins or is decided, and the whole as "check" at the end.
+// postCheck streams a "step" whenever one begins or is decided, and the whole as "check" at the end. Its turn comes first.
 func (s *Server) postCheck(w http.ResponseWriter, r *http.Request) error {
 	var in CheckInput
 	if err := decode(w, r, &in); err != nil {
@@ -51,11 +56,16 @@ func (s *Server) postCheck(w http.ResponseWriter, r *http.Request) error {
 	}
 	return s.live(w, r, func(ctx context.Context, st *stream) error {
 		out := Check{Steps: []Step{}}
-		fingerprint, err := s.Links.Check(ctx, req, func(step Step) {
+		report := func(step Step) {
 			step.Remedy = tried.Replace(step.Remedy)
+			step.Diagnosis = step.Diagnosis.tried()
 			out.add(step)
 			_ = st.send("step", step) // a reader that is gone ends ctx
-		})
+		}
+		if err := s.turn(ctx, req.Server, report); err != nil {
+			return err
+		}
+		fingerprint, err := s.Links.Check(ctx, req, report)
 		if err != nil {
 			return err
 		}
@@ -63,4 +73,29 @@ func (s *Server) postCheck(w http.ResponseWriter, r *http.Request) error {
 		out.decide()
 		return st.send("check", out)
 	})
+}
+
+// turn waits until a check may connect to server; where that is not at once it is a step of its own.
+func (s *Server) turn(ctx context.Context, server tunnel.Server, report func(Step)) error {
+	began, waited := time.Now(), false
+	err := s.turns.wait(ctx, server, func(left time.Duration) {
+		waited = true
+		report(Step{Name: StepTurn, State: StepRunning, Message: fmt.Sprintf("it begins in %s: the server was tried a moment ago, and that is done once in %s",
+			left.Round(100*time.Millisecond), checkSpacing)})
+	})
+	if err == nil && waited {
+		report(Step{Name: StepTurn, State: StepOK, MS: time.Since(began).Milliseconds()})
+	}
+	return err
+}
+
+// tried is d for a connection that is only tried. It is never without its lists.
+func (d Diagnosis) tried() Diagnosis {
+	d.Evidence = append([]string{}, d.Evidence...)
+	fixes := make([]Fix, len(d.Fixes))
+	for i, f := range d.Fixes {
+		fixes[i] = Fix{Where: f.Where, Line: tried.Replace(f.Line)}
+	}
+	d.Fixes = fixes
+	return d
 }

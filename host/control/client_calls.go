@@ -53,6 +53,11 @@ func (c *Client) Tunnel(ctx context.Context, ref tunnel.Ref) (Tunnel, error) {
 	return get[Tunnel](ctx, c, tunnelPath(ref))
 }
 
+// TunnelKey is the line that lets a tunnel in at its server, and nothing else.
+func (c *Client) TunnelKey(ctx context.Context, ref tunnel.Ref) (TunnelKey, error) {
+	return get[TunnelKey](ctx, c, tunnelPath(ref)+"/key")
+}
+
 // AddTunnel makes a tunnel; it returns at commit, not when the tunnel is up.
 func (c *Client) AddTunnel(ctx context.Context, in NewTunnel) (Tunnel, error) {
 	return post[Tunnel](ctx, c, "/v1/tunnels", in)

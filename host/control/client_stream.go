@@ -67,15 +67,12 @@ func readEvents(r io.Reader, yield func(message) bool) error {
 // as reads the message into v, or returns the error the stream ended with.
 func (m message) as(v any) error {
 	if m.name == "error" {
-		e := &Error{}
-		if err := json.Unmarshal(m.data, e); err != nil {
+		e := streamError{Error: &Error{}, Status: http.StatusInternalServerError}
+		if err := json.Unmarshal(m.data, &e); err != nil {
 			return err
 		}
-		e.Status = http.StatusInternalServerError
-		if len(e.Findings) > 0 {
-			e.Status = Refusal(e.Findings).Status
-		}
-		return e
+		e.Error.Status = e.Status
+		return e.Error
 	}
 	return json.Unmarshal(m.data, v)
 }

@@ -54,6 +54,7 @@ type Server struct {
 	Config
 	heartbeat time.Duration
 	refusals  refusals
+	turns     turns
 	closing   chan struct{} // closed when streams shall end
 }
 

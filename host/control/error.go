@@ -32,6 +32,8 @@ const (
 	codeState    = "state"
 	codeStopping = "stopping"
 	codeCrowded  = "too-many-connections"
+
+	codeSuperseded = "superseded" // by a newer request of the same sort
 )
 
 // problemOf turns what a handler got into what the caller is told.

@@ -17,11 +17,13 @@ type NewTunnel struct {
 	Owner       string         `json:"owner"`
 	Name        string         `json:"name"`
 	Server      string         `json:"server"` // [USER@]HOST[:PORT]
-	LoginInput                 // at the same level
+	RouteInput                 // at the same level
+	LoginInput                 // likewise
 	Fingerprint string         `json:"fingerprint,omitempty"`
 	Comment     string         `json:"comment,omitempty"`
 	Disabled    bool           `json:"disabled,omitempty"`
 	Mappings    []MappingInput `json:"mappings,omitempty"`
+	Lanes       LanesInput     `json:"lanes,omitempty"`
 }
 
 // LoginInput is what a tunnel logs in with. Secrets go in and never come out.
@@ -41,12 +43,17 @@ type MappingInput struct {
 // TunnelEdit changes an operator-made tunnel: what is absent stays.
 type TunnelEdit struct {
 	Server      *string        `json:"server,omitempty"`
+	Via         *string        `json:"via,omitempty"`          // "" goes through no proxy any more
+	ViaPassword *string        `json:"via_password,omitempty"` // not empty
+	LAN         *string        `json:"lan,omitempty"`          // "" forgets the one given before
 	Login       *LoginInput    `json:"login,omitempty"`
 	Fingerprint *string        `json:"fingerprint,omitempty"` // "" forgets the one given before
 	Comment     *string        `json:"comment,omitempty"`
-	Set         []MappingInput `json:"set,omitempty"`          // added, or in the place of the mapping of that name
-	Drop        []string       `json:"drop,omitempty"`         // names of mappings
+	Set         []MappingInput `json:"set,omitempty"`  // added, or in the place of the mapping of that name
+	Drop        []string       `json:"drop,omitempty"` // names of mappings
+	Lanes       LanesInput     `json:"lanes,omitempty"`
 	AcceptWider []string       `json:"accept_wider,omitempty"` // names of mappings
+	RefuseWider []string       `json:"refuse_wider,omitempty"` // names of mappings
 	IfRevision  uint64         `json:"if_revision,omitempty"`  // refused when the tunnel's is another; absent takes whatever is there
 }
 
@@ -63,13 +70,15 @@ func (in NewTunnel) tunnel() (tunnel.Tunnel, tunnel.Credential, tunnel.Findings)
 	fs = append(fs, more.At("server")...)
 	cred, more := in.credential()
 	fs = append(fs, more...)
+	t.Via, t.LAN, cred.Via, more = in.route()
+	fs = append(fs, more...)
 	t.Login, t.OwnKey = cred.Login, cred.PrivateKey != ""
 	t.Fingerprint, more = parseFingerprint(in.Fingerprint)
 	fs = append(fs, more...)
 	t.Mappings, more = parseMappings(in.Mappings, "mappings")
 	fs = append(fs, more...)
 	tunnel.NameMappings(t.Mappings)
-	return t, cred, fs
+	return t, cred, append(fs, in.Lanes.apply(t.Mappings)...)
 }
 
 // declaredName refuses a name that only a module's declaration can have.
@@ -81,12 +90,13 @@ func declaredName(ref tunnel.Ref) tunnel.Finding {
 
 // edit reads the input like tunnel does.
 func (in TunnelEdit) edit() (tunnel.Edit, tunnel.Findings) {
-	e := tunnel.Edit{Comment: in.Comment, Drop: in.Drop, AcceptWider: in.AcceptWider, IfRevision: in.IfRevision}
+	e := tunnel.Edit{Comment: in.Comment, Drop: in.Drop, AcceptWider: in.AcceptWider, RefuseWider: in.RefuseWider, IfRevision: in.IfRevision}
 	var fs, more tunnel.Findings
 	if in.Server != nil {
 		v, more := tunnel.ParseServer(*in.Server)
 		e.Server, fs = &v, append(fs, more.At("server")...)
 	}
+	fs = append(fs, in.editRoute(&e)...)
 	if in.Login != nil {
 		cred, more := in.Login.credential()
 		e.Credential, fs = &cred, append(fs, more.In("login")...)
@@ -98,13 +108,19 @@ func (in TunnelEdit) edit() (tunnel.Edit, tunnel.Findings) {
 	e.Set, more = parseMappings(in.Set, "set")
 	fs = append(fs, more...)
 	tunnel.NameMappings(e.Set)
-	for i, name := range in.Drop {
-		fs = append(fs, tunnel.CheckName(name, tunnel.MaxName).At(fmt.Sprintf("drop[%d]", i))...)
+	e.Lanes, more = in.Lanes.read()
+	fs = append(fs, more...)
+	fs = append(fs, checkNames("drop", in.Drop)...)
+	fs = append(fs, checkNames("accept_wider", in.AcceptWider)...)
+	return e, append(fs, checkNames("refuse_wider", in.RefuseWider)...)
+}
+
+// checkNames says which names of mappings are none; findings name field[i].
+func checkNames(field string, names []string) (fs tunnel.Findings) {
+	for i, name := range names {
+		fs = append(fs, tunnel.CheckName(name, tunnel.MaxName).At(fmt.Sprintf("%s[%d]", field, i))...)
 	}
-	for i, name := range in.AcceptWider {
-		fs = append(fs, tunnel.CheckName(name, tunnel.MaxName).At(fmt.Sprintf("accept_wider[%d]", i))...)
-	}
-	return e, fs
+	return fs
 }
 
 // credential reads the input. A secret never stands in a finding.

@@ -40,6 +40,12 @@ func TestBadInputOfAddTunnel(t *testing.T) {
 		{"mappings[0]", `"mappings":[{"kind":"reach","mapping":"` + long + `"}]`}, {"mappings[0]", `"mappings":[{"kind":"reach","mapping":"A=1:2"}]`},
 		{"mapping", `"mappings":[{"kind":"reach","mapping":7}]`}, {"mappings", `"mappings":` + many(65)},
 		{"port", `"port":22`},
+		{"via", `"via":7`}, {"via", `"via":"proxy:3128"`}, {"via", `"via":"ftp://proxy:3128"`}, {"via", `"via":"http://proxy"`}, {"via", `"via":"http://` + long + `:1"`},
+		{"via", `"via":"http://u:` + long + `@proxy:3128"`}, {"via", `"via":"http://a\u001bb@proxy:3128"`},
+		{"via_password", `"via_password":""`}, {"via_password", `"via_password":"x"`}, {"via_password", `"via":"http://u@proxy:3128","via_password":"` + long + `"`},
+		{"via_password", `"via":"http://proxy:3128","via_password":"x"`}, {"via_password", `"via":"http://u@proxy:3128","via_password":"a\nb"`},
+		{"lan", `"lan":"office"`}, {"lan", `"lan":"127.0.0.1"`}, {"lan", `"lan":"` + long + `"`}, {"lan", `"lan":[]`},
+		{"lanes.a", `"lanes":{"a":"fast"}`}, {"lanes.b", `"lanes":{"b":"bulk"}`}, {"lanes.A", `"lanes":{"A":"bulk"}`}, {"lanes", `"lanes":["a"]`}, {"lanes.a", `"lanes":{"a":"bulk","a":"main"}`},
 	} {
 		status, body := raw(t, d, "POST", "/v1/tunnels", token(t, d), goodBut(t, tt.body))
 		shown := tt.body[:min(len(tt.body), 60)]
@@ -118,6 +124,13 @@ func TestBadBodies(t *testing.T) {
 		{"POST", "/v1/tunnels/hello/x/secret", `{"login":"key","private_key":""}`, "private_key"},
 		{"PATCH", "/v1/tunnels/hello/x", `{"login":{"login":"key","private_key":""}}`, "login.private_key"},
 		{"PATCH", "/v1/tunnels/hello/x", `{"comment":"c","if_revision":0}`, "if_revision"},
+		{"PATCH", "/v1/tunnels/hello/x", `{"via":"nonsense"}`, "via"},
+		{"PATCH", "/v1/tunnels/hello/x", `{"via_password":""}`, "via_password"},
+		{"PATCH", "/v1/tunnels/hello/x", `{"via":"","via_password":"x"}`, "via_password"},
+		{"PATCH", "/v1/tunnels/hello/x", `{"lan":"::"}`, "lan"},
+		{"PATCH", "/v1/tunnels/hello/x", `{"lanes":{"reach-389":"slow"}}`, "lanes.reach-389"},
+		{"PATCH", "/v1/tunnels/hello/x", `{"refuse_wider":["A"]}`, "refuse_wider[0]"},
+		{"POST", "/v1/check", `{"server":"a@b","login":"key","via":"http://h"}`, "via"},
 		{"PATCH", "/v1/tunnels/hello/x", `{"comment":"c","if_revision":null}`, "if_revision"},
 		{"PATCH", "/v1/configurations/hello/default", `{"settings":{},"if_revision":0}`, "if_revision"},
 		{"POST", "/v1/tunnels", `{`, "body"},

@@ -19,22 +19,30 @@ func TestNamesAreTheContract(t *testing.T) {
 	add(t, c, "y", ":389")
 	d.Events.Add(tunnel.Event{Time: time.Now(), Type: tunnel.TunnelAdded, Actor: "host", Subject: "hello/x"})
 	d.Steps = []control.Step{{Name: "name", State: control.StepOK}}
+	d.World.Report(tunnel.Ref{Owner: "hello", Name: "x"}, troubled)
 
 	for _, tt := range []struct {
 		what, names string
 		live        any
 	}{
 		{"tunnel", `owner name configuration managed_by comment server auth fingerprint pin server_version enabled state
-			reason message remedy since next_attempt revision warnings mappings`, must(c.Tunnels(t.Context(), ""))},
+			reason message remedy since next_attempt revision warnings mappings via lan cause evidence fixes link`, must(c.Tunnels(t.Context(), ""))},
 		{"server", `host port user`, must(c.Tunnels(t.Context(), ""))[0].Server},
+		{"statement", `state reason message at`, must(c.Tunnels(t.Context(), ""))[0].Link},
+		{"listener", `state reason message at`, must(c.Tunnels(t.Context(), ""))[0].Mappings[0].Listener},
+		{"fix", `where line`, must(c.Tunnels(t.Context(), ""))[0].Fixes},
+		{"caller", `address open total last`, must(c.Tunnels(t.Context(), ""))[0].Mappings[0].Callers},
+		{"key of a tunnel", `authorized_key options user own auth places`, must(c.TunnelKey(t.Context(), tunnel.Ref{Owner: "hello", Name: "x"}))},
+		{"place of a key", `system file line`, must(c.TunnelKey(t.Context(), tunnel.Ref{Owner: "hello", Name: "x"})).Places},
 		{"mapping", `name kind slot gateway local remote state reason message remedy proved_at target_proved_at bound
-			connections bytes_in bytes_out`, must(c.Tunnels(t.Context(), ""))[1].Mappings},
+			connections bytes_in bytes_out lane accepted_wider listener target connections_total refused callers
+			cause evidence fixes`, must(c.Tunnels(t.Context(), ""))[1].Mappings},
 		{"end of a mapping", `host port`, must(c.Tunnels(t.Context(), ""))[0].Mappings[0].Local},
 		{"module", `name version sha256 state reason message remedy pid rss_bytes restarts sandbox configurations tunnels`,
 			must(c.Modules(t.Context()))},
 		{"configuration", `module name enabled state reason message revision`, must(c.Configurations(t.Context()))},
 		{"check", `ok fingerprint steps`, must(c.Check(t.Context(), control.CheckInput{Server: "a@b", LoginInput: control.LoginInput{Login: "key"}}, func(control.Step) {}))},
-		{"step", `name state reason message remedy ms`, d.Steps},
+		{"step", `name state reason message remedy ms cause evidence fixes`, d.Steps},
 		{"status", `ok problems tunnels modules`, must(c.Status(t.Context()))},
 		{"problem", `subject reason message remedy`, must(c.Status(t.Context())).Problems},
 		{"event", `time type actor subject reason message fields`, first(t, c)},
@@ -51,18 +59,52 @@ func TestNamesAreTheContract(t *testing.T) {
 	}
 }
 
+// troubled is a status of hello/x with everything in it, some of it hostile.
+var troubled = tunnel.Status{
+	State: tunnel.Degraded, Diagnosis: &tunnel.Diagnosis{Cause: tunnel.HeldByStranger, Evidence: []string{"a\x1b[31mb"}, Fixes: []tunnel.Fix{{Where: "there", Line: "this"}}},
+	Link: tunnel.Statement{State: tunnel.Up, At: time.Now()},
+	Mappings: []tunnel.MappingStatus{{Name: "reach-389", State: tunnel.Down, Reason: tunnel.TargetRefused,
+		Diagnosis: &tunnel.Diagnosis{Cause: tunnel.TargetClosed}, Target: tunnel.Statement{State: tunnel.Down, Message: "220 hello\x07"},
+		Total: 7, Refused: 3, Callers: []tunnel.Caller{{Address: "192.0.2.9", Open: 1, Total: 7, Last: time.Now()}}}},
+}
+
+// What was seen comes as it was, escaped and bounded, and where nothing was seen that is said in one way.
+func TestDiagnosesTravel(t *testing.T) {
+	d, c := start(t)
+	add(t, c, "x", "1389:389")
+	ref := tunnel.Ref{Owner: "hello", Name: "x"}
+	before := must(c.Tunnel(t.Context(), ref))
+	if before.Cause != nil || before.Link.State != control.StatementUnknown || before.Mappings[0].Listener.State != control.StatementUnknown || before.Mappings[0].Lane != "main" {
+		t.Errorf("before anything was seen: %+v", before)
+	}
+	long := troubled
+	for range 50 {
+		long.Mappings[0].Callers = append(long.Mappings[0].Callers, tunnel.Caller{Address: "192.0.2.10"})
+	}
+	d.World.Report(ref, long)
+	got := must(c.Tunnel(t.Context(), ref))
+	if *got.Cause != "held-by-stranger" || !slices.Equal(got.Evidence, []string{`a\x1b[31mb`}) || got.Fixes[0] != (control.Fix{Where: "there", Line: "this"}) || got.Link.State != "up" || got.Link.At == nil {
+		t.Errorf("%+v", got)
+	}
+	m := got.Mappings[0]
+	if *m.Cause != "target-closed" || m.Target.Message != `220 hello\a` || m.Total != 7 || m.Refused != 3 || len(m.Callers) != tunnel.MaxCallers || m.Callers[0].Open != 1 {
+		t.Errorf("%+v", m)
+	}
+}
+
 // What is not there is null or empty in one way only.
 func TestAbsentIsNull(t *testing.T) {
 	_, c := start(t)
 	add(t, c, "y", ":389")
 	o := objects(t, must(c.Tunnels(t.Context(), "")))[0]
-	for _, name := range []string{"configuration", "reason", "next_attempt"} {
+	for _, name := range []string{"configuration", "reason", "next_attempt", "cause"} {
 		if v := string(o[name]); v != "null" {
 			t.Errorf("%s is %s, not null", name, v)
 		}
 	}
 	m := objects(t, must(c.Tunnels(t.Context(), ""))[0].Mappings)[0]
-	for name, want := range map[string]string{"local": "null", "proved_at": "null", "bound": `"unknown"`, "state": `"down"`} {
+	for name, want := range map[string]string{"local": "null", "proved_at": "null", "bound": `"unknown"`, "state": `"down"`,
+		"cause": "null", "evidence": "[]", "fixes": "[]", "callers": "[]", "lane": `"main"`} {
 		if v := string(m[name]); v != want {
 			t.Errorf("mapping's %s is %s, not %s", name, v, want)
 		}

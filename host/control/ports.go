@@ -104,6 +104,8 @@ type Links interface {
 // CheckRequest is what a connection test tries.
 type CheckRequest struct {
 	Server      tunnel.Server
+	Via         tunnel.Via
+	LAN         string
 	Credential  tunnel.Credential
 	Fingerprint string
 	Mappings    []tunnel.Mapping
@@ -119,6 +121,9 @@ type Journal interface {
 // Keys is the PBX's own key pair, and the judge of private keys brought along.
 type Keys interface {
 	AuthorizedKey() string // one authorized_keys line
+	// AuthorizedKeyOf is the public half of the key that a tunnel logs in with, one authorized_keys line without options:
+	// its own where it was given one, else the PBX's. A secret that cannot be read is a *tunnel.StatusError.
+	AuthorizedKeyOf(ctx context.Context, ref tunnel.Ref) (string, error)
 	// CheckPrivateKey says what is wrong with a private key in PEM; passphrase is nil where none was given.
 	CheckPrivateKey(pem, passphrase []byte) error
 }

@@ -38,6 +38,7 @@ var routes = []route{
 	{"GET /v1/tunnels", reading, (*Server).listTunnels, query{"owner": ofOwner}},
 	{"POST /v1/tunnels", changing, (*Server).addTunnel, nil},
 	{"GET /v1/tunnels/{owner}/{name}", reading, (*Server).showTunnel, nil},
+	{"GET /v1/tunnels/{owner}/{name}/key", reading, (*Server).showTunnelKey, nil},
 	{"PATCH /v1/tunnels/{owner}/{name}", changing, (*Server).editTunnel, nil},
 	{"DELETE /v1/tunnels/{owner}/{name}", changing, (*Server).removeTunnel, nil},
 	{"POST /v1/tunnels/{owner}/{name}/enable", changing, (*Server).enableTunnel, nil},

@@ -35,11 +35,18 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request, f func(context.Con
 	wg.Go(func() { s.beat(ctx, cancel, st) })
 	err := f(ctx, st)
 	if err != nil && ctx.Err() == nil {
-		_ = st.send("error", problemOf(err))
+		e := problemOf(err)
+		_ = st.send("error", streamError{e, e.Status})
 	}
 	cancel()
 	wg.Wait()
 	return nil
+}
+
+// streamError is an Error that comes too late to be the answer's status.
+type streamError struct {
+	*Error
+	Status int `json:"status"`
 }
 
 // beat keeps st alive and ends ctx when the daemon stops or nobody reads.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -113,7 +114,6 @@ func TestCallerEndsStream(t *testing.T) {
 
 func TestCheckReportsEachStep(t *testing.T) {
 	d, c := start(t)
-	in := control.CheckInput{Server: "pbx@192.0.2.1", LoginInput: control.LoginInput{Login: "password", Password: "x"}}
 	step := func(name, state string) control.Step { return control.Step{Name: name, State: state} }
 	for _, tt := range []struct {
 		name  string
@@ -128,12 +128,14 @@ func TestCheckReportsEachStep(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d.Steps, d.Shown = tt.steps, "SHA256:x"
+			server := strings.ReplaceAll(tt.name, " ", "-") + ".example" // another each time: the same would have to wait
+			in := control.CheckInput{Server: server, LoginInput: control.LoginInput{Login: "password", Password: "x"}}
 			var live []control.Step
 			out, err := c.Check(t.Context(), in, func(s control.Step) { live = append(live, s) })
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !slices.Equal(live, tt.steps) {
+			if !slices.EqualFunc(live, tt.steps, func(a, b control.Step) bool { return a.Name == b.Name && a.State == b.State }) {
 				t.Errorf("live: %v", live)
 			}
 			if out.OK != tt.ok || out.Fingerprint != "SHA256:x" {

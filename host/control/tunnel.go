@@ -15,6 +15,8 @@ type Tunnel struct {
 	ManagedBy     string     `json:"managed_by"`    // module or operator
 	Comment       string     `json:"comment"`
 	Server        SSHServer  `json:"server"`
+	Via           string     `json:"via"`         // the proxy it goes through, "" for none
+	LAN           string     `json:"lan"`         // the server's address in its own network, "" where none was given
 	Auth          string     `json:"auth"`        // password or key
 	Fingerprint   string     `json:"fingerprint"` // pinned, else given beforehand, else ""
 	Pin           string     `json:"pin"`         // none, learned or confirmed
@@ -24,6 +26,8 @@ type Tunnel struct {
 	Reason        *string    `json:"reason"`
 	Message       string     `json:"message"`
 	Remedy        string     `json:"remedy"`
+	Diagnosis                // at the same level
+	Link          Statement  `json:"link"` // the SSH connection alone
 	Since         *time.Time `json:"since"`
 	NextAttempt   *time.Time `json:"next_attempt"`
 	Revision      uint64     `json:"revision"`
@@ -53,16 +57,24 @@ type Mapping struct {
 	Gateway        bool       `json:"gateway"` // third parties get access
 	Local          *Endpoint  `json:"local"`   // null where private
 	Remote         Endpoint   `json:"remote"`
+	Lane           string     `json:"lane"`           // the link that carries it: main or bulk
+	AcceptedWider  bool       `json:"accepted_wider"` // its port may be bound wider than declared
 	State          string     `json:"state"`
 	Reason         *string    `json:"reason"`
 	Message        string     `json:"message"`
 	Remedy         string     `json:"remedy"`
+	Diagnosis                 // at the same level
+	Listener       Statement  `json:"listener"` // whether its port leads to us
+	Target         Statement  `json:"target"`   // whether the service behind it answers, and what it said
 	ProvedAt       *time.Time `json:"proved_at"`
 	TargetProvedAt *time.Time `json:"target_proved_at"`
 	Bound          string     `json:"bound"` // loopback, all or unknown
 	Connections    int        `json:"connections"`
-	BytesIn        uint64     `json:"bytes_in"`
+	Total          uint64     `json:"connections_total"` // since the daemon started
+	Refused        uint64     `json:"refused"`           // connections, because too many were open or waiting
+	BytesIn        uint64     `json:"bytes_in"`          // from the site
 	BytesOut       uint64     `json:"bytes_out"`
+	Callers        []Caller   `json:"callers"` // the latest first
 }
 
 // Endpoint is one end of a Mapping.
@@ -84,9 +96,11 @@ func tunnelOf(v tunnel.View, more ...string) Tunnel {
 		Owner: string(v.Ref.Owner), Name: string(v.Ref.Name),
 		ManagedBy: string(v.ManagedBy()), Comment: v.Comment,
 		Server: SSHServer{Host: v.Server.Host, Port: v.Server.Port, User: v.Server.User},
-		Auth:   string(v.Login), Fingerprint: v.Fingerprint, Pin: string(v.Pin.State),
+		Via:    v.Via.String(), LAN: v.LAN,
+		Auth: string(v.Login), Fingerprint: v.Fingerprint, Pin: string(v.Pin.State),
 		ServerVersion: v.Status.ServerVersion, Enabled: !v.Suspended,
 		State: string(v.Status.State), Reason: reasonOf(v.Status.Reason), Message: v.Status.Message, Remedy: v.Status.Remedy,
+		Diagnosis: DiagnosisOf(v.Status.Diagnosis), Link: statementOf(v.Status.Link),
 		Since: timeOf(v.Status.Since), NextAttempt: timeOf(v.Status.NextAttempt), Revision: v.Revision,
 		Warnings: unique(tunnel.Warnings(v.Tunnel), v.Status.Warnings, more),
 		Mappings: make([]Mapping, 0, len(v.Mappings)),
@@ -101,7 +115,9 @@ func tunnelOf(v tunnel.View, more ...string) Tunnel {
 		t.Pin = string(tunnel.PinNone)
 	}
 	for _, m := range v.Mappings {
-		t.Mappings = append(t.Mappings, mappingOf(m, v.Status.Mapping(m.Name)))
+		shown := mappingOf(m, v.Status.Mapping(m.Name))
+		shown.AcceptedWider = slices.Contains(v.AcceptWider, m.Name)
+		t.Mappings = append(t.Mappings, shown)
 	}
 	return t
 }
@@ -110,10 +126,12 @@ func tunnelOf(v tunnel.View, more ...string) Tunnel {
 func mappingOf(m tunnel.Mapping, s tunnel.MappingStatus) Mapping {
 	out := Mapping{
 		Name: m.Name, Kind: string(m.Kind), Slot: m.Slot, Gateway: m.Kind.Gateway(),
-		Local: localOf(m), Remote: remoteOf(m),
+		Local: localOf(m), Remote: remoteOf(m), Lane: m.Lane.String(),
 		State: string(s.State), Reason: reasonOf(s.Reason), Message: s.Message, Remedy: s.Remedy,
+		Diagnosis: DiagnosisOf(s.Diagnosis), Listener: statementOf(s.Listener), Target: statementOf(s.Target),
 		ProvedAt: timeOf(s.ProvedAt), TargetProvedAt: timeOf(s.TargetProvedAt), Bound: string(s.Bound),
-		Connections: s.Connections, BytesIn: s.BytesIn, BytesOut: s.BytesOut,
+		Connections: s.Connections, Total: s.Total, Refused: s.Refused, BytesIn: s.BytesIn, BytesOut: s.BytesOut,
+		Callers: callersOf(s.Callers),
 	}
 	if out.State == "" {
 		out.State = string(tunnel.Down)

@@ -36,7 +36,8 @@ func changeOf(c tunnel.Change) Change {
 		return Change{Type: string(c.Type), Tunnel: &t}
 	case tunnel.Removed:
 		ref := c.Tunnel.Ref
-		return Change{Type: string(c.Type), Tunnel: &Tunnel{Owner: string(ref.Owner), Name: string(ref.Name), Warnings: []string{}, Mappings: []Mapping{}}}
+		return Change{Type: string(c.Type), Tunnel: &Tunnel{Owner: string(ref.Owner), Name: string(ref.Name),
+			Diagnosis: DiagnosisOf(nil), Warnings: []string{}, Mappings: []Mapping{}}}
 	default:
 		return Change{Type: string(c.Type)}
 	}

@@ -12,6 +12,8 @@ import (
 // Trial is what a check tries: a connection as a tunnel would make it.
 type Trial struct {
 	Server      tunnel.Server
+	Via         tunnel.Via
+	LAN         string
 	Credential  tunnel.Credential
 	Fingerprint string           // "" takes any key
 	Mappings    []tunnel.Mapping // each is asked for, proved and withdrawn
@@ -71,7 +73,7 @@ type check struct {
 // plan is what the engine is told. Services are the PBX's ports: no module is asked.
 func (c *check) plan() Attempt {
 	return Attempt{
-		Server: c.trial.Server, Credential: c.trial.Credential, Fingerprint: c.trial.Fingerprint, Log: c.config.Log,
+		Server: c.trial.Server, Via: c.trial.Via, LAN: c.trial.LAN, Credential: c.trial.Credential, Fingerprint: c.trial.Fingerprint, Log: c.config.Log,
 		Learned: func(_ context.Context, shown tunnel.Pin) error { c.key = shown; return nil },
 		Admit:   func(ctx context.Context) (func(), error) { return c.gate.enter(ctx, c.trial.Server) },
 		DialLocal: func(ctx context.Context, m tunnel.Mapping) (net.Conn, error) {

@@ -22,6 +22,9 @@ const Version = "v0.0.0-fake"
 // AuthorizedKey is its public key.
 const AuthorizedKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake culvert@fake"
 
+// OwnAuthorizedKey is that of every private key that a tunnel was given.
+const OwnAuthorizedKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOwnOwnOwnOwnOwnOwnOwnOwnOwnOwnOwnOwnOwnOwnO own"
+
 // Daemon is a running one.
 type Daemon struct {
 	*Fake
@@ -55,7 +58,7 @@ func StartAt(t testing.TB, socket string, f *Fake) *Daemon {
 
 func serve(ctx context.Context, t testing.TB, f *Fake, l net.Listener, token string) {
 	s := control.New(control.Config{
-		Operator: f, Modules: f.modules(), Links: f.links(), Journal: f.Events, Keys: keys{}, Settings: bySchema{},
+		Operator: f, Modules: f.modules(), Links: f.links(), Journal: f.Events, Keys: keys{f}, Settings: bySchema{},
 		Token: token, IsModule: f.isModule, Tell: f.Events.Add, Version: Version,
 	})
 	if err := s.Serve(ctx, l); err != nil {

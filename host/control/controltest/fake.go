@@ -25,6 +25,7 @@ type Fake struct {
 	descriptions map[tunnel.Owner]tunnel.Description
 	configs      map[tunnel.ConfigurationRef]*tunnel.Configuration
 	pins         map[tunnel.Ref]tunnel.Pin
+	wider        map[tunnel.Ref][]string
 	credentials  map[tunnel.Ref]tunnel.Credential
 	calls        []string
 
@@ -32,11 +33,12 @@ type Fake struct {
 	intruder bool
 
 	// To be set before they are asked for.
-	Lines     []string         // what each module wrote
-	Steps     []control.Step   // what a check reports
-	Shown     string           // the fingerprint it shows
-	OnRestart func(tunnel.Ref) // what restarting a tunnel does
-	Unsafe    error            // why the plugin directory cannot be looked at
+	Lines     []string                                    // what each module wrote
+	Steps     []control.Step                              // what a check reports
+	OnCheck   func(context.Context, control.CheckRequest) // what it does first
+	Shown     string                                      // the fingerprint it shows
+	OnRestart func(tunnel.Ref)                            // what restarting a tunnel does
+	Unsafe    error                                       // why the plugin directory cannot be looked at
 }
 
 // New is a Fake without modules and tunnels.
@@ -46,6 +48,7 @@ func New() *Fake {
 		descriptions: map[tunnel.Owner]tunnel.Description{},
 		configs:      map[tunnel.ConfigurationRef]*tunnel.Configuration{},
 		pins:         map[tunnel.Ref]tunnel.Pin{},
+		wider:        map[tunnel.Ref][]string{},
 		credentials:  map[tunnel.Ref]tunnel.Credential{},
 	}
 }
@@ -85,13 +88,13 @@ func (f *Fake) SetModules(all ...control.ModuleStatus) {
 
 func (f *Fake) service() tunnel.Service { return f.World.As(tunnel.Operator) }
 
-// Get is the World's, with the pins set here.
+// Get is the World's, with the pins and accepted mappings set here.
 func (f *Fake) Get(ctx context.Context, ref tunnel.Ref) (tunnel.View, error) {
 	v, err := f.service().Get(ctx, ref)
 	return f.pinned(v), err
 }
 
-// List is the World's, with the pins set here.
+// List is the World's, with the pins and accepted mappings set here.
 func (f *Fake) List(ctx context.Context) iter.Seq2[tunnel.View, error] {
 	return func(yield func(tunnel.View, error) bool) {
 		for v, err := range f.service().List(ctx) {
@@ -131,5 +134,6 @@ func (f *Fake) pinned(v tunnel.View) tunnel.View {
 	if p, ok := f.pins[v.Ref]; ok {
 		v.Pin = p
 	}
+	v.AcceptWider = f.wider[v.Ref]
 	return v
 }

@@ -81,17 +81,27 @@ func (l links) Restart(_ context.Context, by string, ref tunnel.Ref) error {
 	return nil
 }
 
-func (l links) Check(_ context.Context, _ control.CheckRequest, report func(control.Step)) (string, error) {
+func (l links) Check(ctx context.Context, r control.CheckRequest, report func(control.Step)) (string, error) {
+	if l.f.OnCheck != nil {
+		l.f.OnCheck(ctx, r)
+	}
 	for _, s := range l.f.Steps {
 		report(s)
 	}
 	return l.f.Shown, nil
 }
 
-// keys is control.Keys that takes every key but one.
-type keys struct{}
+// keys is control.Keys over a Fake; it takes every key but one.
+type keys struct{ f *Fake }
 
 func (keys) AuthorizedKey() string { return AuthorizedKey }
+
+func (k keys) AuthorizedKeyOf(_ context.Context, ref tunnel.Ref) (string, error) {
+	if k.f.Credential(ref).PrivateKey != "" {
+		return OwnAuthorizedKey, nil
+	}
+	return AuthorizedKey, nil
+}
 
 func (keys) CheckPrivateKey(pem, _ []byte) error {
 	if string(pem) == "broken" {

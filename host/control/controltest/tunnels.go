@@ -3,6 +3,7 @@ package controltest
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -18,11 +19,19 @@ func (f *Fake) AddTunnel(_ context.Context, by string, t tunnel.Tunnel, cred tun
 	return tunnel.Warnings(t), nil
 }
 
-// EditTunnel puts the edited tunnel into the place of the old one.
+// EditTunnel puts the edited tunnel into the place of the old one. Of a declared one it takes AcceptWider and RefuseWider
+// alone.
 func (f *Fake) EditTunnel(ctx context.Context, by string, ref tunnel.Ref, e tunnel.Edit) ([]string, error) {
 	v, err := f.service().Get(ctx, ref)
 	if err != nil {
 		return nil, err
+	}
+	if fs := f.widen(v.Tunnel, e); len(fs) > 0 {
+		return nil, fs
+	}
+	if onlyWider(e) {
+		f.called(by, "edit %s", ref)
+		return tunnel.Warnings(v.Tunnel), nil
 	}
 	old, t := v.Tunnel, v.Tunnel
 	if e.IfRevision != 0 && e.IfRevision != t.Revision {
@@ -38,7 +47,43 @@ func (f *Fake) EditTunnel(ctx context.Context, by string, ref tunnel.Ref, e tunn
 		return nil, fmt.Errorf("%w (put back: %v)", err, f.World.AddTunnel(old))
 	}
 	f.called(by, "edit %s", ref)
+	if e.ViaPassword != nil {
+		cred := f.Credential(ref)
+		cred.Via = *e.ViaPassword
+		f.keep(ref, cred)
+	}
 	return tunnel.Warnings(t), nil
+}
+
+// onlyWider reports whether e changes nothing but how wide ports may be bound.
+func onlyWider(e tunnel.Edit) bool {
+	e.AcceptWider, e.RefuseWider = nil, nil
+	return reflect.ValueOf(e).IsZero()
+}
+
+// widen keeps which mappings of t may be bound wider than declared.
+func (f *Fake) widen(t tunnel.Tunnel, e tunnel.Edit) (fs tunnel.Findings) {
+	for field, names := range map[string][]string{"accept_wider": e.AcceptWider, "refuse_wider": e.RefuseWider} {
+		for _, name := range names {
+			if !slices.ContainsFunc(t.Mappings, named(name)) {
+				fs = append(fs, noMapping(field, name))
+			}
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(fs) == 0 {
+		f.wider[t.Ref] = slices.DeleteFunc(append(slices.Clone(f.wider[t.Ref]), e.AcceptWider...), func(name string) bool { return slices.Contains(e.RefuseWider, name) })
+	}
+	return fs
+}
+
+func named(name string) func(tunnel.Mapping) bool {
+	return func(m tunnel.Mapping) bool { return m.Name == name }
+}
+
+func noMapping(field, name string) tunnel.Finding {
+	return tunnel.Finding{Code: tunnel.NotFound, Field: field, Value: name, Message: "there is no mapping " + name, WayOut: "culvert tunnel show lists them"}
 }
 
 // edit applies e to t.
@@ -46,8 +91,14 @@ func edit(t *tunnel.Tunnel, e tunnel.Edit) error {
 	if e.Server != nil {
 		t.Server = *e.Server
 	}
+	if e.Via != nil {
+		t.Via = *e.Via
+	}
+	if e.LAN != nil {
+		t.LAN = *e.LAN
+	}
 	if e.Credential != nil {
-		t.Login = e.Credential.Login
+		t.Login, t.OwnKey = e.Credential.Login, e.Credential.PrivateKey != ""
 	}
 	if e.Fingerprint != nil {
 		t.Fingerprint = *e.Fingerprint
@@ -55,22 +106,27 @@ func edit(t *tunnel.Tunnel, e tunnel.Edit) error {
 	if e.Comment != nil {
 		t.Comment = *e.Comment
 	}
-	named := func(name string) func(tunnel.Mapping) bool {
-		return func(m tunnel.Mapping) bool { return m.Name == name }
-	}
 	t.Mappings = slices.Clone(t.Mappings)
 	for _, name := range e.Drop {
 		if !slices.ContainsFunc(t.Mappings, named(name)) {
-			return tunnel.Findings{{Code: tunnel.NotFound, Field: "drop", Value: name, Message: "there is no mapping " + name, WayOut: "culvert tunnel show lists them"}}
+			return tunnel.Findings{noMapping("drop", name)}
 		}
 		t.Mappings = slices.DeleteFunc(t.Mappings, named(name))
 	}
 	for _, m := range e.Set {
 		if i := slices.IndexFunc(t.Mappings, named(m.Name)); i >= 0 {
+			m.Lane = t.Mappings[i].Lane
 			t.Mappings[i] = m
 			continue
 		}
 		t.Mappings = append(t.Mappings, m)
+	}
+	for name, lane := range e.Lanes {
+		i := slices.IndexFunc(t.Mappings, named(name))
+		if i < 0 {
+			return tunnel.Findings{noMapping("lanes", name)}
+		}
+		t.Mappings[i].Lane = lane
 	}
 	return nil
 }

@@ -1,0 +1,66 @@
+package control
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// TunnelKey is what lets one tunnel in at its server, and nothing else (R65).
+type TunnelKey struct {
+	AuthorizedKey string     `json:"authorized_key"` // one authorized_keys line: options, key, comment
+	Options       string     `json:"options"`        // those of the line
+	User          string     `json:"user"`           // whose line it is
+	Own           bool       `json:"own"`            // the key is the tunnel's own, not the PBX's
+	Auth          string     `json:"auth"`           // how the tunnel logs in now: password or key
+	Places        []KeyPlace `json:"places"`
+}
+
+// KeyPlace is a file that an SSH server looks for the line in.
+type KeyPlace struct {
+	System string `json:"system"`
+	File   string `json:"file"`
+	Line   string `json:"line"` // to be run there afterwards, "" for nothing
+}
+
+func (s *Server) showTunnelKey(w http.ResponseWriter, r *http.Request) error {
+	ref, err := refOf(r)
+	if err != nil {
+		return err
+	}
+	v, err := s.Operator.Get(r.Context(), ref)
+	if err != nil {
+		return err
+	}
+	key, err := s.Keys.AuthorizedKeyOf(r.Context(), ref)
+	if err != nil {
+		return err
+	}
+	options := tunnel.AuthorizedOptions(v.Tunnel)
+	return answer(w, http.StatusOK, TunnelKey{
+		AuthorizedKey: options + " " + strings.TrimSpace(key), Options: options,
+		User: v.Server.User, Own: v.OwnKey, Auth: string(v.Login), Places: keyPlaces(v.Server.User),
+	})
+}
+
+// keyPlaces are where sshd as it is delivered looks for a user's keys.
+func keyPlaces(user string) []KeyPlace {
+	const administrators = `C:\ProgramData\ssh\administrators_authorized_keys`
+	return []KeyPlace{
+		{System: "Linux", File: "~" + user + "/.ssh/authorized_keys"},
+		{System: "Windows", File: `C:\Users\` + windowsProfile(user) + `\.ssh\authorized_keys`},
+		// sshd ignores the file while others may write it; the groups by number, for their names differ by language
+		{System: "Windows, members of Administrators", File: administrators,
+			Line: `icacls.exe "` + administrators + `" /inheritance:r /grant "*S-1-5-32-544:F" /grant "*S-1-5-18:F"`},
+	}
+}
+
+// windowsProfile is the user without its domain, which is written before or behind it.
+func windowsProfile(user string) string {
+	if _, name, ok := strings.Cut(user, `\`); ok {
+		return name
+	}
+	name, _, _ := strings.Cut(user, "@")
+	return name
+}
