@@ -74,6 +74,8 @@ type rig struct {
 	state   string
 	env     []string // of the daemon, beside its defaults
 
+	begin func(*exec.Cmd) error // how the daemon is started, nil: as any process
+
 	mu   sync.Mutex
 	cmd  *exec.Cmd
 	done chan struct{}
@@ -172,7 +174,10 @@ func (r *rig) tryStart() (code int, output string) {
 func (r *rig) start() {
 	r.t.Helper()
 	r.cmd = r.command()
-	if err := r.cmd.Start(); err != nil {
+	if r.begin == nil {
+		r.begin = (*exec.Cmd).Start
+	}
+	if err := r.begin(r.cmd); err != nil {
 		r.t.Fatal(err)
 	}
 	done := make(chan struct{})
