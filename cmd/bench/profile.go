@@ -45,7 +45,8 @@ func runProfiled(args []string) error {
 		return err
 	}
 	defer pprof.StopCPUProfile()
-	c := host.Config{StateDir: args[1], PluginDir: args[2], Socket: args[3], LogLevel: "info", AllowOwnPlugins: true}
+	c := host.Defaults()
+	c.StateDir, c.PluginDir, c.Socket, c.AllowOwnPlugins = args[1], args[2], args[3], true
 	return host.Run(ctx, c, "bench", hclog.NewNullLogger(), func() {})
 }
 
@@ -63,8 +64,10 @@ func (b *bench) takeProfile(ctx context.Context) error {
 	if r.daemon, err = r.start(self, asDaemon, b.profile, r.path("state"), r.path("plugins"), r.path("s")); err != nil {
 		return err
 	}
-	if err := errors.Join(r.letIn(ctx), r.addTunnel(ctx)); err != nil {
-		return err
+	for _, step := range []func(context.Context) error{r.letIn, r.addTunnel} {
+		if err := step(ctx); err != nil {
+			return err
+		}
 	}
 	for _, f := range []struct {
 		load load
