@@ -42,8 +42,11 @@ func TestCanarySecretIsNowhere(t *testing.T) {
 	h.add("operator/password", "a.example", tunnel.Credential{Login: tunnel.LoginPassword, Password: canary})
 	h.add("operator/key", "a.example", tunnel.Credential{Login: tunnel.LoginKey, PrivateKey: canary, Passphrase: canary})
 	h.must(h.SetSecret(ctx, by, ref("operator/password"), tunnel.Credential{Password: canary}))
+	h.must(h.edit("operator/password", tunnel.Edit{Via: new(via(corporate)), ViaPassword: new(tunnel.Secret(canary))}))
+	found("an edit", fmt.Sprintf("%+v", tunnel.Edit{ViaPassword: new(tunnel.Secret(canary))}))
 	h.must(h.PinModule(ctx, "host", "adsync", checksum, describe("adsync")))
-	doc := json.RawMessage(`{"site":{"server":"gw.example","login":"password","password":"` + canary + `"},"bind_password":"` + canary + `"}`)
+	doc := json.RawMessage(`{"site":{"server":"gw.example","login":"password","password":"` + canary +
+		`","via":"` + corporate + `","via_password":"` + canary + `"},"bind_password":"` + canary + `"}`)
 	_, err := h.AddConfiguration(ctx, by, conf("adsync/berlin"), doc, true)
 	h.must(err)
 	h.must(h.As("adsync").Declare(ctx, "berlin", []tunnel.Declaration{declared("adsync/berlin.site", "site")}))
@@ -54,11 +57,18 @@ func TestCanarySecretIsNowhere(t *testing.T) {
 	_, err = h.AddTunnel(ctx, by, made("operator/x", "-a.example-bad"[1:], mapping(tunnel.Reach, "a=8443:1")), byPassword())
 	failed(err)
 	failed(h.SetSecret(ctx, by, ref("adsync/berlin.site"), byPassword()))
+	failed(h.edit("adsync/berlin.site", tunnel.Edit{ViaPassword: new(tunnel.Secret(canary))}))
+	failed(h.edit("operator/key", tunnel.Edit{ViaPassword: new(tunnel.Secret(canary))}))
+	failed(h.edit("operator/password", tunnel.Edit{ViaPassword: new(tunnel.Secret(strings.Repeat(canary, 5000)))}))
 	failed(h.SetSecret(ctx, by, ref("operator/password"), tunnel.Credential{Password: tunnel.Secret(strings.Repeat(canary, 5000))}))
 	for _, bad := range []string{
 		`{"site":{"server":"gw.example","login":"password","password":["` + canary + `"]}}`,
 		`{"site":{"server":"-x","password":"` + canary + `"},"bind_password":{"` + canary + `":1}}`,
 		`{"bind_password":"` + canary + `","nope":1}`,
+		`{"site":{"server":"gw.example","via_password":["` + canary + `"]}}`,
+		`{"site":{"server":"gw.example","via_password":"` + canary + `"}}`,
+		`{"site":{"server":"gw.example","via":"http://u:` + canary + `@proxy:1"}}`,
+		`{"site":{"server":"gw.example","via":"http://u:` + strings.Repeat(canary, 100) + `@proxy:1"}}`,
 	} {
 		_, err = h.SetConfiguration(ctx, by, conf("adsync/berlin"), json.RawMessage(bad), 0)
 		failed(err)

@@ -57,18 +57,21 @@ var (
 	ports          = []int{1636, 1637, 1638}
 	passwords      = []tunnel.Secret{"one", "two"}
 	paths          = []string{"site", "sites.lab"}
+	proxies        = []tunnel.Via{{}, via("http://u@p.example:1"), via("http://v@p.example:1"), via("socks5://u@p.example:1")}
 )
 
-// bound is a secret with the server it was given for.
+// bound is a secret with the server and proxy it was given for.
 type bound struct {
 	secret tunnel.Secret
 	server tunnel.Server
+	via    tunnel.Via // of a proxy's password
 }
 
 type model struct {
 	*fixture
 	world   *tunneltest.World
 	secrets map[string]bound // by tunnel, or configuration and settings path
+	vias    map[tunnel.Ref]bound
 	pins    map[tunnel.Ref]bound
 
 	descriptions map[tunnel.Owner]tunnel.Description
@@ -83,7 +86,7 @@ type model struct {
 func newModel(t *testing.T, rt *rapid.T) *model {
 	m := &model{
 		fixture: &fixture{host: newHost(t), present: map[tunnel.Owner]bool{}},
-		world:   tunneltest.NewWorld(), secrets: map[string]bound{}, pins: map[tunnel.Ref]bound{},
+		world:   tunneltest.NewWorld(), secrets: map[string]bound{}, vias: map[tunnel.Ref]bound{}, pins: map[tunnel.Ref]bound{},
 		descriptions: map[tunnel.Owner]tunnel.Description{}, declared: map[tunnel.ConfigurationRef][]tunnel.Declaration{},
 	}
 	for _, owner := range owners {
@@ -237,7 +240,7 @@ func (m *model) configure(rt *rapid.T) {
 		case 1:
 			secret := pick(rt, "secret", passwords)
 			s["login"], s["password"] = "password", secret.Reveal()
-			secrets[at] = bound{secret, to}
+			secrets[at] = bound{secret: secret, server: to}
 		case 2:
 			s["login"], s["password"] = "password", "***"
 			if m.secrets[at].secret == "" {
@@ -319,7 +322,7 @@ func (m *model) addTunnel(rt *rapid.T) {
 	}
 	_, got := m.host.AddTunnel(context.Background(), by, t, cred)
 	if agree(rt, fmt.Sprintf("add %+v", t), got, m.world.AddTunnel(t)) && cred.Password != "" {
-		m.secrets[t.Ref.String()] = bound{cred.Password, t.Server}
+		m.secrets[t.Ref.String()] = bound{secret: cred.Password, server: t.Server}
 	}
 }
 
@@ -336,6 +339,13 @@ func (m *model) editTunnel(rt *rapid.T) {
 		to := server(pick(rt, "server", servers[1:]))
 		e.Server, edited.Server = &to, to
 	}
+	if rapid.Bool().Draw(rt, "through a proxy") {
+		to := pick(rt, "proxy", proxies)
+		e.Via, edited.Via = &to, to
+	}
+	if rapid.Bool().Draw(rt, "proxy's password") {
+		e.ViaPassword = new(pick(rt, "secret", passwords))
+	}
 	fresh := rapid.IntRange(0, 4).Draw(rt, "on a stale revision") != 4
 	if e.IfRevision = before.Revision; !fresh {
 		e.IfRevision += 1000
@@ -347,7 +357,7 @@ func (m *model) editTunnel(rt *rapid.T) {
 	switch {
 	case err != nil && !errors.Is(got, tunnel.ErrNotFound):
 		rt.Fatalf("edit %s, which is not there: %v", r, got)
-	case err == nil && before.Configuration != "" && (e.Set != nil || e.Server != nil) && !errors.Is(got, tunnel.ErrManagedByModule):
+	case err == nil && before.Configuration != "" && (e.Set != nil || e.Server != nil || e.Via != nil || e.ViaPassword != nil) && !errors.Is(got, tunnel.ErrManagedByModule):
 		rt.Fatalf("edit of the declared %s: %v", r, got)
 	case err == nil && before.Configuration == "" && !fresh && !errors.Is(got, tunnel.ErrStaleRevision):
 		rt.Fatalf("stale edit of %s: %v", r, got)
@@ -357,6 +367,10 @@ func (m *model) editTunnel(rt *rapid.T) {
 	}
 	m.must(m.world.RemoveTunnel(r))
 	want := m.world.AddTunnel(edited)
+	if want == nil && e.ViaPassword != nil && edited.Via.User == "" {
+		m.must(m.world.RemoveTunnel(r))
+		want = errors.New("nobody has that password")
+	}
 	if !agree(rt, fmt.Sprintf("edit %s %+v", r, e), got, want) {
 		m.must(m.world.AddTunnel(before.Tunnel))
 		return
@@ -364,6 +378,11 @@ func (m *model) editTunnel(rt *rapid.T) {
 	if edited.Server != before.Server {
 		delete(m.secrets, r.String())
 		delete(m.pins, r)
+	}
+	if e.ViaPassword != nil {
+		m.vias[r] = bound{*e.ViaPassword, edited.Server, edited.Via}
+	} else if b := m.vias[r]; b.server != edited.Server || b.via != edited.Via {
+		delete(m.vias, r)
 	}
 }
 
@@ -375,6 +394,7 @@ func (m *model) removeTunnel(rt *rapid.T) {
 	if agree(rt, "remove "+r.String(), m.fixture.RemoveTunnel(r), m.world.RemoveTunnel(r)) {
 		delete(m.secrets, r.String())
 		delete(m.pins, r)
+		delete(m.vias, r)
 		m.withdrawn(r)
 	}
 }
@@ -442,7 +462,7 @@ func (m *model) setSecret(rt *rapid.T) {
 		return
 	}
 	m.must(m.SetSecret(context.Background(), by, r, tunnel.Credential{Login: tunnel.LoginPassword, Password: secret}))
-	m.secrets[r.String()] = bound{secret, v.Server}
+	m.secrets[r.String()] = bound{secret: secret, server: v.Server}
 }
 
 // learn pins a key, the first one that comes.
@@ -454,7 +474,7 @@ func (m *model) learn(rt *rapid.T) {
 	}
 	err = m.Learned(context.Background(), r, v.Server, key(name))
 	if _, pinned := m.pins[r]; !pinned {
-		m.pins[r] = bound{tunnel.Secret(name), v.Server}
+		m.pins[r] = bound{secret: tunnel.Secret(name), server: v.Server}
 	}
 	if pinned := m.pins[r].secret.Reveal(); (err == nil) != (pinned == name) {
 		rt.Fatalf("%s has the key %s pinned and was shown %s: %v", r, pinned, name, err)
@@ -520,6 +540,9 @@ func (m *model) compare(rt *rapid.T, got, want tunnel.View) {
 	_, cred, err := m.Login(context.Background(), got.Ref)
 	if cred.Password != password || (err == nil) != (has || got.Login == tunnel.LoginKey) {
 		rt.Fatalf("%s logs in with %q (%v), want %q", got.Ref, cred.Password.Reveal(), err, password.Reveal())
+	}
+	if want := m.vias[got.Ref].secret; err == nil && cred.Via != want {
+		rt.Fatalf("%s has the proxy's password %q, want %q", got.Ref, cred.Via.Reveal(), want.Reveal())
 	}
 	pin := tunnel.Pin{State: tunnel.PinNone}
 	if p, pinned := m.pins[got.Ref]; pinned {

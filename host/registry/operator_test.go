@@ -166,6 +166,7 @@ func TestOperatorVerbsOnADeclaredTunnel(t *testing.T) {
 	h.module("adsync", "gw.example")
 	h.must(h.As("adsync").Declare(h.ctx(), "berlin", []tunnel.Declaration{declared("adsync/berlin.site", "site")}))
 	srv, cred, fp, comment := server("x.example"), byPassword(), "", "c"
+	proxy, password, lan := via(corporate), tunnel.Secret(canary), "10.0.0.7"
 	for _, c := range []struct {
 		what   string
 		do     func() error
@@ -174,6 +175,15 @@ func TestOperatorVerbsOnADeclaredTunnel(t *testing.T) {
 	}{
 		{"server", func() error { return h.edit("adsync/berlin.site", tunnel.Edit{Server: &srv}) }, "server",
 			"culvert config set adsync/berlin site.server=root@x.example"},
+		{"via", func() error { return h.edit("adsync/berlin.site", tunnel.Edit{Via: &proxy}) }, "via",
+			"culvert config set adsync/berlin site.via=" + corporate},
+		{"the proxy's password", func() error { return h.edit("adsync/berlin.site", tunnel.Edit{ViaPassword: &password}) }, "via_password",
+			"culvert config set adsync/berlin --secret-stdin site.via_password"},
+		{"LAN address", func() error { return h.edit("adsync/berlin.site", tunnel.Edit{LAN: &lan}) }, "lan",
+			"culvert config set adsync/berlin site.lan=10.0.0.7"},
+		{"lane", func() error {
+			return h.edit("adsync/berlin.site", tunnel.Edit{Lanes: map[string]tunnel.Lane{"ldaps": tunnel.LaneBulk}})
+		}, "lanes", "culvert config set adsync/berlin site.slots.ldaps.lane=bulk"},
 		{"mapping", func() error {
 			return h.edit("adsync/berlin.site", tunnel.Edit{Set: []tunnel.Mapping{mapping(tunnel.Reach, "ldaps=1636:636")}})
 		}, "mappings[ldaps]", "culvert config set adsync/berlin site.slots.ldaps.spec=1636:636"},
@@ -209,6 +219,15 @@ func TestAcceptWiderEndsWithTheMapping(t *testing.T) {
 	if got := h.view("operator/office").AcceptWider; len(got) != 1 || got[0] != "b" {
 		t.Errorf("accepted %v after a's port changed, want b alone", got)
 	}
+	h.must(h.edit("operator/office", tunnel.Edit{AcceptWider: []string{"a"}, RefuseWider: []string{"b"}}))
+	if got := h.view("operator/office").AcceptWider; len(got) != 1 || got[0] != "a" {
+		t.Errorf("accepted %v after b was refused, want a alone", got)
+	}
+	to := server("b.example")
+	h.must(h.edit("operator/office", tunnel.Edit{Server: &to}))
+	if got := h.view("operator/office").AcceptWider; len(got) != 0 {
+		t.Errorf("accepted %v for another server, want none", got)
+	}
 
 	h.module("adsync", "gw.example")
 	on := func(port string) []byte {
@@ -221,6 +240,11 @@ func TestAcceptWiderEndsWithTheMapping(t *testing.T) {
 	if got := h.view("adsync/berlin.site").AcceptWider; len(got) != 1 {
 		t.Fatalf("accepted %v for a declared tunnel, want metrics", got)
 	}
+	h.must(h.edit("adsync/berlin.site", tunnel.Edit{RefuseWider: []string{"metrics"}}))
+	if got := h.view("adsync/berlin.site").AcceptWider; len(got) != 0 {
+		t.Fatalf("accepted %v for a declared tunnel after it was refused", got)
+	}
+	h.must(h.edit("adsync/berlin.site", tunnel.Edit{AcceptWider: []string{"metrics"}}))
 	_, err = h.SetConfiguration(t.Context(), by, conf("adsync/berlin"), on("9101"), 0)
 	h.must(err)
 	if got := h.view("adsync/berlin.site").AcceptWider; len(got) != 0 {

@@ -214,6 +214,9 @@ func secretRemedy(t tunnel.Tunnel) string {
 // secretMark changes when what t logs in with does. It tells nothing of it.
 func (f *family) secretMark(t tunnel.Tunnel) [sha256.Size]byte {
 	h := sha256.New()
+	if f.damaged[secretPrefix] {
+		h.Write([]byte("unreadable"))
+	}
 	fields := []string{password, privateKey, passphrase, proxy}
 	if t.Configuration != "" {
 		fields = []string{t.Settings + ".password", t.Settings + viaPasswordKey}

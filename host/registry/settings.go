@@ -102,8 +102,8 @@ func withoutViaPasswords(ref tunnel.ConfigurationRef, sites map[string]tunnel.Si
 	for _, path := range sortedKeys(sites) {
 		p := placeOf(sites[path])
 		if p.server != (tunnel.Server{}) && p.via.User != "" && sealed[path+viaPasswordKey] == nil {
-			warnings = append(warnings, fmt.Sprintf("%s: %s: culvert config set %s --secret-stdin %[1]s%s",
-				path, withoutViaPassword(p.via), ref, viaPasswordKey))
+			warnings = append(warnings, fmt.Sprintf("%s: %s: culvert config set %s --secret-stdin %s",
+				path, withoutViaPassword(p.via), ref, path+viaPasswordKey))
 		}
 	}
 	return warnings

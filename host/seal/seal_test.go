@@ -76,6 +76,7 @@ func TestSecretOpensNowhereElse(t *testing.T) {
 		"case of host":           func(p *Place) { p.Host = "DC1.example.org" },
 		"port":                   func(p *Place) { p.Port = 2222 },
 		"user":                   func(p *Place) { p.User = "root" },
+		"proxy":                  func(p *Place) { p.Via = "http://proxy:1" },
 		"owner into path":        func(p *Place) { p.Owner, p.Path = "adsyncb", "erlin.site" },
 		"path into field":        func(p *Place) { p.Path, p.Field = "berlin.sit", "epassword" },
 		"field into host":        func(p *Place) { p.Field, p.Host = "passworddc1", ".example.org" },
