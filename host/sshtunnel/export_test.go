@@ -3,6 +3,8 @@ package sshtunnel
 import (
 	"net"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // WithWaits returns c with other times for the login and for a request to stay unanswered.
@@ -33,4 +35,17 @@ func (l *Link) Unanswered() int { return int(l.opening.Load()) }
 func Prepare(c *net.TCPConn) error {
 	_, err := newSocket(c)
 	return err
+}
+
+// Sent is how many packets with data the kernel has sent for the link, repetitions included.
+func (l *Link) Sent() int { return int(l.sock.info().Data_segs_out) }
+
+// HurriesData reports whether this kernel can be told to repeat data every second.
+func HurriesData() bool {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_RTO_MAX_MS, 1000) == nil
 }

@@ -47,7 +47,7 @@ func (m *mapping) reserve(ctx context.Context) error {
 	case <-m.link.ctx.Done():
 		return m.link.gone()
 	case <-ctx.Done():
-		return serverBusy("to open its port for a mapping")
+		return m.link.noAnswer("to open its port for a mapping")
 	}
 	switch a := g.answer; {
 	case a.err != nil:

@@ -50,6 +50,7 @@ func newLink(ctx context.Context, c Config, w *wire) *Link {
 	l.spawn(func() { refuseRequests(w.requests) })
 	l.spawn(func() { l.takeChannels(w.channels) })
 	l.spawn(l.sendRequests)
+	l.sock.pulse.begin()
 	return l
 }
 
@@ -114,9 +115,10 @@ func (l *Link) close() {
 	l.work.Wait()
 }
 
-// handBack cancels all forwards side by side, so that the ports are free before the server notices that we are gone.
+// handBack cancels all forwards side by side, so that the ports are free before the server notices that we are gone. A
+// server that does not answer is not told.
 func (l *Link) handBack(ctx context.Context) {
-	if l.lost() != nil {
+	if l.lost() != nil || !l.sock.pulse.answers() {
 		return
 	}
 	var all sync.WaitGroup

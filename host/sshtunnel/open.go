@@ -63,16 +63,16 @@ type opened struct {
 }
 
 // open asks the server to connect to host and port. The error is an *ssh.OpenChannelError when the server refused, a
-// *Failure when the link is gone or too much is unanswered, else an *unanswered. The call of x/crypto/ssh cannot be
+// *Failure when the link is gone, its peer silent or too much unanswered, else an *unanswered. The call of x/crypto/ssh cannot be
 // cancelled, so it has a goroutine of its own; a channel that comes too late is closed.
 //
 // p is given back in any case.
 func (l *Link) open(ctx context.Context, host string, port int, p place) (*channel, error) {
 	answered := func() { l.opening.Add(-1); p.answered() }
-	if l.opening.Add(1) > maxOpens {
+	if err := l.mayOpen(ctx); err != nil {
 		answered()
 		p.gone()
-		return nil, busy("too many connections wait for the SSH server to open them")
+		return nil, err
 	}
 	wanted, unwanted := context.WithCancel(ctx)
 	defer unwanted()
@@ -101,8 +101,19 @@ func (l *Link) open(ctx context.Context, host string, port int, p place) (*chann
 	case <-l.ctx.Done():
 		return nil, l.gone()
 	case <-ctx.Done():
+		if !l.sock.pulse.answers() {
+			return nil, l.noAnswer("to connect to a target")
+		}
 		return nil, &unanswered{error: ctx.Err(), alive: l.sock.heardSince(half)}
 	}
+}
+
+// mayOpen counts one more channel that is asked for, and waits until that may be done.
+func (l *Link) mayOpen(ctx context.Context) error {
+	if l.opening.Add(1) > maxOpens {
+		return busy("too many connections wait for the SSH server to open them")
+	}
+	return l.awaitPeer(ctx, "to connect to a target")
 }
 
 // unanswered is the error of an open that the server has left unanswered. Whether it is the target that is silent or the

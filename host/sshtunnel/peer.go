@@ -1,6 +1,10 @@
 package sshtunnel
 
-import "context"
+import (
+	"context"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
 
 // Peer is how the machine of a server answers, beneath SSH.
 type Peer int
@@ -12,11 +16,50 @@ const (
 	PeerSilent              // for so long that a new link should be tried
 )
 
-// Peer says how the server's machine answers and returns what is closed as soon as that changes.
-func (l *Link) Peer() (Peer, <-chan struct{}) { return PeerAnswers, nil }
+// Peer says how the server's machine answers and returns what is closed as soon as that changes. Silence is noticed in
+// 10 s, its end in a quarter of a second after the machine is heard again, by probes that the kernel then sends every
+// second. While the machine does not answer, nothing at all is sent: calls wait for it as long as their contexts let
+// them, and what they return then is ServerBusy.
+func (l *Link) Peer() (Peer, <-chan struct{}) { return l.sock.pulse.state() }
 
-// Wake asks a server once that does not answer for a sign of life, whatever Peer says.
-func (l *Link) Wake(ctx context.Context) error { return l.Keepalive(ctx) }
+// Wake asks a server once that does not answer for a sign of life, whatever Peer says, together with whatever waited to be
+// sent. Nil is a true sign: the server's program has answered. The error is Keepalive's.
+func (l *Link) Wake(ctx context.Context) error {
+	defer l.sock.pulse.wake()()
+	return l.Keepalive(ctx)
+}
 
-// Retire gives the link up for another: its connections end, and the server is told so without being waited for.
-func (l *Link) Retire() { l.lose(linkLost(nil)) }
+// Retire gives the link up for another, at once for all who use it: its connections are reset, calls fail with LinkLost
+// and the context given to serve ends. The server is told by the end of the TCP connection, which is all that is sent
+// from now on, and learns it as soon as the path allows: so a server that nobody has told that the link is gone frees its
+// ports seconds after the path is back, where a socket that was closed would leave them taken for hours.
+//
+// Run returns when the server has heard it, after two hours, or when its context ends.
+func (l *Link) Retire() {
+	l.sock.retire()
+	l.lose(linkLost(nil))
+}
+
+// awaitPeer waits until something may be sent; it fails when ctx or the link ends before.
+func (l *Link) awaitPeer(ctx context.Context, what string) error {
+	switch {
+	case l.sock.pulse.wait(ctx.Done()):
+		return nil
+	case ctx.Err() != nil:
+		return l.noAnswer(what)
+	}
+	return l.gone()
+}
+
+// noAnswer is the failure of what was asked of the server, and not answered in time: whether its program is busy or its
+// machine not heard.
+func (l *Link) noAnswer(what string) *Failure {
+	if l.sock.pulse.answers() {
+		return serverBusy(what)
+	}
+	return &Failure{
+		Reason:  tunnel.ServerBusy,
+		Message: "nothing is heard from the SSH server's machine, and nothing is sent to it before it answers",
+		Remedy:  "check the network between the PBX and the server; unless it comes back, a new connection is made by itself",
+	}
+}

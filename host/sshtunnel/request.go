@@ -41,11 +41,12 @@ func (l *Link) ask(name string, payload []byte) <-chan answer {
 	return r.reply
 }
 
-// sendRequests sends one request after the other until the link is closed.
+// sendRequests sends one request after the other, while the peer answers, until the link is closed.
 func (l *Link) sendRequests() {
 	for {
 		select {
 		case r := <-l.requests:
+			l.sock.pulse.wait(l.closed)
 			r.reply <- l.send(r)
 		case <-l.closed:
 			l.failRequests()
@@ -68,13 +69,41 @@ func (l *Link) failRequests() {
 
 // send waits for the answer without a limit of its own, as x/crypto/ssh does: the watchdog is what ends it.
 func (l *Link) send(r *request) answer {
-	watchdog := time.AfterFunc(l.config.waits.patience, func() { l.lose(busy("the SSH server has left a request unanswered for a whole minute")) })
-	defer watchdog.Stop()
+	defer l.watchdog()()
 	yes, _, err := l.conn.SendRequest(r.name, true, r.payload)
 	if err != nil {
 		return answer{err: linkLost(err)}
 	}
 	return answer{yes: yes}
+}
+
+// watchdog ends the link when a request has been left unanswered for the length of patience, unless stop is called before.
+// The time in which the server's machine is not heard is not the server's: a link that is cut off is ended by who has a
+// better one, see Retire, and a socket closed on that server would leave it in the dark.
+func (l *Link) watchdog() (stop func()) {
+	done := make(chan struct{})
+	l.spawn(func() {
+		late := time.NewTimer(l.config.waits.patience)
+		defer late.Stop()
+		for {
+			peer, changed := l.sock.pulse.state()
+			if peer != PeerAnswers {
+				late.Stop()
+			}
+			select {
+			case <-changed:
+				late.Reset(l.config.waits.patience)
+			case <-late.C:
+				l.lose(busy("the SSH server has left a request unanswered for a whole minute"))
+				return
+			case <-done:
+				return
+			case <-l.ctx.Done():
+				return
+			}
+		}
+	})
+	return func() { close(done) }
 }
 
 // keepalive shares one request among all who ask: never are two under way.
@@ -101,7 +130,7 @@ func (l *Link) Keepalive(ctx context.Context) error {
 	case <-l.ctx.Done():
 		return l.gone()
 	case <-ctx.Done():
-		return serverBusy("for a sign of life")
+		return l.noAnswer("for a sign of life")
 	}
 }
 

@@ -1,6 +1,7 @@
 package sshtunnel
 
 import (
+	"context"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -14,17 +15,25 @@ import (
 // socket the kernel has killed can no longer tell the server that we are gone.
 var probes = net.KeepAliveConfig{Enable: true, Idle: 4 * time.Second, Interval: 3 * time.Second, Count: 127}
 
-const userTimeout = 2 * time.Hour
+// The socket's other options.
+const (
+	userTimeout = 2 * time.Hour   // until the kernel gives up a peer that acknowledges nothing
+	maxRTO      = 3 * time.Second // between two repetitions of data, where the kernel can be told (6.15 and later)
+)
 
-// socket is the connection beneath SSH.
+// socket is the connection beneath SSH. What is written waits while its peer does not answer.
 type socket struct {
 	*net.TCPConn
-	raw syscall.RawConn
+	raw   syscall.RawConn
+	pulse *pulse
 
 	last atomic.Int64 // when something came from the peer, by monotonic
 
 	mu       sync.Mutex
 	greeting []byte // the first bytes the peer sent, as evidence of what it is
+	closed   bool
+
+	retired atomic.Bool // nothing is read or written for SSH any more; set under mu
 }
 
 // maxGreeting is how much of the peer's first bytes is kept: the longest version line.
@@ -38,23 +47,55 @@ func newSocket(c *net.TCPConn) (*socket, error) {
 	if err := c.SetKeepAliveConfig(probes); err != nil {
 		return nil, err
 	}
+	s := &socket{TCPConn: c, raw: raw}
+	s.pulse = newPulse(s)
+	_ = s.setTCP(unix.TCP_RTO_MAX_MS, int(maxRTO.Milliseconds())) // older kernels do not know it
+	return s, s.setTCP(unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds()))
+}
+
+// setTCP sets one option of TCP.
+func (s *socket) setTCP(option, to int) error {
 	var opt error
-	err = raw.Control(func(fd uintptr) {
-		opt = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds()))
-	})
+	err := s.raw.Control(func(fd uintptr) { opt = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, option, to) })
 	if err == nil {
 		err = opt
 	}
-	return &socket{TCPConn: c, raw: raw}, err
+	return err
+}
+
+// hurry has the kernel ask a peer that does not answer every second instead of three, and repeat data as often, where it
+// can be told. An interval counts only from the next probe on, so the idle time is set again: at that the kernel looks at
+// once whether a probe is due.
+func (s *socket) hurry(on bool) {
+	interval, rto := probes.Interval, maxRTO
+	if on {
+		interval, rto = time.Second, time.Second
+	}
+	_ = s.setTCP(unix.TCP_RTO_MAX_MS, int(rto.Milliseconds()))
+	_ = s.setTCP(unix.TCP_KEEPINTVL, int(interval.Seconds()))
+	_ = s.setTCP(unix.TCP_KEEPIDLE, int(probes.Idle.Seconds()))
+}
+
+// info is what the kernel knows about the connection, nil once it is closed.
+func (s *socket) info() *unix.TCPInfo {
+	var info *unix.TCPInfo
+	_ = s.raw.Control(func(fd uintptr) {
+		info, _ = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	})
+	return info
 }
 
 // Read sets TCP_QUICKACK again each time, because the kernel forgets it. Without it every small exchange waits for the
 // peer's Nagle and our delayed acknowledgement: 40 ms for each new connection through a remote port.
 func (s *socket) Read(p []byte) (int, error) {
 	n, err := s.TCPConn.Read(p)
+	if s.retired.Load() {
+		return 0, net.ErrClosed
+	}
 	_ = s.raw.Control(quickAck) // fails only on a closed socket
 	if n > 0 {
 		s.last.Store(monotonic(time.Now()))
+		s.pulse.heard()
 	}
 	if n > 0 && len(s.greeting) < maxGreeting {
 		s.mu.Lock()
@@ -62,6 +103,57 @@ func (s *socket) Read(p []byte) (int, error) {
 		s.mu.Unlock()
 	}
 	return n, err
+}
+
+// Write waits until the peer answers. It fails when the socket was closed or retired meanwhile.
+func (s *socket) Write(p []byte) (int, error) {
+	if err := s.pulse.allow(); err != nil {
+		return 0, err
+	}
+	return s.TCPConn.Write(p)
+}
+
+// Close ends the connection, unless it was retired: then it has an end of its own.
+func (s *socket) Close() error {
+	s.pulse.end()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.retired.Load() {
+		return nil
+	}
+	s.closed = true
+	return s.TCPConn.Close()
+}
+
+// retire ends the connection for SSH without closing it: nothing is read or written any more but the end of our direction,
+// which the kernel repeats until the peer has heard it. expire waits for that.
+func (s *socket) retire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.retired.Load() {
+		return
+	}
+	s.retired.Store(true)
+	s.pulse.end()
+	_ = s.TCPConn.SetDeadline(began) // ends what waits to be read or written
+	_ = s.TCPConn.CloseWrite()
+}
+
+// expire keeps a retired connection until its peer has ended or reset it, for as long as the kernel has patience or until
+// ctx ends, and closes it. What the peer had still to say is nobody's any more.
+func (s *socket) expire(ctx context.Context) {
+	if !s.retired.Load() {
+		return
+	}
+	_ = s.TCPConn.SetReadDeadline(time.Now().Add(userTimeout))
+	stop := context.AfterFunc(ctx, func() { _ = s.TCPConn.Close() })
+	defer stop()
+	for b := make([]byte, 512); ; {
+		if _, err := s.TCPConn.Read(b); err != nil {
+			break
+		}
+	}
+	_ = s.TCPConn.Close()
 }
 
 func quickAck(fd uintptr) {
@@ -80,10 +172,7 @@ func (s *socket) heardSince(t time.Time) bool { return s.last.Load() > monotonic
 
 // minRTT is the shortest round trip the kernel has seen lately: nothing we ask can come back sooner.
 func (s *socket) minRTT() time.Duration {
-	var info *unix.TCPInfo
-	_ = s.raw.Control(func(fd uintptr) {
-		info, _ = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
-	})
+	info := s.info()
 	const none = ^uint32(0) // no sample yet
 	if info == nil || info.Min_rtt == none {
 		return 0

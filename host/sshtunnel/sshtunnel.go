@@ -91,7 +91,8 @@ type waits struct {
 
 // Run connects to the server, checks its host key, logs in and calls serve with the link. The context given to serve
 // ends when the link is gone, with the Failure as its cause. Run returns when serve has returned and everything of the
-// link is closed; ports asked of the server are handed back first.
+// link is closed; ports asked of the server are handed back first. A link that was retired keeps its socket, and Run, until
+// the server has heard of its end: see Retire.
 //
 // The error is a *Failure when connecting failed or the link was lost, the context's error when ctx ended, what Admit or
 // Learned returned when that failed, else what serve returned.
@@ -112,6 +113,7 @@ func Run(ctx context.Context, c Config, serve func(ctx context.Context, l *Link)
 	err = serve(l.ctx, l)
 	lost := l.lost()
 	l.close()
+	l.sock.expire(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()

@@ -13,34 +13,23 @@ import (
 // tellAfter is how long a retry runs before it is reported, unless it reached the server before.
 const tellAfter = time.Second
 
-// attempt makes one link for o and keeps it until it is gone. It calls alive when the link stands. Its error is an
-// *failed.
-func (k *keeper) attempt(ctx context.Context, o order, alive func(), rearrange <-chan struct{}) error {
-	k.standing.retry(o.round)
-	t, cred, err := k.login(ctx, o)
-	if err != nil {
-		return err
-	}
-	telling, told := context.WithCancel(ctx)
+// tell reports a running attempt when it lasts, until told is called.
+func (k *keeper) tell(ctx context.Context, o order) (told func()) {
+	telling, stop := context.WithCancel(ctx)
 	var teller sync.WaitGroup
-	defer teller.Wait()
-	defer told()
 	teller.Go(func() {
 		if sleepUntil(telling, time.Now().Add(tellAfter)) {
 			k.standing.trying(o.round)
 		}
 	})
-	place := &place{gate: k.gate, server: t.Server}
-	defer place.giveBack()
-	served := false
-	err = k.config.Engine.Run(ctx, k.plan(o, t, cred, place), func(standing context.Context, l Link) error {
-		served = true
-		alive()
-		told() // what is told from here on is the link's
-		err := k.serve(standing, o, l, place.giveBack, rearrange)
-		k.lost(ctx, o, err)
-		return err
-	})
+	return func() {
+		stop()
+		teller.Wait()
+	}
+}
+
+// conclude is the end of an attempt.
+func (k *keeper) conclude(err error, served bool) error {
 	end := k.explain(err, served)
 	if end.Reason == tunnel.HostKeyMismatch {
 		k.config.Source.Shown(k.ref, end.Shown)
@@ -67,7 +56,7 @@ func (k *keeper) login(ctx context.Context, o order) (tunnel.Tunnel, tunnel.Cred
 // plan is what the engine is told.
 func (k *keeper) plan(o order, t tunnel.Tunnel, cred tunnel.Credential, p *place) Attempt {
 	return Attempt{
-		Ref: k.ref, Server: t.Server, Via: t.Via, LAN: t.LAN, Credential: cred, Pin: t.Pin, Fingerprint: t.Fingerprint, Log: k.log,
+		Ref: k.ref, Earlier: k.unheard(), Server: t.Server, Via: t.Via, LAN: t.LAN, Credential: cred, Pin: t.Pin, Fingerprint: t.Fingerprint, Log: k.log,
 		Learned: func(ctx context.Context, shown tunnel.Pin) error {
 			return k.learned(ctx, t.Server, shown)
 		},
@@ -96,25 +85,18 @@ func (k *keeper) learned(ctx context.Context, server tunnel.Server, shown tunnel
 
 // lost says that the link of o is gone: it broke. What was said where it was given up for another order stays, and at the
 // end of all there is nothing to say.
-func (k *keeper) lost(ctx context.Context, o order, err error) {
+func (k *keeper) lost(ctx context.Context, o order, l Link, err error) {
 	switch {
 	case k.order().supersedes(o):
 	case ctx.Err() != nil:
 		k.standing.end()
 	default:
-		k.standing.failed(o.round, tunnel.Connecting, k.explain(err, true), time.Time{})
+		k.standing.lost(o.round, l, k.explain(err, true))
 	}
 }
 
 // explain is why an attempt ended.
 func (k *keeper) explain(err error, served bool) Failure {
-	if errors.Is(err, errSilent) {
-		return Failure{
-			Reason:  tunnel.ServerBusy,
-			Message: "the server did not answer for " + replaceAfter.String() + " and its link was given up",
-			Remedy:  "look at the load and the name servers of the SSH server",
-		}
-	}
 	end := failure(k.config.Engine, err)
 	if served && end.Reason == "" {
 		end.Reason = tunnel.LinkLost

@@ -19,7 +19,7 @@ const (
 // carrier carries one mapping on one link: it makes it listen, proves it again and again and tells the standing.
 type carrier struct {
 	k      *keeper
-	link   Link
+	link   *guarded
 	m      *mapping
 	due    time.Time // when the target may be opened again
 	cancel context.CancelFunc
@@ -27,7 +27,7 @@ type carrier struct {
 }
 
 // startCarrier starts a carrier that works until ctx ends or it is told to leave.
-func startCarrier(ctx context.Context, k *keeper, l Link, m *mapping) *carrier {
+func startCarrier(ctx context.Context, k *keeper, l *guarded, m *mapping) *carrier {
 	ctx, cancel := context.WithCancel(ctx)
 	c := &carrier{k: k, link: l, m: m, cancel: cancel, ended: make(chan struct{})}
 	go func() {
@@ -48,7 +48,7 @@ func (c *carrier) leave(ctx context.Context) {
 // withdraw takes the mapping off the link.
 func (c *carrier) withdraw(ctx context.Context) {
 	c.k.standing.note(func() { c.m.withdrawn(c.link) })
-	err := c.k.ask(ctx, patience, func(ctx context.Context) error { return c.link.Withdraw(ctx, c.m.Name) })
+	err, _ := c.link.put(ctx, patience, func(ctx context.Context) error { return c.link.Withdraw(ctx, c.m.Name) })
 	if err != nil && ctx.Err() == nil {
 		c.k.log.Warn("withdraw a mapping", "mapping", c.m.Name, "error", err)
 	}
@@ -59,7 +59,7 @@ func (c *carrier) withdraw(ctx context.Context) {
 func (c *carrier) carry(ctx context.Context) {
 	for failures := 0; ; failures++ {
 		asked := time.Now()
-		err := c.k.ask(ctx, patience, func(ctx context.Context) error { return c.link.Apply(ctx, c.m.Mapping) })
+		err := c.link.ask(ctx, patience, func(ctx context.Context) error { return c.link.Apply(ctx, c.m.Mapping) })
 		if err == nil {
 			c.k.standing.note(func() { c.m.applied = true })
 			var held bool
@@ -71,7 +71,7 @@ func (c *carrier) carry(ctx context.Context) {
 			return
 		}
 		c.listener(err)
-		if !sleepUntil(ctx, asked.Add(doubled(applyFirst, applyMost, failures))) {
+		if !c.k.standing.sleep(ctx, asked.Add(doubled(applyFirst, applyMost, failures))) {
 			return
 		}
 	}
@@ -83,7 +83,7 @@ func (c *carrier) carry(ctx context.Context) {
 func (c *carrier) prove(ctx context.Context) (held bool, err error) {
 	for {
 		asked := time.Now()
-		err := c.k.ask(ctx, patience, c.proof)
+		err := c.link.ask(ctx, patience, c.proof)
 		if ctx.Err() != nil {
 			return held, ctx.Err()
 		}
@@ -98,7 +98,7 @@ func (c *carrier) prove(ctx context.Context) (held bool, err error) {
 			next = asked.Add(cycle)
 			c.watch(ctx, next)
 		}
-		if !sleepUntil(ctx, next) {
+		if !c.k.standing.sleep(ctx, next) {
 			return held, ctx.Err()
 		}
 	}
@@ -164,7 +164,7 @@ func (c *carrier) target(ctx context.Context) {
 	if c.m.Kind.Exposes() && c.m.Private() {
 		c.due = time.Now().Add(moduleAgain)
 	}
-	err := c.k.ask(ctx, patience, func(ctx context.Context) error {
+	err := c.link.ask(ctx, patience, func(ctx context.Context) error {
 		_, err := c.link.Target(ctx, c.m.Name, false)
 		return err
 	})

@@ -22,7 +22,7 @@ type glance struct {
 func (s *standing) glance(name string) glance {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := glance{state: s.state, why: s.why, link: s.link, turned: s.turned}
+	g := glance{state: s.state, why: s.why, link: s.usable(), turned: s.turned}
 	if i := slices.IndexFunc(s.mappings, func(m *mapping) bool { return m.Name == name }); i >= 0 {
 		g.m = s.mappings[i]
 		g.listener = g.m.listener.why

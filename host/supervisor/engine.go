@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -106,6 +107,8 @@ type Link interface {
 	// Retire gives the link up for another: its connections end, and the server is told so without being waited for. Run
 	// returns when the server has heard it, after two hours, or when its context ends.
 	Retire()
+	// Local is the address of this machine that the link comes from, the zero Addr where it is not known.
+	Local() netip.Addr
 	// ServerVersion is what the server calls itself, as it sent it.
 	ServerVersion() string
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"testing"
@@ -26,7 +27,7 @@ type fakeEngine struct {
 	plans    []Attempt
 	links    []*fakeLink
 	closing  time.Duration // how long a link takes to close
-	twice    int           // how often a tunnel had two links
+	twice    int           // how often a tunnel had two links that answered
 }
 
 // fakeError is a failure as an engine returns it.
@@ -50,11 +51,11 @@ func (e *fakeEngine) Run(ctx context.Context, a Attempt, serve func(context.Cont
 	if err := e.handshake(ctx, a); err != nil {
 		return err
 	}
-	l := &fakeLink{engine: e, ref: a.Ref, mappings: map[string]*fakeMapping{}}
+	l := newFakeLink(e, a.Ref)
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	defer l.cancel(nil)
 	for _, other := range e.live() {
-		if other.ref == a.Ref {
+		if other.ref == a.Ref && !other.resting() {
 			e.set(func() { e.twice++ })
 		}
 	}
@@ -72,6 +73,14 @@ func (e *fakeEngine) Run(ctx context.Context, a Attempt, serve func(context.Cont
 	err := serve(l.ctx, l)
 	lost := context.Cause(l.ctx)
 	l.cancel(nil)
+	if l.retired() {
+		select {
+		case <-l.heard:
+			return lost
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	time.Sleep(e.closing)
 	switch {
 	case ctx.Err() != nil:
@@ -154,6 +163,13 @@ type fakeLink struct {
 	target    func(ctx context.Context, name string) error
 	open      func(ctx context.Context, m tunnel.Mapping) (Conn, error)
 	keepalive func(ctx context.Context) error
+
+	peer   Peer
+	turned chan struct{} // closed when peer changes
+	local  netip.Addr
+	wake   func(ctx context.Context) error // nil: as keepalive, and no answer while peer is silent
+	gaveUp bool                            // it was retired
+	heard  chan struct{}                   // closed by a test: the server knows
 }
 
 type fakeMapping struct {
@@ -166,6 +182,32 @@ type fakeMapping struct {
 type call struct {
 	what, name string
 	at         time.Time
+}
+
+func newFakeLink(e *fakeEngine, ref tunnel.Ref) *fakeLink {
+	return &fakeLink{engine: e, ref: ref, mappings: map[string]*fakeMapping{}, turned: make(chan struct{}), heard: make(chan struct{})}
+}
+
+// falls changes how the server's machine answers.
+func (l *fakeLink) falls(to Peer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.peer = to
+	close(l.turned)
+	l.turned = make(chan struct{})
+}
+
+// resting reports whether the link has given cause to try another beside it.
+func (l *fakeLink) resting() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.peer == PeerSilent || l.keepalive != nil
+}
+
+func (l *fakeLink) retired() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.gaveUp
 }
 
 func (l *fakeLink) breaks(err error) { l.cancel(err) }
@@ -265,10 +307,31 @@ func (l *fakeLink) Traffic(name string) Traffic {
 	return Traffic{}
 }
 
-func (l *fakeLink) Bound(string) tunnel.Bound      { return tunnel.BoundUnknown }
-func (l *fakeLink) Peer() (Peer, <-chan struct{})  { return PeerAnswers, nil }
-func (l *fakeLink) Wake(ctx context.Context) error { return l.Keepalive(ctx) }
-func (l *fakeLink) Retire()                        { l.cancel(fail(tunnel.LinkLost)) }
+func (l *fakeLink) Bound(string) tunnel.Bound { return tunnel.BoundUnknown }
+func (l *fakeLink) Local() netip.Addr         { return l.local }
+
+func (l *fakeLink) Peer() (Peer, <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.peer, l.turned
+}
+
+func (l *fakeLink) Wake(ctx context.Context) error {
+	if f := asked(l, "wake", "", &l.wake); f != nil {
+		return f(ctx)
+	}
+	if p, _ := l.Peer(); p == PeerSilent {
+		return silence(ctx)
+	}
+	return l.Keepalive(ctx)
+}
+
+func (l *fakeLink) Retire() {
+	l.mu.Lock()
+	l.gaveUp = true
+	l.mu.Unlock()
+	l.cancel(fail(tunnel.LinkLost))
+}
 
 func (l *fakeLink) ServerVersion() string { return "SSH-2.0-Fake" }
 

@@ -7,7 +7,6 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/culvert-pbx/culvert/host/retry"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -20,10 +19,14 @@ type keeper struct {
 	standing *standing
 	private  *private
 	changed  chan struct{} // poked when the order changed
+	wake     chan struct{} // poked when an attempt is worth while now
 	ended    chan struct{} // closed when nothing of the keeper is left
 
-	mu  sync.Mutex
-	now order
+	mu      sync.Mutex
+	now     order
+	waits   string             // the class of the failure after which an attempt is awaited, "" while one runs
+	lines   map[*line]struct{} // whose links stand
+	earlier time.Time          // see Attempt
 }
 
 // order is what a keeper is to do. Two orders for one link differ at most in their mappings.
@@ -42,7 +45,8 @@ func (o order) supersedes(old order) bool {
 func newKeeper(c Config, g *gate, ref tunnel.Ref) *keeper {
 	k := &keeper{
 		ref: ref, config: c, gate: g, log: c.Log.With("tunnel", ref.String()),
-		changed: make(chan struct{}, 1), ended: make(chan struct{}),
+		changed: make(chan struct{}, 1), wake: make(chan struct{}, 1), ended: make(chan struct{}),
+		lines: map[*line]struct{}{},
 	}
 	k.standing = newStanding(k.log, func(now tunnel.Status) { c.Source.Report(ref, now) })
 	k.private = newPrivate(c.Sockets, ref, k.standing, c.Engine, k.log)
@@ -118,16 +122,12 @@ func (k *keeper) keep(ctx context.Context, o order) {
 	var follower sync.WaitGroup
 	defer follower.Wait()
 	defer cancel()
-	rearrange := make(chan struct{}, 1)
+	r := &round{k: k, o: o, ctx: ctx, rearrange: make(chan struct{}, 1), news: make(chan struct{}, 1)}
 	follower.Go(func() {
 		defer cancel()
-		k.follow(ctx, o, rearrange)
+		k.follow(ctx, o, r.rearrange)
 	})
-	_ = retry.Run(ctx, func(ctx context.Context, alive func()) error {
-		return k.attempt(ctx, o, alive, rearrange)
-	}, retry.Loop{Policy: pace(), Waiting: func(end retry.End, next time.Time) {
-		k.standing.failed(o.round, awaits(end.Err), why(end.Err), next)
-	}})
+	r.run()
 }
 
 // follow reads orders until one supersedes o. Of the others the link is told that its mappings changed.
@@ -151,6 +151,14 @@ func (k *keeper) follow(ctx context.Context, o order, rearrange chan struct{}) {
 func poke(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
+	default:
+	}
+}
+
+// unpoke takes the note out of c, if one lies there.
+func unpoke(c chan struct{}) {
+	select {
+	case <-c:
 	default:
 	}
 }

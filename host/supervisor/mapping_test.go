@@ -403,6 +403,8 @@ func TestALinkIsReplacedAfterAMinuteWithoutAnswer(t *testing.T) {
 		s.pass(65*time.Second - 1)
 		s.expect(office, tunnel.Degraded, tunnel.ServerBusy)
 		s.pass(1)
+		s.expect(office, tunnel.Connecting, tunnel.ServerBusy)
+		s.pass(wakePatience)
 		s.expect(office, tunnel.Up, "")
 		if got := s.engine.attempts[1].Sub(began); got != 70*time.Second {
 			t.Errorf("replaced after %s", got)

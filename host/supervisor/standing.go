@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"time"
@@ -27,16 +28,20 @@ type standing struct {
 	mappings []*mapping
 	edition  uint64 // of what is wanted, for the reports
 
-	link     Link    // nil while none stands
-	proved   bool    // the tunnel was up or degraded on this link
-	answered bool    // the server answered a keepalive on this link
-	busy     Failure // set while it does not
+	link     Link             // nil while none stands
+	rests    bool             // the link is silent: it keeps its connections and carries no new ones
+	proved   bool             // the tunnel was up or degraded on this link
+	answered bool             // the server answered a keepalive on this link
+	busy     Failure          // set while it does not
+	whole    Link             // the last one on which the tunnel was up
+	wire     tunnel.Statement // how the link alone is
 
-	turned chan struct{} // closed when anything above changed
+	turned  chan struct{} // closed when anything above changed
+	stirred chan struct{} // closed when every carrier shall ask now
 }
 
 func newStanding(log hclog.Logger, report func(tunnel.Status)) *standing {
-	return &standing{log: log, report: report, turned: make(chan struct{})}
+	return &standing{log: log, report: report, turned: make(chan struct{}), stirred: make(chan struct{})}
 }
 
 // arrange makes the mappings those of w. The link stays as it is.
@@ -88,10 +93,56 @@ func (s *standing) entries() []*mapping {
 	return slices.Clone(s.mappings)
 }
 
-// keepalive notes whether the server answered. The zero Failure means that it did.
-func (s *standing) keepalive(busy Failure) {
+// usable is the link that may be asked for something new, nil where there is none. Callers hold s.mu.
+func (s *standing) usable() Link {
+	if s.rests {
+		return nil
+	}
+	return s.link
+}
+
+// sleep waits until t, or until every carrier shall ask, and reports whether ctx still runs.
+func (s *standing) sleep(ctx context.Context, t time.Time) bool {
+	s.mu.Lock()
+	stirred := s.stirred
+	s.mu.Unlock()
+	timer := time.NewTimer(time.Until(t))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-stirred:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
+}
+
+// wasWhole reports whether the tunnel was up on l, which is gone by now, and on no other since.
+func (s *standing) wasWhole(l Link) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	whole := s.whole == l
+	if whole {
+		s.whole = nil
+	}
+	return whole
+}
+
+// down is the statement of a link that is not there.
+func down(why Failure) tunnel.Statement {
+	return tunnel.Statement{State: tunnel.Down, Reason: why.Reason, Message: tunnel.Clean(why.Message, 500), At: time.Now()}
+}
+
+// keepalive notes whether the server answered on l. The zero Failure means that it did.
+func (s *standing) keepalive(l Link, busy Failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.usable() != l {
+		return
+	}
+	s.wire = tunnel.Statement{State: tunnel.Up, At: time.Now()}
+	if busy.Reason != "" {
+		s.wire = down(busy)
+	}
 	s.answered = s.answered || busy.Reason == ""
 	s.busy = busy
 	s.settle()
@@ -119,6 +170,7 @@ func (s *standing) note(change func()) {
 func (s *standing) status() tunnel.Status {
 	st := tunnel.Status{
 		State: s.state, Reason: s.why.Reason, Message: tunnel.Clean(s.why.Message, 500), Remedy: s.why.Remedy,
+		Diagnosis: s.why.Diagnosis.Cleaned(), Link: s.wire,
 		Since: s.since, NextAttempt: s.next, ServerVersion: s.version, Edition: s.edition,
 		Mappings: make([]tunnel.MappingStatus, len(s.mappings)),
 	}

@@ -16,9 +16,9 @@ import (
 //	      │ the link stands and every mapping has had its first verdict
 //	      ▼
 //	up ◀── every mapping proved ──▶ degraded (some mapping is not up, or the server does not answer)
-//	      │ the link is gone
+//	      │ the link is gone, or silent: then it rests
 //	      ▼
-//	connecting, waiting or blocked
+//	connecting, waiting or blocked ── the link that rests answers ──▶ connecting
 //
 // A retry stays in waiting or blocked until it has reached the server or has run for a second, so that a dead server
 // costs one report and not two every three seconds. While it runs the last failure stays in sight; a change or a
@@ -64,6 +64,7 @@ func (s *standing) follow(w tunnel.Wanted) (round uint64) {
 // hold s.mu.
 func (s *standing) begin(w tunnel.Wanted) {
 	s.round++
+	s.wire = tunnel.Statement{}
 	switch {
 	case w.Gone:
 		s.report = func(tunnel.Status) {}
@@ -92,7 +93,7 @@ func (s *standing) retry(round uint64) {
 func (s *standing) trying(round uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.round == round && s.link == nil && s.state != tunnel.Connecting {
+	if s.round == round && s.usable() == nil && s.state != tunnel.Connecting {
 		s.transition(tunnel.Connecting, s.why, time.Time{})
 	}
 }
@@ -101,7 +102,7 @@ func (s *standing) trying(round uint64) {
 func (s *standing) stage(round uint64, at Stage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.round != round || s.link != nil {
+	if s.round != round || s.usable() != nil {
 		return
 	}
 	why := s.why
@@ -135,9 +136,60 @@ func (s *standing) failed(round uint64, to tunnel.State, why Failure, next time.
 	if s.round != round {
 		return
 	}
-	s.drop()
 	s.fresh = false
+	if !s.rests {
+		s.drop()
+		s.wire = down(why)
+	}
 	s.transition(to, why, next)
+}
+
+// lost says that a link is gone. Where it rested nobody awaited anything else.
+func (s *standing) lost(round uint64, l Link, why Failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.round != round || s.link != l {
+		return
+	}
+	rested := s.rests
+	s.drop()
+	s.wire = down(why)
+	if rested {
+		s.report(s.status())
+		return
+	}
+	s.fresh = false
+	s.transition(tunnel.Connecting, why, time.Time{})
+}
+
+// rest says that a link fell silent: its connections stay, and another is tried beside it.
+func (s *standing) rest(round uint64, l Link, why Failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.round != round || s.link != l {
+		return
+	}
+	s.rests, s.fresh, s.busy = true, false, Failure{}
+	s.wire = down(why)
+	s.transition(tunnel.Connecting, why, time.Time{})
+}
+
+// resume says that the server of a link that rested answers again, and has all carriers ask for proof at once: what was
+// proved before the silence counts for nothing.
+func (s *standing) resume(round uint64, l Link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.round != round || s.link != l {
+		return
+	}
+	s.rests, s.proved, s.answered, s.busy = false, false, true, Failure{}
+	s.wire = tunnel.Statement{State: tunnel.Up, At: time.Now()}
+	for _, m := range s.mappings {
+		m.listener = verdict{}
+	}
+	close(s.stirred)
+	s.stirred = make(chan struct{})
+	s.settle()
 }
 
 // linked says that a link stands; nothing is proved through it yet. It reports whether it is still wanted.
@@ -147,13 +199,12 @@ func (s *standing) linked(round uint64, l Link) bool {
 	if s.round != round {
 		return false
 	}
-	s.link, s.proved, s.answered, s.busy = l, false, false, Failure{}
+	s.drop()
+	s.link, s.proved, s.answered = l, false, false
+	s.wire = tunnel.Statement{State: tunnel.Up, At: time.Now()}
 	s.version = tunnel.Clean(l.ServerVersion(), 120)
 	if s.fresh {
 		s.why = Failure{Message: stageText("")}
-	}
-	for _, m := range s.mappings {
-		m.verdicts = verdicts{}
 	}
 	s.settle()
 	return true
@@ -165,12 +216,12 @@ func (s *standing) drop() {
 		m.withdrawn(s.link)
 		m.verdicts = verdicts{}
 	}
-	s.link, s.busy = nil, Failure{}
+	s.link, s.rests, s.busy = nil, false, Failure{}
 }
 
 // settle moves a linked tunnel to the state that its verdicts add up to. Callers hold s.mu.
 func (s *standing) settle() {
-	if s.link == nil {
+	if s.usable() == nil {
 		s.report(s.status())
 		return
 	}
@@ -179,6 +230,9 @@ func (s *standing) settle() {
 	}
 	to, why := s.sum()
 	s.proved = s.proved || to.Linked()
+	if to == tunnel.Up {
+		s.whole = s.link
+	}
 	s.transition(to, why, time.Time{})
 }
 

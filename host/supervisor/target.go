@@ -44,7 +44,7 @@ func (s *standing) missed(m tunnel.Mapping, why Failure) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.find(m)
-	if e == nil || s.link == nil {
+	if e == nil || s.usable() == nil {
 		return
 	}
 	e.target = verdict{given: true, why: why}

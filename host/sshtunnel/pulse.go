@@ -1,0 +1,244 @@
+package sshtunnel
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// When a peer counts as what, by how long nothing was heard from its machine. On a link that is otherwise silent the
+// kernel asks 4 s after the last sign, so one that answers is never unheard for longer than that and a round trip.
+const (
+	minSlack    = time.Second     // for the answer to a probe before the peer is doubted, at least
+	maxSlack    = 3 * time.Second // and at most, on a path that is slow
+	timerSlack  = 300 * time.Millisecond
+	silentAfter = 10 * time.Second // unheard for so long, and asked often enough, a doubted peer is silent
+	chances     = 3                // unanswered questions that are enough
+	deafAfter   = 15 * time.Second // with data unacknowledged, however often the kernel has repeated it
+
+	lookEvery = 250 * time.Millisecond // while a peer is in doubt or silent
+)
+
+// pulse follows how the machine of a peer answers beneath SSH, by what the kernel knows of the socket, and keeps
+// everything off the wire while it does not: data that waits for an acknowledgement has the kernel repeat it ever more
+// rarely, in place of probes, and so the link would learn late that its path is back.
+//
+// It has no goroutine: a timer looks when a probe could be unanswered, every four seconds on an idle link.
+type pulse struct {
+	sock *socket
+	shut atomic.Bool // nothing may be sent
+
+	mu      sync.Mutex
+	begun   bool
+	peer    Peer
+	changed chan struct{} // closed when peer changes
+	woken   int           // callers of Wake: everything may be sent
+	opened  chan struct{} // closed while something may be sent
+	timer   *time.Timer
+	over    chan struct{} // closed when nothing will be sent any more
+}
+
+func newPulse(s *socket) *pulse {
+	p := &pulse{sock: s, changed: make(chan struct{}), opened: make(chan struct{}), over: make(chan struct{})}
+	close(p.opened)
+	return p
+}
+
+// begin starts to follow the peer. Before that, and so during the handshake, which has its own deadline, all may be sent.
+func (p *pulse) begin() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if isClosed(p.over) {
+		return
+	}
+	p.begun = true
+	p.timer = time.AfterFunc(probes.Idle, p.look)
+}
+
+// end stops it for good and frees whoever waits to send.
+func (p *pulse) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if isClosed(p.over) {
+		return
+	}
+	close(p.over)
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+}
+
+// state returns how the peer answers and what is closed when that changes.
+func (p *pulse) state() (Peer, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.peer, p.changed
+}
+
+func (p *pulse) answers() bool { now, _ := p.state(); return now == PeerAnswers }
+
+// look asks the kernel and comes again when there may be news.
+func (p *pulse) look() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.begun || isClosed(p.over) {
+		return
+	}
+	info := p.sock.info()
+	if info == nil {
+		return // closed
+	}
+	p.turnLocked(judge(p.peer, info))
+	p.timer.Reset(nextLook(p.peer, info))
+}
+
+// heard notes that something has just been read from the peer.
+func (p *pulse) heard() {
+	if p.shut.Load() {
+		p.look()
+	}
+}
+
+// turnLocked notes how the peer answers now. While it is in doubt the kernel asks every second, so that neither a few
+// lost packets make a peer silent nor a path that is back goes unnoticed.
+func (p *pulse) turnLocked(to Peer) {
+	was := p.peer
+	if was == to {
+		return
+	}
+	p.peer = to
+	close(p.changed)
+	p.changed = make(chan struct{})
+	if was == PeerAnswers || to == PeerAnswers {
+		p.sock.hurry(to != PeerAnswers)
+	}
+	p.gateLocked()
+}
+
+// gateLocked opens or shuts the way out.
+func (p *pulse) gateLocked() {
+	shut := p.peer != PeerAnswers && p.woken == 0
+	if p.shut.Swap(shut) == shut {
+		return
+	}
+	if shut {
+		p.opened = make(chan struct{})
+	} else {
+		close(p.opened)
+	}
+}
+
+// wake lets everything out until the result is called, whatever the peer does.
+func (p *pulse) wake() (sleep func()) {
+	p.add(1)
+	return func() { p.add(-1) }
+}
+
+func (p *pulse) add(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.woken += n
+	p.gateLocked()
+}
+
+// wait waits until something may be sent, and reports false when done is closed before or nothing will be sent any more.
+func (p *pulse) wait(done <-chan struct{}) bool {
+	for {
+		p.mu.Lock()
+		opened := p.opened
+		p.mu.Unlock()
+		select {
+		case <-p.over:
+			return false
+		case <-done:
+			return false
+		case <-opened:
+			if !p.shut.Load() {
+				return !isClosed(p.over)
+			}
+		}
+	}
+}
+
+// allow waits until a packet may be sent. When nothing was read for so long that a probe may be under way, the kernel is
+// asked first, and the answer to the probe awaited: it takes a round trip.
+func (p *pulse) allow() error {
+	if !p.shut.Load() && p.sock.heardSince(time.Now().Add(-probes.Idle)) {
+		return nil
+	}
+	p.settle()
+	if !p.wait(nil) {
+		return net.ErrClosed
+	}
+	return nil
+}
+
+// settle returns once no probe is unanswered, or once that makes the peer a doubted one.
+func (p *pulse) settle() {
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		p.look()
+		info := p.sock.info()
+		if info == nil || info.Probes == 0 || p.shut.Load() || !p.watching() {
+			return
+		}
+		select {
+		case <-p.over:
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// watching reports whether anything is to be settled: not before the pulse has begun, nor while the peer is woken.
+func (p *pulse) watching() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.begun && p.woken == 0
+}
+
+// judge says how a peer answers by what the kernel knows, and by what was known before: once in doubt, only a sign of
+// life helps it (the kernel's count of probes begins anew after 255).
+//
+// A sign is an acknowledgement, which is what probes are answered with, or data. Having heard none for long says nothing
+// by itself: the machine may have slept, or the peer's program may not read, when the kernel asks ever more rarely. So it
+// takes questions without an answer: probes, or data sent again. With a round trip of 600 ms and every twentieth packet
+// lost in each direction a probe is lost for one in ten cycles, which is a doubt of a second; the six probes until a
+// peer is silent are lost once in a million.
+func judge(was Peer, i *unix.TCPInfo) Peer {
+	unheard := unheardFor(i)
+	asked := max(i.Probes, i.Retransmits)
+	switch {
+	case unheard < doubtAfter(i):
+		return PeerAnswers
+	case was == PeerSilent,
+		unheard >= silentAfter && asked >= chances,
+		unheard >= deafAfter && i.Unacked > 0:
+		return PeerSilent
+	case was == PeerDoubted, asked > 0, i.Unacked > 0:
+		return PeerDoubted
+	}
+	return PeerAnswers
+}
+
+// unheardFor is how long ago the peer's machine gave its last sign of life.
+func unheardFor(i *unix.TCPInfo) time.Duration {
+	return time.Duration(min(i.Last_ack_recv, i.Last_data_recv)) * time.Millisecond
+}
+
+// doubtAfter is how long a peer that answers may be unheard: until the kernel asks, and an answer's time. That is a round
+// trip with its variance, as TCP itself waits for an acknowledgement.
+func doubtAfter(i *unix.TCPInfo) time.Duration {
+	answer := time.Duration(i.Rtt+4*i.Rttvar)*time.Microsecond + timerSlack
+	return probes.Idle + min(max(answer, minSlack), maxSlack)
+}
+
+// nextLook is when there may be news.
+func nextLook(p Peer, i *unix.TCPInfo) time.Duration {
+	if p != PeerAnswers {
+		return lookEvery
+	}
+	return max(doubtAfter(i)-unheardFor(i)+time.Millisecond, lookEvery)
+}

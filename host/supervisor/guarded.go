@@ -1,0 +1,145 @@
+package supervisor
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// guarded is a Link of which nothing is asked while its server may not hear it: what is sent into a silent line is sent
+// again later and later, and delays the moment at which it is known that the line lives again.
+type guarded struct {
+	Link
+	engine Engine
+
+	mu     sync.Mutex
+	gone   bool          // the address it comes from is no longer this machine's
+	turned chan struct{} // closed when gone changed
+	heard  time.Time     // when the server last answered
+}
+
+func guard(l Link, e Engine) *guarded {
+	return &guarded{Link: l, engine: e, turned: make(chan struct{}), heard: time.Now()}
+}
+
+// peer is how the server's machine answers.
+func (g *guarded) peer() Peer {
+	p, _ := g.look()
+	return p
+}
+
+// look is peer, and a view that tells when that changes.
+func (g *guarded) look() (Peer, view) {
+	g.mu.Lock()
+	gone, turned := g.gone, g.turned
+	g.mu.Unlock()
+	p, changed := g.Link.Peer()
+	if gone {
+		p = PeerSilent
+	}
+	return p, view{changed, turned}
+}
+
+// view is a look at a peer, which holds until one of its channels is closed.
+type view struct{ changed, turned <-chan struct{} }
+
+// holds reports whether nothing has changed since.
+func (v view) holds() bool { return !closed(v.changed) && !closed(v.turned) }
+
+// move says which addresses this machine has now.
+func (g *guarded) move(has func(netip.Addr) bool) {
+	local := g.Link.Local()
+	gone := local.IsValid() && !has(local)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if gone != g.gone {
+		g.gone = gone
+		close(g.turned)
+		g.turned = make(chan struct{})
+	}
+}
+
+// wake asks the server for a sign of life though it does not answer.
+func (g *guarded) wake(ctx context.Context) error {
+	g.mu.Lock()
+	gone := g.gone
+	g.mu.Unlock()
+	if gone {
+		return errLate
+	}
+	err := g.Link.Wake(ctx)
+	if err == nil {
+		g.answered()
+	}
+	return err
+}
+
+func (g *guarded) answered() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.heard = time.Now()
+}
+
+// lastHeard is when the server last answered, and whether the link's own address is gone since.
+func (g *guarded) lastHeard() (at time.Time, gone bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.heard, g.gone
+}
+
+// ask puts a question about the link as soon as the server can hear it, with a deadline from then on. An answer that did
+// not come in time, and for which the engine knows no better reason, is errLate; it counts only where the server could be
+// heard all the while, else the question is put again. An answer that says that the link is gone is held back for a
+// moment, in which ctx ends and says so for all.
+func (g *guarded) ask(ctx context.Context, limit time.Duration, question func(context.Context) error) error {
+	for {
+		at, err := g.clear(ctx)
+		if err != nil {
+			return err
+		}
+		err, late := g.put(ctx, limit, question)
+		if !late || at.holds() || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// clear waits until the server's machine answers.
+func (g *guarded) clear(ctx context.Context) (view, error) {
+	for {
+		p, at := g.look()
+		if p == PeerAnswers {
+			return at, nil
+		}
+		select {
+		case <-at.changed:
+		case <-at.turned:
+		case <-ctx.Done():
+			return at, ctx.Err()
+		}
+	}
+}
+
+// put puts a question once. late says that the server did not answer in time.
+func (g *guarded) put(ctx context.Context, limit time.Duration, question func(context.Context) error) (err error, late bool) {
+	asking, cancel := context.WithTimeoutCause(ctx, limit, errLate)
+	defer cancel()
+	if err = question(asking); err == nil {
+		g.answered()
+		return nil, false
+	}
+	switch failure(g.engine, err).Reason {
+	case "":
+		if context.Cause(asking) == errLate {
+			return errLate, true
+		}
+	case tunnel.ServerBusy:
+		return err, true
+	case tunnel.LinkLost:
+		sleepUntil(ctx, time.Now().Add(time.Second))
+	}
+	return err, false
+}

@@ -1,0 +1,192 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+const (
+	wakePatience = 2 * time.Second // for the answer of a link that rests, once another stands
+	messengerFor = 2 * time.Hour   // is how long the engine tries to tell a server that its link was given up
+)
+
+// errRetired ends a link that was given up for another.
+var errRetired = errors.New("another link carries the tunnel")
+
+// line is one run of the engine and the link that comes of it. It does what its round says and tells it what became of
+// the link. A nil line is none: it neither stands nor answers.
+type line struct {
+	r      *round
+	cancel context.CancelFunc // ends it, whatever it does
+	place  *place
+
+	stood   chan struct{} // closed when link and since are there
+	link    *guarded
+	since   time.Time
+	begun   chan struct{} // closed when the link shall carry the tunnel
+	hurry   chan struct{} // poked when the server shall be asked now
+	retired chan struct{} // closed when the link is given up for another
+	parting time.Time     // when that was
+	left    chan struct{} // closed when nothing of the link is used any more
+	ended   chan struct{} // closed when the engine is through with it
+	err     error         // why, once ended is closed
+
+	mu     sync.Mutex
+	rests  bool
+	awake  bool      // it answered while it rested
+	silent time.Time // since when keepalives go unanswered
+}
+
+// startLine starts an attempt.
+func startLine(r *round, t tunnel.Tunnel, cred tunnel.Credential) *line {
+	ctx, cancel := context.WithCancel(r.ctx)
+	n := &line{
+		r: r, cancel: cancel, place: &place{gate: r.k.gate, server: t.Server},
+		stood: make(chan struct{}), begun: make(chan struct{}), hurry: make(chan struct{}, 1),
+		retired: make(chan struct{}), left: make(chan struct{}), ended: make(chan struct{}),
+	}
+	plan := r.k.plan(r.o, t, cred, n.place)
+	if old := r.resting(); old != nil {
+		plan.Earlier = old.since
+	}
+	r.links.Go(func() {
+		defer cancel()
+		n.run(ctx, plan)
+	})
+	return n
+}
+
+// run is the whole life of the line.
+func (n *line) run(ctx context.Context, plan Attempt) {
+	err := n.r.k.config.Engine.Run(ctx, plan, n.serve)
+	n.place.giveBack()
+	n.err = n.r.k.conclude(err, closed(n.stood))
+	if closed(n.stood) {
+		n.r.k.parted(n, ctx.Err() != nil)
+	}
+	close(n.ended)
+	poke(n.r.news)
+}
+
+// serve lets the tunnel run over l as soon as, and as long as, the round says so.
+func (n *line) serve(ctx context.Context, l Link) error {
+	defer close(n.left)
+	n.link, n.since = guard(l, n.r.k.config.Engine), time.Now()
+	n.r.k.watch(n)
+	defer n.r.k.unwatch(n)
+	close(n.stood)
+	select {
+	case <-n.begun:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	err := n.r.k.serve(ctx, n)
+	if closed(n.retired) {
+		l.Retire()
+		return errRetired
+	}
+	n.r.k.lost(n.r.ctx, n.r.o, n.link, err)
+	return err
+}
+
+// begin has the link carry the tunnel, for the first time or again.
+func (n *line) begin() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.rests, n.awake = false, false
+	if !closed(n.begun) {
+		close(n.begun)
+	}
+}
+
+// pause has the link rest. Its server is asked again as soon as it can hear that.
+func (n *line) pause() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.rests, n.awake = true, false
+	n.place.giveBack()
+	poke(n.hurry)
+}
+
+// retire gives the link up for another, and returns when nothing uses it any more.
+func (n *line) retire() {
+	n.r.k.remember(n)
+	n.parting = time.Now()
+	close(n.retired)
+	<-n.left
+}
+
+// over reports whether the link is gone.
+func (n *line) over() bool { return closed(n.left) }
+
+// answered notes that the server gave a sign of life.
+func (n *line) answered() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.silent = time.Time{}
+	if n.rests && !n.awake {
+		n.awake = true
+		poke(n.r.news)
+		poke(n.r.k.wake)
+	}
+}
+
+// unanswered notes that the server has given none since then, though its machine answers.
+func (n *line) unanswered(since time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.silent = since
+	poke(n.r.news)
+}
+
+// frozen reports whether the server has given no sign of life for so long that another link is tried.
+func (n *line) frozen() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !n.silent.IsZero() && time.Since(n.silent) >= replaceAfter
+}
+
+// quiet reports whether the server has not answered what it was last asked.
+func (n *line) quiet() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.rests || !n.silent.IsZero()
+}
+
+// revived reports whether the link rests and its server answers again.
+func (n *line) revived() bool {
+	if n == nil || n.over() || n.link.peer() != PeerAnswers {
+		return false
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.awake
+}
+
+// wakes asks the server of a link that rests, once, whether it is there.
+func (n *line) wakes(ctx context.Context) bool {
+	if n == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, wakePatience)
+	defer cancel()
+	if n.link.wake(ctx) != nil || n.over() {
+		return false
+	}
+	n.answered()
+	return true
+}
+
+// closed reports whether c is.
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,46 @@
+package supervisor
+
+import "net/netip"
+
+// Moved tells that something about this machine's network has changed; has reports whether an address is this machine's
+// now. Tunnels that wait for a server to be reachable try at once, links whose address is gone count as silent, and
+// every server is asked for a sign of life. Callers see to it that this comes not too often.
+func (s *Supervisor) Moved(has func(netip.Addr) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range s.keepers {
+		k.moved(has)
+	}
+}
+
+func (k *keeper) moved(has func(netip.Addr) bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for n := range k.lines {
+		n.link.move(has)
+		poke(n.hurry)
+	}
+	if k.waits == unreached {
+		poke(k.wake)
+	}
+}
+
+// watch has the link of n hear of changes until unwatch.
+func (k *keeper) watch(n *line) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.lines[n] = struct{}{}
+}
+
+func (k *keeper) unwatch(n *line) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.lines, n)
+}
+
+// awaits notes the class of the failure after which an attempt is awaited, "" where one runs.
+func (k *keeper) awaits(class string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.waits = class
+}

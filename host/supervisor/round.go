@@ -1,0 +1,133 @@
+package supervisor
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/culvert-pbx/culvert/host/retry"
+)
+
+// round is one order while it is kept: attempt after attempt, and the links that came of them. One link carries the
+// tunnel. One that fell silent rests while a new one is tried beside it: nothing is asked of it, its connections stay,
+// and whichever answers first goes on. One that was given up for another is a messenger, until its server has heard so.
+//
+// Its goroutine, that of the attempts, alone decides which link is what.
+type round struct {
+	k         *keeper
+	o         order
+	ctx       context.Context // of all links
+	rearrange chan struct{}   // poked when the mappings changed
+	news      chan struct{}   // poked when something became of a link
+
+	rest      *line // nil where none rests
+	messenger *line // nil where none was given up
+	links     sync.WaitGroup
+}
+
+// run makes attempt after attempt until ctx ends, and returns when no link is left.
+func (r *round) run() {
+	defer r.links.Wait()
+	unpoke(r.k.wake)
+	_ = retry.Run(r.ctx, r.attempt, retry.Loop{
+		Policy: pace(), Wake: r.k.wake,
+		Waiting: func(end retry.End, next time.Time) {
+			r.k.awaits(class(end.Err))
+			r.k.standing.failed(r.o.round, awaits(end.Err), why(end.Err), next)
+		},
+	})
+}
+
+// attempt makes one link and returns when that failed, or when the link is gone or fell silent. Where another rests,
+// that one goes on instead if it answers before the new one stands, or when it is asked then. It calls alive when a
+// link carries the tunnel. Its error is a *failed, or that of the context.
+func (r *round) attempt(ctx context.Context, alive func()) error {
+	r.k.awaits("")
+	if r.resting().revived() {
+		return r.carry(r.takeUp(), alive)
+	}
+	n, err := r.dial(ctx)
+	if err != nil {
+		return err
+	}
+	if r.resting().revived() || r.resting().wakes(ctx) {
+		n.cancel()
+		return r.carry(r.takeUp(), alive)
+	}
+	r.giveUp()
+	return r.carry(n, alive)
+}
+
+// dial starts a new link and returns it when it stands, or when the one that rests answers.
+func (r *round) dial(ctx context.Context) (*line, error) {
+	r.k.standing.retry(r.o.round)
+	t, cred, err := r.k.login(ctx, r.o)
+	if err != nil {
+		return nil, err
+	}
+	defer r.k.tell(ctx, r.o)()
+	n := startLine(r, t, cred)
+	for !r.resting().revived() {
+		select {
+		case <-n.stood:
+			return n, nil
+		case <-n.ended:
+			return nil, n.err
+		case <-r.news:
+		}
+	}
+	return n, nil
+}
+
+// carry lets the tunnel run over n until n is gone, or falls silent and rests.
+func (r *round) carry(n *line, alive func()) error {
+	alive()
+	n.begin()
+	for {
+		_, at := n.link.look()
+		if why := n.silence(); why != (Failure{}) {
+			r.rest = n
+			n.pause()
+			r.k.standing.rest(r.o.round, n.link, why)
+			return &failed{why}
+		}
+		select {
+		case <-n.ended:
+			return n.err
+		case <-at.changed:
+		case <-at.turned:
+		case <-r.news:
+		}
+	}
+}
+
+// resting is the link that rests, nil where there is none or it is gone by now.
+func (r *round) resting() *line {
+	if r.rest != nil && r.rest.over() {
+		r.rest = nil
+	}
+	return r.rest
+}
+
+// takeUp has the link that rests carry the tunnel again.
+func (r *round) takeUp() *line {
+	n := r.rest
+	r.rest = nil
+	unpoke(r.k.wake)
+	r.k.standing.resume(r.o.round, n.link)
+	return n
+}
+
+// giveUp makes a messenger of the link that rests. One that is still on its way is dropped: there is one at most.
+func (r *round) giveUp() {
+	old := r.resting()
+	if old == nil {
+		return
+	}
+	r.rest = nil
+	if r.messenger != nil {
+		r.messenger.cancel()
+	}
+	r.messenger = old
+	old.retire()
+}
