@@ -15,11 +15,14 @@ import (
 )
 
 // engine is the SSH engine as the supervisor asks for it.
-type engine struct{ keys sshtunnel.KeyPair }
+type engine struct {
+	keys   sshtunnel.KeyPair
+	limits *sshtunnel.Limits
+}
 
 func (e engine) Run(ctx context.Context, a supervisor.Attempt, serve func(context.Context, supervisor.Link) error) error {
 	return sshtunnel.Run(ctx, sshtunnel.Config{
-		Server: a.Server, Via: a.Via, LAN: a.LAN, Earlier: a.Earlier, Credential: a.Credential, Pin: a.Pin, Fingerprint: a.Fingerprint, Log: a.Log,
+		Server: a.Server, Via: a.Via, LAN: a.LAN, Earlier: a.Earlier, Credential: a.Credential, Pin: a.Pin, Fingerprint: a.Fingerprint, Log: a.Log, Limits: e.limits,
 		HostKey:   func() (tunnel.Secret, error) { return e.keys.PEM(), nil },
 		Learned:   a.Learned,
 		Admit:     func(ctx context.Context, _ string) (func(), error) { return a.Admit(ctx) },
@@ -57,7 +60,9 @@ func (l link) Open(ctx context.Context, m tunnel.Mapping, caller string) (superv
 
 func (l link) Traffic(name string) supervisor.Traffic {
 	t := l.Link.Traffic(name)
-	return supervisor.Traffic{Open: t.Open, Refused: t.Refused, In: t.In, Out: t.Out, Target: t.Target}
+	return supervisor.Traffic{
+		Open: t.Open, Total: t.Total, Refused: t.Refused, In: t.In, Out: t.Out, Callers: t.Callers, Target: t.Target,
+	}
 }
 
 func (l link) Peer() (supervisor.Peer, <-chan struct{}) {

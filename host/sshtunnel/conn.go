@@ -13,15 +13,16 @@ import (
 )
 
 // Open opens a connection to the target of a reach mapping, whose deadlines and half-close work. It counts for the
-// mapping of m's name and ends with it. Errors are those of Target, or ServerBusy when too many are open.
+// mapping of m's name, as one of caller, and ends with it. Errors are those of Target, or ServerBusy when too many are
+// open.
 func (l *Link) Open(ctx context.Context, m tunnel.Mapping, caller string) (Conn, error) {
 	n, err := l.mapping(m.Name)
 	if err != nil {
 		return nil, err
 	}
-	release, ok := n.traffic.admit(maxConnections)
-	if !ok {
-		return nil, busy("too many connections of this mapping are open")
+	release, full := n.admit(0)
+	if full != nil {
+		return nil, tooMany(full)
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.config.waits.open)
 	defer cancel()
@@ -29,7 +30,7 @@ func (l *Link) Open(ctx context.Context, m tunnel.Mapping, caller string) (Conn,
 	if err != nil {
 		return nil, l.refusedTarget(err, n.targetHost(), n.Remote.Port)
 	}
-	return newChannelConn(n, ch), nil
+	return newChannelConn(n, ch, caller), nil
 }
 
 // channelConn is an SSH channel as a net.Conn. x/crypto/ssh has no deadlines and its reads and writes cannot be
@@ -48,12 +49,13 @@ type channelConn struct {
 	broken      error      // a write that was given up half done: no more can follow
 }
 
-func newChannelConn(m *mapping, ch *channel) *channelConn {
+func newChannelConn(m *mapping, ch *channel, caller string) *channelConn {
 	c := &channelConn{channel: ch, traffic: m.traffic, read: newTimer(), write: newTimer()}
 	c.over, c.close = context.WithCancel(m.ctx)
-	closed := m.traffic.opened()
+	v := m.traffic.visit(caller)
+	v.begin()
 	context.AfterFunc(c.over, func() {
-		closed()
+		v.end()
 		_ = ch.Close()
 	})
 	return c

@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // offered is a channel as a server offers it.
@@ -35,12 +37,12 @@ func FuzzWanted(f *testing.F) {
 	m := &mapping{remote: &forward{prover: newProver()}}
 	l.asked = map[bind]*mapping{{"localhost", 9100}: m}
 	f.Fuzz(func(t *testing.T, kind string, extra []byte) {
-		got, from := l.wanted(offered{kind: kind, extra: extra})
+		got, origin := l.wanted(offered{kind: kind, extra: extra})
 		if taken := kind == "forwarded-tcpip" && fromLocalhost9100(extra); taken != (got == m) {
 			t.Errorf("%q %x: taken %v, want %v", kind, extra, got == m, taken)
 		}
-		if watch, hold := m.remote.prover.suspect(from, nil); watch || hold > 0 {
-			t.Error("held without a proof")
+		if name := callerName(origin); name == "" || len(name) > maxCaller || tunnel.Clean(name, 1000) != name {
+			t.Errorf("caller %q of %x", name, extra)
 		}
 	})
 }

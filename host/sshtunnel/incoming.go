@@ -20,27 +20,26 @@ const maxRefusing = 4096
 // forwards of a link as soon as two connections wait on one of them.
 func (l *Link) takeChannels(channels <-chan ssh.NewChannel) {
 	for nc := range channels {
-		m, from := l.wanted(nc)
+		m, origin := l.wanted(nc)
 		if m == nil {
 			l.log.Debug("refused what was not asked for", "type", tunnel.Clean(nc.ChannelType(), 60))
 			l.refuse(nc, ssh.Prohibited, "not asked for")
 			continue
 		}
-		m.take(nc, from)
+		m.take(nc, origin)
 	}
 }
 
-// wanted returns the mapping whose port nc comes from and the address of who connected there, or nil for whatever was
-// not asked for.
-func (l *Link) wanted(nc ssh.NewChannel) (*mapping, netip.Addr) {
+// wanted returns the mapping whose port nc comes from and who connected there, as the server says, or nil for whatever
+// was not asked for.
+func (l *Link) wanted(nc ssh.NewChannel) (m *mapping, origin string) {
 	var e endpoints
 	if nc.ChannelType() != "forwarded-tcpip" || ssh.Unmarshal(nc.ExtraData(), &e) != nil {
-		return nil, netip.Addr{}
+		return nil, ""
 	}
-	from, _ := netip.ParseAddr(e.Origin)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.asked[bind{e.Host, e.Port}], from.Unmap()
+	return l.asked[bind{e.Host, e.Port}], e.Origin
 }
 
 // refuse says no without waiting for the server to take it, unless very many refusals wait already.
@@ -57,24 +56,25 @@ func (l *Link) refuse(nc ssh.NewChannel, reason ssh.RejectionReason, why string)
 
 // take serves one connection to the mapping's remote port. While a proof is under way those that may be its own are
 // looked at first; all others go straight to the service.
-func (m *mapping) take(nc ssh.NewChannel, from netip.Addr) {
-	watch, hold := m.remote.prover.suspect(from, m.link.sock.minRTT)
-	limit := int64(maxConnections)
+func (m *mapping) take(nc ssh.NewChannel, origin string) {
+	from, _ := netip.ParseAddr(origin)
+	watch, hold := m.remote.prover.suspect(from.Unmap(), m.link.sock.minRTT)
+	extra := int64(0)
 	if watch {
-		limit += extraForProofs
+		extra = extraForProofs
 	}
-	release, ok := m.traffic.admit(limit)
-	if !ok {
-		m.link.log.Debug("refused a connection: too many are open", "mapping", m.Name)
+	release, full := m.admit(extra)
+	if full != nil {
 		m.link.refuse(nc, ssh.ResourceShortage, "too many connections to this port")
 		return
 	}
+	v := m.traffic.visit(origin)
 	started := m.link.spawn(func() {
 		if hold > 0 {
-			m.hold(nc, hold, release)
+			m.hold(nc, v, hold, release)
 			return
 		}
-		m.deliver(nc, watch, release)
+		m.deliver(nc, v, watch, release)
 	})
 	if !started {
 		release()
@@ -83,7 +83,7 @@ func (m *mapping) take(nc ssh.NewChannel, from netip.Addr) {
 
 // deliver connects to the service first, so that a refusal there is a refusal at the server's port too. release is
 // called once the channel is refused or has gone.
-func (m *mapping) deliver(nc ssh.NewChannel, watch bool, release func()) {
+func (m *mapping) deliver(nc ssh.NewChannel, v *visit, watch bool, release func()) {
 	local, err := m.service(m.ctx)
 	if err != nil {
 		defer release()
@@ -101,10 +101,11 @@ func (m *mapping) deliver(nc ssh.NewChannel, watch bool, release func()) {
 	}
 	ch := m.link.newChannel(accepted, requests, release)
 	if watch {
-		m.relay(local, m.sniff(ch))
+		m.relay(local, m.sniff(ch, v.begin), v)
 		return
 	}
-	m.relay(local, ch)
+	v.begin()
+	m.relay(local, ch, v)
 }
 
 // missed tells that a connection did not get to the service behind the mapping. That it ended because the mapping or the
@@ -122,11 +123,11 @@ func (m *mapping) service(ctx context.Context) (net.Conn, error) {
 	return m.link.config.DialLocal(ctx, m.Mapping)
 }
 
-// relay carries one connection until it ends or the mapping does.
-func (m *mapping) relay(local net.Conn, site end) {
-	defer m.traffic.opened()()
+// relay carries one connection until it ends or the mapping does, which resets it: what was cut off must not look whole.
+func (m *mapping) relay(local net.Conn, site end, v *visit) {
+	defer v.end()
 	stop := context.AfterFunc(m.ctx, func() {
-		_ = local.Close()
+		reset(local)
 		_ = site.Close()
 	})
 	defer stop()
@@ -153,4 +154,13 @@ func dialLocal(ctx context.Context, m tunnel.Mapping) (net.Conn, error) {
 	}
 	d := net.Dialer{Timeout: targetTimeout, KeepAlive: 30 * time.Second}
 	return d.DialContext(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(m.Local.Port)))
+}
+
+// reset closes c so that whoever is at its other end sees that it was broken off, and not an end. A unix socket knows only
+// the end.
+func reset(c net.Conn) {
+	if c, ok := c.(interface{ SetLinger(sec int) error }); ok {
+		_ = c.SetLinger(0)
+	}
+	_ = c.Close()
 }

@@ -27,6 +27,7 @@ type Link struct {
 	requests chan *request
 	closed   chan struct{} // closed when everything is
 	alive    keepalive
+	places   places
 	opening  atomic.Int32  // channels asked for and not answered
 	overdue  atomic.Int32  // channels that gave their places back and have not gone
 	refusing chan struct{} // one token per refusal that the server has not taken yet
@@ -43,7 +44,7 @@ func newLink(ctx context.Context, c Config, w *wire) *Link {
 	l := &Link{
 		config: c, log: c.Log, sock: w.sock, conn: w.conn,
 		requests: make(chan *request, maxQueued), closed: make(chan struct{}), refusing: make(chan struct{}, maxRefusing),
-		mappings: map[string]*mapping{}, asked: map[bind]*mapping{},
+		places: places{of: "of one link", most: maxOfLink}, mappings: map[string]*mapping{}, asked: map[bind]*mapping{},
 	}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	l.spawn(func() { l.lose(linkLost(w.conn.Wait())) })

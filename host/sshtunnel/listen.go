@@ -142,9 +142,8 @@ func (m *mapping) connected(c *net.TCPConn) {
 		_ = c.Close()
 		return
 	}
-	release, ok := m.traffic.admit(maxConnections)
-	if !ok {
-		m.link.log.Debug("refused a connection: too many are open", "mapping", m.Name)
+	release, full := m.admit(0)
+	if full != nil {
 		reset(c)
 		return
 	}
@@ -158,7 +157,9 @@ func (m *mapping) connected(c *net.TCPConn) {
 		m.missed(m.link.refusedTarget(err, m.targetHost(), m.Remote.Port))
 		return
 	}
-	m.relay(c, ch)
+	v := m.traffic.visit(c.RemoteAddr().(*net.TCPAddr).IP.String())
+	v.begin()
+	m.relay(c, ch, v)
 }
 
 // targetHost is where the SSH server connects to for a reach mapping; its own machine is asked for as localhost, which
@@ -168,10 +169,4 @@ func (m *mapping) targetHost() string {
 		return "localhost"
 	}
 	return m.Remote.Host
-}
-
-// reset closes c so that its client sees a refusal and not an empty answer.
-func reset(c *net.TCPConn) {
-	_ = c.SetLinger(0)
-	_ = c.Close()
 }

@@ -16,6 +16,7 @@ const answered = 5 * time.Second
 // it is answered, and the reader finds an empty connection.
 type sniffed struct {
 	*channel
+	foreign func()        // called when it is not a nonce
 	decided chan struct{} // closed when the first bytes are known
 	first   []byte        // what was read and is not a nonce
 	err     error         // what ended the reading
@@ -26,9 +27,9 @@ type sniffed struct {
 // errOwn ends the relay of a connection that turned out to be a nonce.
 var errOwn = errors.New("a nonce of ours")
 
-// sniff begins to look at ch.
-func (m *mapping) sniff(ch *channel) *sniffed {
-	s := &sniffed{channel: ch, decided: make(chan struct{}), replied: make(chan struct{})}
+// sniff begins to look at ch; foreign is called once it is known not to be a proof's.
+func (m *mapping) sniff(ch *channel, foreign func()) *sniffed {
+	s := &sniffed{channel: ch, foreign: foreign, decided: make(chan struct{}), replied: make(chan struct{})}
 	if !m.link.spawn(func() { s.look(m.remote) }) {
 		s.err = io.EOF
 		close(s.decided)
@@ -53,6 +54,7 @@ func (s *sniffed) look(f *forward) {
 			return
 		case err != nil, k > 0 && !maybe:
 			s.first, s.err = buf[:k], err
+			s.foreign()
 			close(s.decided)
 			return
 		}
@@ -90,7 +92,7 @@ func (s *sniffed) Read(p []byte) (int, error) {
 // hold takes the connection, which says nothing to anybody yet, and waits until it is known whether it is the proof's:
 // by its first bytes, by the nonces having come elsewhere, or by the end of the time. Only then the service is asked.
 // release is called once the channel has gone.
-func (m *mapping) hold(nc ssh.NewChannel, atMost time.Duration, release func()) {
+func (m *mapping) hold(nc ssh.NewChannel, v *visit, atMost time.Duration, release func()) {
 	accepted, requests, err := nc.Accept()
 	if err != nil {
 		release()
@@ -99,7 +101,7 @@ func (m *mapping) hold(nc ssh.NewChannel, atMost time.Duration, release func()) 
 	ch := m.link.newChannel(accepted, requests, release)
 	stop := context.AfterFunc(m.ctx, func() { _ = ch.Close() })
 	defer stop()
-	s := m.sniff(ch)
+	s := m.sniff(ch, v.begin)
 	timer := time.NewTimer(atMost)
 	defer timer.Stop()
 	select {
@@ -118,5 +120,5 @@ func (m *mapping) hold(nc ssh.NewChannel, atMost time.Duration, release func()) 
 		m.missed(m.refusedService(err))
 		return
 	}
-	m.relay(local, s)
+	m.relay(local, s, v)
 }

@@ -75,6 +75,9 @@ type Config struct {
 	// Stage is told how far the connection has come.
 	Stage func(Step)
 
+	// Limits bounds the connections of this link together with those of all others that have the same; nil bounds none.
+	Limits *Limits
+
 	Resolver *net.Resolver // nil is the system's
 	Log      hclog.Logger  // nil is silence
 

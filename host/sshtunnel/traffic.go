@@ -1,46 +1,29 @@
 package sshtunnel
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-// maxConnections bounds the connections of one mapping that are open at a time; more are refused, on the PBX with a
-// reset, at the server as a shortage of resources. extraForProofs is kept free for the host's own proofs, which come
-// from outside like everybody else.
-const (
-	maxConnections = 512
-	extraForProofs = 32
-)
-
 // traffic counts what one mapping carries.
 type traffic struct {
-	places  atomic.Int64  // taken, the host's own proofs among them
+	places  places        // taken, by the host's own proofs among others
 	open    atomic.Int64  // connections of others that are relayed
+	total   atomic.Uint64 // those that ever were
+	refused atomic.Uint64
 	inward  atomic.Uint64 // bytes from the site to the PBX
 	outward atomic.Uint64
 	target  atomic.Int64 // when the service behind was last found there, Unix nanoseconds
 	exposes bool         // the service is on the PBX: what it says goes outward
-	refused atomic.Uint64
+	callers callers
 }
 
-// admit takes a place for a connection among limit; release gives it back.
-func (t *traffic) admit(limit int64) (release func(), ok bool) {
-	if t.places.Add(1) > limit {
-		t.places.Add(-1)
-		t.refused.Add(1)
-		return nil, false
-	}
-	return func() { t.places.Add(-1) }, true
-}
-
-// opened counts a connection until the result is called.
-func (t *traffic) opened() (closed func()) {
-	t.found()
-	t.open.Add(1)
-	return func() { t.open.Add(-1) }
+// newTraffic counts for m.
+func newTraffic(m tunnel.Mapping) *traffic {
+	return &traffic{exposes: m.Kind.Exposes(), places: places{of: "of one mapping", most: maxConnections}}
 }
 
 // in counts bytes to the PBX.
@@ -62,22 +45,61 @@ func (t *traffic) out(n int) {
 // found notes that the service behind the mapping is there now.
 func (t *traffic) found() { t.target.Store(time.Now().UnixNano()) }
 
+// visit is a connection to a mapping, which counts once it is known to be somebody else's.
+type visit struct {
+	to   *traffic
+	from string
+
+	mu   sync.Mutex
+	left func()
+	over bool
+}
+
+// visit is one of who, as a server or a module calls him.
+func (t *traffic) visit(who string) *visit { return &visit{to: t, from: callerName(who)} }
+
+// begin counts it from now on. Again, or after its end, it does nothing.
+func (v *visit) begin() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.over || v.left != nil {
+		return
+	}
+	v.to.found()
+	v.to.open.Add(1)
+	v.to.total.Add(1)
+	v.left = v.to.callers.came(v.from)
+}
+
+// end counts it as gone, once.
+func (v *visit) end() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.left != nil && !v.over {
+		v.to.open.Add(-1)
+		v.left()
+	}
+	v.over = true
+}
+
 // Traffic is what one mapping has carried.
 type Traffic struct {
-	Open    int       // connections of others, now
-	Refused uint64    // connections, because too many were open
-	In, Out uint64    // bytes, from the site and to it
-	Target  time.Time // when a connection of others last reached the service behind it, zero for never
+	Open    int             // connections of others, now
+	Total   uint64          // of them ever
+	Refused uint64          // connections, because too many were open
+	In, Out uint64          // bytes, from the site and to it
+	Callers []tunnel.Caller // who connected, the latest first, at most tunnel.MaxCallers
+	Target  time.Time       // when a connection of others last reached the service behind it, zero for never
 }
 
 // read returns what was counted so far.
 func (t *traffic) read() Traffic {
-	out := Traffic{Open: int(t.open.Load()), Refused: t.refused.Load(), In: t.inward.Load(), Out: t.outward.Load()}
+	out := Traffic{
+		Open: int(t.open.Load()), Total: t.total.Load(), Refused: t.refused.Load(),
+		In: t.inward.Load(), Out: t.outward.Load(), Callers: t.callers.list(),
+	}
 	if at := t.target.Load(); at != 0 {
 		out.Target = time.Unix(0, at)
 	}
 	return out
 }
-
-// newTraffic counts for m.
-func newTraffic(m tunnel.Mapping) *traffic { return &traffic{exposes: m.Kind.Exposes()} }

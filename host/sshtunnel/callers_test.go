@@ -1,0 +1,49 @@
+package sshtunnel_test
+
+import (
+	"testing"
+
+	"github.com/culvert-pbx/culvert/host/sshtunnel/sshdtest"
+)
+
+// TestCallersAreThoseWhoConnect at the server's port, and never the proofs that run meanwhile.
+func TestCallersAreThoseWhoConnect(t *testing.T) {
+	_, c := byKey(t, sshdtest.Options{})
+	l := open(t, c)
+	svc := serve(t, echo)
+	m, private := expose("e", svc.port, freePort(t)), reach("r", 0, "127.0.0.1", svc.port)
+	must(t, l.Apply(soon(t), m))
+	must(t, l.Apply(soon(t), private))
+	for range 5 {
+		must(t, l.Prove(soon(t), "e"))
+		must(t, askTarget(l, soon(t), "e"))
+		must(t, askTarget(l, soon(t), "r"))
+	}
+	for _, name := range []string{"e", "r"} {
+		if now := l.Traffic(name); now.Total != 0 || len(now.Callers) != 0 {
+			t.Errorf("%s counts the host's own: %+v", name, now)
+		}
+	}
+	proving := make(chan error, 1)
+	for range 3 {
+		go func() { proving <- l.Prove(soon(t), "e") }()
+		client := dial(t, "127.0.0.1", m.Remote.Port)
+		talk(t, client, "hello\n")
+		must(t, <-proving)
+	}
+	talk(t, dial(t, "::1", m.Remote.Port), "hello\n")
+	conn, err := l.Open(soon(t), private, "module \x1b[1m")
+	must(t, err)
+	talk(t, conn, "hello\n")
+	e := l.Traffic("e")
+	if len(e.Callers) != 2 || e.Callers[0].Address != "::1" || e.Callers[1].Address != "127.0.0.1" || e.Callers[1].Total != 3 ||
+		e.Callers[1].Open != 3 || e.Total != 4 {
+		t.Errorf("got %+v, want three of 127.0.0.1 and one of ::1", e)
+	}
+	r := l.Traffic("r")
+	if len(r.Callers) != 1 || r.Callers[0].Address != `module \x1b[1m` || r.Total != 1 {
+		t.Errorf("got %+v, want the module's one connection", r)
+	}
+	conn.Close()
+	eventually(t, "it has gone", func() bool { return l.Traffic("r").Callers[0].Open == 0 })
+}
