@@ -77,7 +77,7 @@ func TestJSONNamesAreAContract(t *testing.T) {
 	for _, s := range check["steps"].([]any) {
 		holds(t, s, "name state reason message remedy ms")
 	}
-	types := strings.Fields("tunnel-added tunnel-changed tunnel-removed tunnel-state mapping-state key-learned key-accepted refused module-state config-changed record-damaged events-lost")
+	types := strings.Fields("tunnel-added tunnel-changed tunnel-removed tunnel-state mapping-state caller-new key-learned key-accepted refused module-state config-changed record-damaged events-lost")
 	for line := range strings.Lines(r.must("events", "-o", "json")) {
 		e := object(t, line)
 		holds(t, e, "time type actor subject reason message fields")

@@ -12,6 +12,8 @@ type board struct {
 	shown  map[tunnel.Ref]shownKey
 	status map[tunnel.ConfigurationRef]tunnel.ConfigurationStatus
 	purged map[tunnel.ConfigurationRef]bool // removed with their files, and the module host has not heard yet
+
+	callers map[tunnel.Ref]map[string]*callers // by mapping
 }
 
 // shownKey is the key that a server really showed when another was expected.
@@ -24,25 +26,26 @@ func newBoard() board {
 	return board{
 		shown:  map[tunnel.Ref]shownKey{},
 		status: map[tunnel.ConfigurationRef]tunnel.ConfigurationStatus{},
-		purged: map[tunnel.ConfigurationRef]bool{},
+		purged: map[tunnel.ConfigurationRef]bool{}, callers: map[tunnel.Ref]map[string]*callers{},
 	}
 }
 
 const untried = "not tried yet"
 
 // Report puts on the board how a tunnel is. A report of one that shall not run, or of what it was before a change, is out
-// of date and dropped. Watchers and journal are told where state or reason of the tunnel or a mapping changed, the journal
-// soon after: Report waits for no disk.
+// of date and dropped. Watchers and journal are told where state, reason or cause of the tunnel or a mapping changed, the
+// journal of who connects too, and soon after: Report waits for no disk.
 func (r *Registry) Report(ref tunnel.Ref, s tunnel.Status) {
 	r.mu.Lock()
 	if was := r.tunnels[ref]; was != nil && was.wanted.Active && (s.Edition == 0 || s.Edition == was.wanted.Edition) {
 		now := *was
-		reported := cloneStatus(s)
+		reported := s.Clone()
 		if s.State.Linked() {
 			delete(r.shown, ref)
 		}
 		now.reported = &reported
 		r.showLocked(was, &now, false)
+		r.callersLocked(now.tunnel, s)
 	}
 	r.mu.Unlock()
 	r.teller.flushSoon()
@@ -53,7 +56,7 @@ func (r *Registry) Report(ref tunnel.Ref, s tunnel.Status) {
 func compose(e *entry, was tunnel.Status) tunnel.Status {
 	var s tunnel.Status
 	if e.reported != nil {
-		s = cloneStatus(*e.reported)
+		s = e.reported.Clone()
 	}
 	for _, m := range e.tunnel.Mappings {
 		if e.wanted.Active && s.State.Linked() && s.Mapping(m.Name).State == "" {
@@ -129,7 +132,7 @@ func stillTrue(was, now *entry) *tunnel.Status {
 	if was.reported == nil || !now.wanted.Active {
 		return nil
 	}
-	s := cloneStatus(*was.reported)
+	s := was.reported.Clone()
 	s.Mappings = slices.DeleteFunc(s.Mappings, func(ms tunnel.MappingStatus) bool {
 		a, ok := mappingNamed(was.tunnel, ms.Name)
 		b, still := mappingNamed(now.tunnel, ms.Name)
@@ -141,6 +144,7 @@ func stillTrue(was, now *entry) *tunnel.Status {
 func (r *Registry) removeLocked(by string, ref tunnel.Ref, why tunnel.Finding) {
 	r.put(ref, nil)
 	delete(r.shown, ref)
+	delete(r.callers, ref)
 	r.removedLocked(by, ref, why)
 	r.watchLocked(tunnel.Change{Type: tunnel.Removed, Tunnel: tunnel.View{Tunnel: tunnel.Tunnel{Ref: ref}}})
 	r.markWantedLocked(ref)
@@ -168,16 +172,4 @@ func (r *Registry) showLocked(was, now *entry, changed bool) {
 func sameTunnel(a, b tunnel.Tunnel) bool {
 	return sameShape(a, b) && a.Node == b.Node && a.Configuration == b.Configuration && a.Settings == b.Settings &&
 		a.Pin == b.Pin && a.Suspended == b.Suspended && slices.Equal(a.AcceptWider, b.AcceptWider) && a.Revision == b.Revision
-}
-
-func cloneStatus(s tunnel.Status) tunnel.Status {
-	s.Warnings, s.Mappings = slices.Clone(s.Warnings), slices.Clone(s.Mappings)
-	return s
-}
-
-// cloneView is a copy that shares nothing with the index.
-func cloneView(v tunnel.View) tunnel.View {
-	v.AcceptWider, v.Mappings = slices.Clone(v.AcceptWider), slices.Clone(v.Mappings)
-	v.Status = cloneStatus(v.Status)
-	return v
 }

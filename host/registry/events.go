@@ -70,24 +70,36 @@ func (r *Registry) removedLocked(by string, ref tunnel.Ref, why tunnel.Finding) 
 	r.teller.note(e)
 }
 
-// statesChangedLocked notes what differs in state or reason between two views of a tunnel.
+// statesChangedLocked notes what differs in state, reason or cause between two views of a tunnel.
 func (r *Registry) statesChangedLocked(was, now tunnel.View) {
 	a, b := was.Status, now.Status
-	if a.State != b.State || a.Reason != b.Reason {
-		r.teller.note(stateEvent(tunnel.TunnelState, now.Ref.String(), a.State, b.State, b.Reason, b.Message))
+	if is := (standing{b.State, b.Reason, b.Diagnosis.Code()}); is != (standing{a.State, a.Reason, a.Diagnosis.Code()}) {
+		r.teller.note(is.event(tunnel.TunnelState, now.Ref.String(), a.State, b.Message))
 	}
 	for _, m := range b.Mappings {
-		if before := a.Mapping(m.Name); before.State != m.State || before.Reason != m.Reason {
-			r.teller.note(stateEvent(tunnel.MappingState, now.Ref.String()+"/"+m.Name, before.State, m.State, m.Reason, m.Message))
+		before := a.Mapping(m.Name)
+		if is := (standing{m.State, m.Reason, m.Diagnosis.Code()}); is != (standing{before.State, before.Reason, before.Diagnosis.Code()}) {
+			r.teller.note(is.event(tunnel.MappingState, now.Ref.String()+"/"+m.Name, before.State, m.Message))
 		}
 	}
 }
 
-func stateEvent(typ tunnel.EventType, subject string, was, state tunnel.State, reason tunnel.Reason, message string) tunnel.Event {
-	return tunnel.Event{
-		Type: typ, Actor: host, Subject: subject, Reason: reason, Message: message,
-		Fields: map[string]string{"state": string(state), "was": string(was)},
+// standing is what an event tells of how a tunnel or mapping is.
+type standing struct {
+	state  tunnel.State
+	reason tunnel.Reason
+	cause  tunnel.Cause
+}
+
+func (s standing) event(typ tunnel.EventType, subject string, was tunnel.State, message string) tunnel.Event {
+	e := tunnel.Event{
+		Type: typ, Actor: host, Subject: subject, Reason: s.reason, Message: message,
+		Fields: map[string]string{"state": string(s.state), "was": string(was)},
 	}
+	if s.cause != "" {
+		e.Fields["cause"] = string(s.cause)
+	}
+	return e
 }
 
 // configurationChangedLocked notes what happened to a configuration and marks it for whoever runs it.

@@ -86,7 +86,7 @@ func (r *Registry) Get(ctx context.Context, ref tunnel.Ref) (tunnel.View, error)
 	if e == nil {
 		return tunnel.View{}, tunnel.Findings{tunnel.NotFoundFinding(ref)}
 	}
-	return cloneView(e.view), nil
+	return e.view.Clone(), nil
 }
 
 // List yields every tunnel in the order of their names, as of one moment, see tunnel.Service.
@@ -100,7 +100,7 @@ func (r *Registry) List(ctx context.Context) iter.Seq2[tunnel.View, error] {
 				yield(tunnel.View{}, err)
 				return
 			}
-			if !yield(cloneView(e.view), nil) {
+			if !yield(e.view.Clone(), nil) {
 				return
 			}
 		}

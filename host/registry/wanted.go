@@ -60,7 +60,7 @@ func (r *Registry) wantedLocked(ref tunnel.Ref) tunnel.Wanted {
 		return tunnel.Wanted{Tunnel: tunnel.Tunnel{Ref: ref}, Gone: true}
 	}
 	w := e.wanted
-	w.Tunnel = cloneView(tunnel.View{Tunnel: e.tunnel}).Tunnel
+	w.Tunnel = tunnel.View{Tunnel: e.tunnel}.Clone().Tunnel
 	w.Tunnel.Fingerprint = expected(w.Tunnel)
 	return w
 }

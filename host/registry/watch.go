@@ -76,7 +76,7 @@ func (r *Registry) serveWatch(ctx context.Context, w *watcher, present []*entry,
 		return false
 	}
 	for _, e := range present {
-		if !yield(tunnel.Change{Type: tunnel.Present, Tunnel: cloneView(e.view)}, nil) {
+		if !yield(tunnel.Change{Type: tunnel.Present, Tunnel: e.view.Clone()}, nil) {
 			return false
 		}
 	}
@@ -93,7 +93,7 @@ func (r *Registry) serveWatch(ctx context.Context, w *watcher, present []*entry,
 			return true
 		}
 		for _, c := range cs {
-			c.Tunnel = cloneView(c.Tunnel)
+			c.Tunnel = c.Tunnel.Clone()
 			if !yield(c, nil) {
 				return false
 			}

@@ -1,5 +1,7 @@
 package tunnel
 
+import "slices"
+
 // Diagnosis tells apart what shares a Reason: by what was seen, and with what to paste where.
 type Diagnosis struct {
 	Cause    Cause    // "" where the reason says it all
@@ -39,6 +41,7 @@ const (
 	PermitListenOther Cause = "permitlisten-other" // another port or another host string is allowed
 	PermitOpenOther   Cause = "permitopen-other"   // the target is not among those allowed
 	PermitOpenNone    Cause = "permitopen-none"    // no target at all is allowed, the proof's included
+	NotListening      Cause = "not-listening"      // the server said yes and does not listen
 
 	// handshake-closed, handshake-timeout
 	DroppedAtStart Cause = "dropped-at-start" // hung up before its version line: MaxStartups, penalties, fail2ban
@@ -67,6 +70,10 @@ const (
 	NoCommonKex     Cause = "no-common-kex"
 	NoCommonHostKey Cause = "no-common-hostkey"
 	NoCommonCipher  Cause = "no-common-cipher"
+	NoCommonMAC     Cause = "no-common-mac"
+	WeakHostKey     Cause = "weak-hostkey"   // an RSA key that can be broken
+	WeakSignature   Cause = "weak-signature" // RSA keys are taken with SHA-1 only
+	OldProtocol     Cause = "old-protocol"   // SSH version 1
 
 	// target-refused, target-unreachable
 	TargetClosed   Cause = "target-closed"   // nothing listens
@@ -77,12 +84,29 @@ const (
 	// server-busy
 	ResolverSilent Cause = "resolver-silent" // the server waits for its name servers
 	Frozen         Cause = "frozen"          // the server's kernel answers, its program does not
+	Crowded        Cause = "crowded"         // more connections than are let through
 
 	// proxy-refused
 	ProxyLogin  Cause = "proxy-login"   // it wants another user or password
 	ProxyRules  Cause = "proxy-rules"   // it does not let us connect there
 	ProxyNoSuch Cause = "proxy-no-such" // what listens there is no proxy of that kind
 )
+
+// Code is the cause, "" of no Diagnosis.
+func (d *Diagnosis) Code() Cause {
+	if d == nil {
+		return ""
+	}
+	return d.Cause
+}
+
+// clone is a copy that shares nothing with d. Nil stays nil.
+func (d *Diagnosis) clone() *Diagnosis {
+	if d == nil {
+		return nil
+	}
+	return &Diagnosis{d.Cause, slices.Clone(d.Evidence), slices.Clone(d.Fixes)}
+}
 
 // Cleaned is d as it may be shown: bounded and escaped. Nil stays nil.
 func (d *Diagnosis) Cleaned() *Diagnosis {

@@ -50,7 +50,7 @@ type Service interface {
 	// List yields every tunnel of every owner in the order of their names, as of one moment.
 	List(ctx context.Context) iter.Seq2[View, error]
 
-	// Watch yields the present state of every tunnel, Synced, then each change of record, state or reason of a
+	// Watch yields the present state of every tunnel, Synced, then each change of record, state, reason or cause of a
 	// tunnel or mapping, in order. Proof times and counters alone are no change: Get and List carry them. A reader
 	// that falls behind gets Resync and the whole again. It ends with the context's error as its last element.
 	Watch(ctx context.Context) iter.Seq2[Change, error]

@@ -1,6 +1,9 @@
 package tunnel
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Circumstances are what decides, beside the operator's suspension, whether a tunnel shall run (R55, R56).
 type Circumstances struct {
@@ -48,7 +51,7 @@ func (t Tunnel) unconfigured(owner, idle string) (message, remedy string) {
 
 // Status is what everyone sees of w: what was last reported of a tunnel that shall run, Connecting before the first
 // report, and otherwise why it does not. There is one entry per mapping in the tunnel's order; without a proved link
-// each is down, for the tunnel's reason.
+// each is down, for the tunnel's reason, and has no connections.
 func (w Wanted) Status(reported Status) Status {
 	s := reported
 	switch {
@@ -64,8 +67,11 @@ func (w Wanted) Status(reported Status) Status {
 	for i, m := range w.Tunnel.Mappings {
 		ms := reported.Mapping(m.Name)
 		if !s.State.Linked() {
-			ms.State, ms.Reason, ms.Message, ms.Remedy = Down, s.Reason, s.Message, s.Remedy
-			ms.Connections, ms.Bound = 0, BoundUnknown
+			ms.State, ms.Reason, ms.Message, ms.Remedy, ms.Diagnosis = Down, s.Reason, s.Message, s.Remedy, s.Diagnosis.clone()
+			ms.Connections, ms.Bound, ms.Callers = 0, BoundUnknown, closed(ms.Callers)
+		}
+		if !w.Active {
+			ms.Listener, ms.Target = Statement{}, Statement{}
 		}
 		if ms.State == "" {
 			ms.State = Down
@@ -78,19 +84,33 @@ func (w Wanted) Status(reported Status) Status {
 	return s
 }
 
-// Same reports whether a watcher sees no difference between s and o: the states and reasons of the tunnel and of each
-// mapping are equal, and the sentence of a first attempt, which says how far it has come. Proof times, counters and
-// other sentences alone are no change.
+// closed are callers whose connections have ended.
+func closed(callers []Caller) []Caller {
+	out := slices.Clone(callers)
+	for i := range out {
+		out[i].Open = 0
+	}
+	return out
+}
+
+// Same reports whether a watcher sees no difference between s and o: the states, reasons and causes of the tunnel and of
+// each mapping are equal, and the sentence of a first attempt, which says how far it has come. Proof times, statements,
+// counters and other sentences alone are no change.
 func (s Status) Same(o Status) bool {
-	if s.State != o.State || s.Reason != o.Reason || s.stage() != o.stage() || len(s.Mappings) != len(o.Mappings) {
+	if s.State != o.State || s.Reason != o.Reason || s.Diagnosis.Code() != o.Diagnosis.Code() || s.stage() != o.stage() || len(s.Mappings) != len(o.Mappings) {
 		return false
 	}
 	for i, m := range s.Mappings {
-		if n := o.Mappings[i]; m.Name != n.Name || m.State != n.State || m.Reason != n.Reason {
+		if n := o.Mappings[i]; m.Name != n.Name || !m.same(n) {
 			return false
 		}
 	}
 	return true
+}
+
+// same reports whether m and n have the same state, for the same reason and cause.
+func (m MappingStatus) same(n MappingStatus) bool {
+	return m.State == n.State && m.Reason == n.Reason && m.Diagnosis.Code() == n.Diagnosis.Code()
 }
 
 // stage is how far an attempt has come that no failure came before.

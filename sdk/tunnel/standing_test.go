@@ -59,6 +59,18 @@ func TestWantedStatus(t *testing.T) {
 		}
 	}
 
+	seen := []Caller{{Address: "192.0.2.9", Open: 2, Total: 7}}
+	lost := Status{State: Waiting, Reason: LinkLost, Diagnosis: &Diagnosis{Cause: Reset}, Mappings: []MappingStatus{
+		{Name: "y", Listener: Statement{State: Up}, Target: Statement{State: Down}, Total: 7, Callers: seen}}}
+	s = Wanted{Tunnel: v, Active: true}.Status(lost)
+	if y := s.Mapping("y"); y.Diagnosis.Code() != Reset || y.Listener.State != Up || y.Target.State != Down || y.Total != 7 ||
+		y.Callers[0].Open != 0 || y.Callers[0].Total != 7 || seen[0].Open != 2 {
+		t.Errorf("without a link: %+v", y)
+	}
+	if y := Stand(v, Circumstances{}).Status(lost).Mapping("y"); y.Diagnosis != nil || y.Listener != (Statement{}) || y.Target != (Statement{}) {
+		t.Errorf("switched off: %+v", y)
+	}
+
 	for _, c := range []struct {
 		state  State
 		reason Reason
@@ -87,6 +99,10 @@ func TestStatusSame(t *testing.T) {
 		"nothing":        {func(*Status) {}, true},
 		"proof":          {func(s *Status) { s.Mappings[0].ProvedAt = time.Now() }, true},
 		"counters":       {func(s *Status) { s.Mappings[0].BytesIn = 7 }, true},
+		"statements":     {func(s *Status) { s.Link.State, s.Mappings[0].Target.State = Down, Down }, true},
+		"evidence":       {func(s *Status) { s.Diagnosis = &Diagnosis{Evidence: []string{"x"}} }, true},
+		"cause":          {func(s *Status) { s.Diagnosis = &Diagnosis{Cause: NoRoute} }, false},
+		"mapping cause":  {func(s *Status) { s.Mappings[0].Diagnosis = &Diagnosis{Cause: NoRoute} }, false},
 		"sentence":       {func(s *Status) { s.Message, s.NextAttempt = "x", time.Now() }, true},
 		"state":          {func(s *Status) { s.State = Degraded }, false},
 		"reason":         {func(s *Status) { s.Reason = LinkLost }, false},

@@ -1,6 +1,9 @@
 package tunnel
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // State is how a tunnel or a mapping is right now. Status is observed, never stored as truth.
 type State string
@@ -86,6 +89,15 @@ type Caller struct {
 	Open    int    // of its connections, now
 	Total   uint64
 	Last    time.Time // when it last connected
+}
+
+// Clone is a copy that shares nothing with s.
+func (s Status) Clone() Status {
+	s.Diagnosis, s.Warnings, s.Mappings = s.Diagnosis.clone(), slices.Clone(s.Warnings), slices.Clone(s.Mappings)
+	for i, m := range s.Mappings {
+		s.Mappings[i].Diagnosis, s.Mappings[i].Callers = m.Diagnosis.clone(), slices.Clone(m.Callers)
+	}
+	return s
 }
 
 // Mapping returns the status of the mapping of that name, or a zero one.

@@ -7,6 +7,7 @@
 package tunnel
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -113,6 +114,13 @@ type View struct {
 	Status Status
 }
 
+// Clone is a copy that shares nothing with v.
+func (v View) Clone() View {
+	v.AcceptWider, v.Mappings = slices.Clone(v.AcceptWider), slices.Clone(v.Mappings)
+	v.Status = v.Status.Clone()
+	return v
+}
+
 // Node is the only node there is today.
 const Node = "single"
 
@@ -138,13 +146,15 @@ type Event struct {
 // EventType is what kind of thing happened.
 type EventType string
 
-// The types of events. The fields of the *-state types hold "state" and "was".
+// The types of events. The fields of the *-state types hold "state" and "was", and "cause" where there is one; those of
+// caller-new "address" and "kind", or "more" where so many came that not each has a line.
 const (
 	TunnelAdded   EventType = "tunnel-added"
 	TunnelChanged EventType = "tunnel-changed"
 	TunnelRemoved EventType = "tunnel-removed"
 	TunnelState   EventType = "tunnel-state"
 	MappingState  EventType = "mapping-state"
+	CallerNew     EventType = "caller-new" // the first connection of an address through a mapping, or the first for an hour
 	KeyLearned    EventType = "key-learned"
 	KeyAccepted   EventType = "key-accepted"
 	Refused       EventType = "refused"

@@ -46,8 +46,8 @@ func (m Mapping) warnings() []string {
 			"(root on Linux, Administrator or System on Windows)", m.Remote.Port, privileged)
 	}
 	if m.Kind.Reaches() && resolved(m.Remote.Host) {
-		add("the target %s is a name: while the SSH server's resolver is silent, the whole tunnel stands still; "+
-			"better give its address", m.Remote.Host)
+		add("the target %s is a name: each connection to it waits for the site's resolver; better give its address",
+			m.Remote.Host)
 	}
 	return ws
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"iter"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -82,7 +81,7 @@ func (w *World) wholeLocked() []tunnel.Change {
 func (w *World) presentLocked() []tunnel.View {
 	views := make([]tunnel.View, len(w.order))
 	for i, ref := range w.order {
-		views[i] = cloneView(*w.views[ref])
+		views[i] = w.views[ref].Clone()
 	}
 	return views
 }
@@ -129,23 +128,11 @@ func (w *World) tellLocked(what tunnel.ChangeType, v tunnel.View) {
 			r.queue, r.lost = nil, true
 		}
 		if !r.lost {
-			r.queue = append(r.queue, tunnel.Change{Type: what, Tunnel: cloneView(v)})
+			r.queue = append(r.queue, tunnel.Change{Type: what, Tunnel: v.Clone()})
 		}
 		select {
 		case r.wake <- struct{}{}:
 		default:
 		}
 	}
-}
-
-// cloneView shares nothing with v, so that a reader may write in what it got.
-func cloneView(v tunnel.View) tunnel.View {
-	v.Mappings, v.AcceptWider = slices.Clone(v.Mappings), slices.Clone(v.AcceptWider)
-	v.Status = cloneStatus(v.Status)
-	return v
-}
-
-func cloneStatus(s tunnel.Status) tunnel.Status {
-	s.Mappings, s.Warnings = slices.Clone(s.Mappings), slices.Clone(s.Warnings)
-	return s
 }

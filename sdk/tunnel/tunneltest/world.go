@@ -128,7 +128,7 @@ func (w *World) Report(ref tunnel.Ref, s tunnel.Status) {
 	if s.Since.IsZero() {
 		s.Since = time.Now()
 	}
-	w.board[ref] = cloneStatus(s)
+	w.board[ref] = s.Clone()
 	w.refreshLocked()
 }
 
@@ -179,7 +179,7 @@ func (s service) Get(ctx context.Context, ref tunnel.Ref) (tunnel.View, error) {
 	if !ok {
 		return tunnel.View{}, fmt.Errorf("get: %w", tunnel.NotFoundFinding(ref))
 	}
-	return cloneView(*v), nil
+	return v.Clone(), nil
 }
 
 func (s service) List(ctx context.Context) iter.Seq2[tunnel.View, error] {
