@@ -16,13 +16,15 @@ import (
 
 // engine is the SSH engine as the supervisor asks for it.
 type engine struct {
-	keys   sshtunnel.KeyPair
-	limits *sshtunnel.Limits
+	keys     sshtunnel.KeyPair
+	crossing *sshtunnel.Crossing
+	limits   *sshtunnel.Limits
 }
 
 func (e engine) Run(ctx context.Context, a supervisor.Attempt, serve func(context.Context, supervisor.Link) error) error {
 	return sshtunnel.Run(ctx, sshtunnel.Config{
 		Server: a.Server, Via: a.Via, LAN: a.LAN, Earlier: a.Earlier, Credential: a.Credential, Pin: a.Pin, Fingerprint: a.Fingerprint, Log: a.Log, Limits: e.limits,
+		Label: a.Ref.String(), Crossing: e.crossing,
 		HostKey:   func() (tunnel.Secret, error) { return e.keys.PEM(), nil },
 		Learned:   a.Learned,
 		Admit:     func(ctx context.Context, _ string) (func(), error) { return a.Admit(ctx) },

@@ -94,7 +94,7 @@ func (d *daemon) open(ctx context.Context, version string) (err error) {
 		Catalog: d.registry, Service: d.registry.As, Tell: d.journal.Append, Log: d.log.Named("modules"),
 	})
 	d.supervisor = supervisor.New(supervisor.Config{
-		Source: d.registry, Engine: engine{d.keys, sshtunnel.NewLimits()}, Log: d.log.Named("tunnels"),
+		Source: d.registry, Engine: engine{keys: d.keys, limits: sshtunnel.NewLimits(), crossing: sshtunnel.NewCrossing()}, Log: d.log.Named("tunnels"),
 		Sockets: privateSockets(sockets, d.modules), DialLocal: localDialer(sockets, d.modules),
 	})
 	return d.openControl(version)

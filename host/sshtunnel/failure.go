@@ -39,11 +39,7 @@ func linkLost(err error) *Failure {
 	}
 }
 
-// serverBusy is the failure of a request that the server has not answered yet.
-func serverBusy(what string) *Failure {
-	return busy("the SSH server did not answer in time when asked " + what)
-}
-
+// busy is the failure of a request that the server has not answered yet, or that was not sent for that reason.
 func busy(sentence string) *Failure {
 	return &Failure{
 		Reason:  tunnel.ServerBusy,

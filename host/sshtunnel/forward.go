@@ -28,6 +28,7 @@ func (m *mapping) bind() bind {
 type forward struct {
 	mu     sync.Mutex
 	grant  *grant // nil before the port is asked for and after it was handed back
+	kept   *grant // refused because the server has the port for us already
 	prover *prover
 }
 
@@ -91,9 +92,10 @@ func (m *mapping) release(ctx context.Context) error {
 	f := m.remote
 	f.mu.Lock()
 	g := f.grant
-	f.grant = nil
+	given := g != nil && (!isClosed(g.answered) || f.hasLocked(g))
+	f.grant, f.kept = nil, nil
 	f.mu.Unlock()
-	if g == nil || isClosed(g.answered) && !g.answer.yes {
+	if !given {
 		return nil
 	}
 	b := m.bind()
@@ -101,7 +103,7 @@ func (m *mapping) release(ctx context.Context) error {
 	case a := <-m.link.ask("cancel-tcpip-forward", ssh.Marshal(&b)): // at the latest with the link
 		return a.err
 	case <-ctx.Done():
-		return serverBusy("to close its port of a mapping")
+		return m.link.noAnswer("to close its port of a mapping")
 	}
 }
 
@@ -114,12 +116,15 @@ func (m *mapping) renew(ctx context.Context) error {
 	return m.reserve(ctx)
 }
 
-// granted reports whether the server has said yes.
+// granted reports whether the server has given the port.
 func (f *forward) granted() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.grant != nil && isClosed(f.grant.answered) && f.grant.answer.yes
+	return f.grant != nil && isClosed(f.grant.answered) && f.hasLocked(f.grant)
 }
+
+// hasLocked reports whether g, which was answered, left us with the port.
+func (f *forward) hasLocked(g *grant) bool { return g.answer.yes || f.kept == g }
 
 // register has connections from b taken for m.
 func (l *Link) register(b bind, m *mapping) {
@@ -130,9 +135,16 @@ func (l *Link) register(b bind, m *mapping) {
 	}
 }
 
-// allowed notes that this login may do something with ports.
+// allowed notes that this login may listen at the server.
 func (l *Link) allowed() {
 	l.mu.Lock()
 	l.forwards = true
+	l.mu.Unlock()
+}
+
+// connects notes that this login may connect to some target.
+func (l *Link) connects() {
+	l.mu.Lock()
+	l.opens = true
 	l.mu.Unlock()
 }

@@ -33,7 +33,7 @@ func TestSSHDRefusals(t *testing.T) {
 		"AllowTcpForwarding no":    {sshdtest.Options{Config: []string{"AllowTcpForwarding no"}}, "root", rport, tunnel.ForwardingForbidden},
 		"AllowTcpForwarding local": {sshdtest.Options{Config: []string{"AllowTcpForwarding local"}}, "root", rport, tunnel.RemotePortForbidden},
 		"PermitListen other":       {sshdtest.Options{Config: []string{"PermitListen localhost:1"}}, "root", rport, tunnel.RemotePortForbidden},
-		"key for another port":     {restricted(1), "root", rport, tunnel.ForwardingForbidden},
+		"key for another port":     {restricted(1), "root", rport, tunnel.RemotePortForbidden},
 		"key for this port":        {restricted(rport), "root", rport, ""},
 		"no root, below 1024":      {sshdtest.Options{}, "nobody", 1023, tunnel.RemotePortPrivileged},
 	}

@@ -28,6 +28,7 @@ type Link struct {
 	closed   chan struct{} // closed when everything is
 	alive    keepalive
 	places   places
+	naming   naming
 	opening  atomic.Int32  // channels asked for and not answered
 	overdue  atomic.Int32  // channels that gave their places back and have not gone
 	refusing chan struct{} // one token per refusal that the server has not taken yet
@@ -36,7 +37,8 @@ type Link struct {
 	closing  bool
 	mappings map[string]*mapping
 	asked    map[bind]*mapping // remote ports that were asked for: only these are taken
-	forwards bool              // some forward or some question about a port was allowed on this link
+	forwards bool              // some forward was allowed on this link
+	opens    bool              // some connection to a target was
 }
 
 // newLink takes over a connection and begins to serve what comes over it.
@@ -167,9 +169,6 @@ func (l *Link) Traffic(name string) Traffic {
 	}
 	return m.traffic.read()
 }
-
-// Bound is where the server really offers the port of the expose mapping of that name, as far as its proofs have measured.
-func (l *Link) Bound(string) tunnel.Bound { return tunnel.BoundUnknown }
 
 // refuseRequests answers the server's own requests, its keepalives among them: an answer is all it wants.
 func refuseRequests(requests <-chan *ssh.Request) {

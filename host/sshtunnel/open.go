@@ -143,6 +143,7 @@ func forbids(err error) bool {
 
 // openNow is the open itself, for as long as it takes.
 func (l *Link) openNow(host string, port int, answered, gone func()) opened {
+	defer l.naming.begin(host)()
 	ch, requests, err := l.conn.OpenChannel("direct-tcpip", ssh.Marshal(&endpoints{host, uint32(port), "127.0.0.1", 0}))
 	answered()
 	if err == nil {

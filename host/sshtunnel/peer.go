@@ -55,7 +55,7 @@ func (l *Link) awaitPeer(ctx context.Context, what string) error {
 // machine not heard.
 func (l *Link) noAnswer(what string) *Failure {
 	if l.sock.pulse.answers() {
-		return serverBusy(what)
+		return l.busy(what)
 	}
 	return &Failure{
 		Reason:  tunnel.ServerBusy,

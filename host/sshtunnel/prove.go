@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,17 +17,20 @@ import (
 
 const (
 	proofTimeout = 8 * time.Second
-	minSettle    = 3 * time.Second // for an address beside the one that has proved itself, at least
+	minSettle    = 3 * time.Second // for the other loopback addresses when one has proved itself, at least
+	minSettleFar = time.Second     // for those beside loopback
+	maxSaid      = 80              // characters of a stranger's first words
 )
 
 // Prove finds out whether the mapping of that name carries data right now, at most for 8 s and without touching the
 // service behind it. For an expose kind a nonce goes through the server to its port and must come back here, and its
 // answer there; the first time, and until it has held, both loopback addresses are asked too, since the server says yes
-// when it got only one of them. For a reach kind the PBX connects to its own listeners. A private reach mapping has
-// nothing but the link.
+// when it got only one of them, and addresses at which only a port is met that all hosts can connect to. For a reach kind
+// the PBX connects to its own listeners. A private reach mapping has nothing but the link.
 //
 // ProofForbidden: the server does not let us ask. RemotePortHeld: something else answers at that port.
-// RemotePortForbidden: the server said yes but nothing listens. ServerBusy: no answer.
+// RemotePortForbidden: the server said yes but nothing listens. WiderThanDeclared, NarrowerThanDeclared: it carries data,
+// and others can connect to it than were to, each time until the port is asked for anew. ServerBusy: no answer.
 func (l *Link) Prove(ctx context.Context, name string) error {
 	m, err := l.mapping(name)
 	if err != nil {
@@ -54,17 +59,14 @@ func (m *mapping) proveRemote(ctx context.Context) *Failure {
 	case p.turn <- struct{}{}:
 		defer func() { <-p.turn }()
 	case <-ctx.Done():
-		return serverBusy("to carry a proof")
+		return m.link.noAnswer("to carry a proof")
 	}
 	if f := m.whole(ctx); f != nil {
 		return f
 	}
-	hosts := []string{"localhost"}
-	if !p.checked {
-		hosts = append(hosts, "127.0.0.1", "::1")
-	}
+	full := !p.checked
 	refused := m.traffic.refused.Load()
-	found := m.runRound(ctx, hosts)
+	found := m.runRound(ctx, m.toAsk(full))
 	f := m.judgeFound(found)
 	if f != nil && m.traffic.refused.Load() > refused {
 		f = crowded(m.Remote.Port) // one of those turned away may have been the proof
@@ -72,10 +74,36 @@ func (m *mapping) proveRemote(ctx context.Context) *Failure {
 	p.partial = found.partial()
 	if f != nil {
 		p.checked = false
+		p.offers(tunnel.BoundUnknown, nil)
 		return f
 	}
-	p.checked = p.checked || !found.hold(silence)
-	return nil
+	if full {
+		m.measure(found)
+	}
+	return m.judgeBound(p.offered(), p.evidence)
+}
+
+// toAsk are the hosts of a round.
+func (m *mapping) toAsk(full bool) []string {
+	if !full {
+		return []string{"localhost"}
+	}
+	return slices.DeleteFunc(m.link.proofHosts(), func(h string) bool { return m.remote.prover.mute[h] >= maxMute })
+}
+
+// measure notes what a full round has found; it was one unless something was left unanswered that may yet be.
+func (m *mapping) measure(found findings) {
+	p := m.remote.prover
+	p.checked = true
+	for host, f := range found {
+		if f.verdict != silence {
+			continue
+		}
+		if p.mute[host]++; slices.Contains(loopbacks, host) || p.mute[host] < maxMute {
+			p.checked = false
+		}
+	}
+	p.offers(m.bound(found), found.evidence())
 }
 
 // whole makes sure that the server has given the port, and asks for it again after a round that did not find all of it.
@@ -86,28 +114,35 @@ func (m *mapping) whole(ctx context.Context) *Failure {
 		return f
 	}
 	if !m.remote.granted() {
-		return serverBusy("to open its port for a mapping")
+		return m.link.noAnswer("to open its port for a mapping")
 	}
 	return nil
 }
 
 // runRound asks all hosts side by side. Once the first, localhost, has proved itself, the others get a little longer
-// than it took, not the whole time.
+// than it took, not the whole time: those beside loopback less, because a firewall may swallow the question.
 func (m *mapping) runRound(ctx context.Context, hosts []string) findings {
 	p := m.remote.prover
 	r := p.begin(hosts)
 	defer p.finish(r)
-	others, settle := context.WithCancel(ctx)
-	defer settle()
-	verdicts := make([]verdict, len(hosts))
+	near, settleNear := context.WithCancel(ctx)
+	defer settleNear()
+	far, settleFar := context.WithCancel(near)
+	defer settleFar()
+	verdicts := make([]finding, len(hosts))
 	var all sync.WaitGroup
 	for i, t := range r.tickets[1:] {
-		all.Go(func() { verdicts[i+1] = m.askPort(others, t) })
+		within := near
+		if !slices.Contains(loopbacks, t.host) {
+			within = far
+		}
+		all.Go(func() { verdicts[i+1] = m.askPort(within, t) })
 	}
 	verdicts[0] = m.askPort(ctx, r.tickets[0])
-	timer := time.AfterFunc(max(minSettle, 4*time.Since(r.began)), settle)
+	enough := 4 * time.Since(r.began)
+	defer time.AfterFunc(max(minSettle, enough), settleNear).Stop()
+	defer time.AfterFunc(max(minSettleFar, enough), settleFar).Stop()
 	all.Wait()
-	timer.Stop()
 	found := findings{}
 	for i, h := range hosts {
 		found[h] = verdicts[i]
@@ -116,53 +151,73 @@ func (m *mapping) runRound(ctx context.Context, hosts []string) findings {
 }
 
 // askPort has the server connect to one address of its port and sees who is there.
-func (m *mapping) askPort(ctx context.Context, t *ticket) verdict {
+func (m *mapping) askPort(ctx context.Context, t *ticket) finding {
 	ch, err := m.openForCheck(ctx, t.host)
 	var refused *ssh.OpenChannelError
 	var lost *Failure
 	switch {
 	case forbids(err):
-		return forbidden
+		return finding{verdict: forbidden}
 	case errors.As(err, &refused) && refused.Reason == ssh.ConnectionFailed:
-		return nobody
+		return finding{verdict: nobody, refused: saysRefused(refused), said: tunnel.Clean(refused.Message, maxSaid)}
 	case errors.As(err, &lost) && lost.Reason == tunnel.LinkLost:
-		return cut
+		return finding{verdict: cut}
 	case err != nil:
-		return silence
+		return finding{verdict: silence}
 	}
-	m.link.allowed()
-	replied := make(chan bool, 1)
+	m.link.connects()
+	return m.meetAt(ctx, ch, t)
+}
+
+// meetAt sends the ticket's nonce through ch and sees what comes of it.
+func (m *mapping) meetAt(ctx context.Context, ch *channel, t *ticket) finding {
+	replied := make(chan reply, 1)
 	if !m.link.spawn(func() { replied <- exchange(ch, t.nonce) }) {
-		return cut
+		return finding{verdict: cut}
 	}
 	defer ch.Close() // ends exchange, once the server answers
 	select {
-	case ok := <-replied:
-		if ok && t.came() {
-			return itself
+	case r := <-replied:
+		at := m.link.config.Crossing.where(m.Remote.Port, t.nonce)
+		switch {
+		case r.whole && t.came():
+			return finding{verdict: itself}
+		case r.whole && at != nil:
+			return finding{verdict: elsewhere, at: at}
+		case m.link.ctx.Err() != nil:
+			return finding{verdict: cut}
 		}
-		if m.link.ctx.Err() != nil {
-			return cut
-		}
-		return stranger
+		return finding{verdict: stranger, said: r.words()}
 	case <-ctx.Done():
-		return noReturn
+		return finding{verdict: noReturn}
 	}
 }
 
-// exchange sends nonce and reports whether its answer came back. The first byte that is not the answer's ends it.
-func exchange(c io.ReadWriter, nonce []byte) bool {
+// reply is what came back for a nonce.
+type reply struct {
+	whole bool   // its answer
+	got   []byte // what came, or the beginning of it
+}
+
+// words are the first words of whoever replied, as they may be shown.
+func (r reply) words() string {
+	line, _, _ := strings.Cut(string(r.got), "\n")
+	return tunnel.Clean(strings.TrimRight(line, "\r"), maxSaid)
+}
+
+// exchange sends nonce and waits for its answer. The first piece that is not the answer's ends it.
+func exchange(c io.ReadWriter, nonce []byte) reply {
 	if _, err := c.Write(nonce); err != nil {
-		return false
+		return reply{}
 	}
 	want := answerTo(nonce)
-	got := make([]byte, 0, len(want))
+	got := make([]byte, 0, max(len(want), 2*maxSaid))
 	for len(got) < len(want) {
 		n, err := c.Read(got[len(got):cap(got)])
 		got = got[:len(got)+n]
-		if !bytes.HasPrefix(want, got) || err != nil && len(got) < len(want) {
-			return false
+		if !bytes.HasPrefix(want, got[:min(len(got), len(want))]) || err != nil && len(got) < len(want) {
+			return reply{got: got}
 		}
 	}
-	return true
+	return reply{whole: len(got) == len(want), got: got}
 }

@@ -3,25 +3,36 @@ package sshtunnel
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 const (
 	holdFor = time.Second // after the start of a proof nobody is held longer
-	maxLate = 24          // nonces remembered of proofs that failed: eight rounds of three
+	maxLate = 40          // nonces remembered of proofs that failed: eight rounds of five
 )
 
 // prover proves one remote port: it sends a nonce to that port through the server and recognises it when it comes back
 // as a connection. It keeps what is under way, and what failed lately and may still come.
 type prover struct {
-	turn chan struct{} // holds one token: rounds of one port go one after the other
+	turn     chan struct{} // holds one token: rounds of one port go one after the other
+	crossing *Crossing
+	port     int
+	label    string // of the mapping, OWNER/NAME/MAPPING
 
-	mu      sync.Mutex
-	round   *round
-	late    [][]byte
-	checked bool // both loopback addresses were asked since the port was given; guarded by turn
-	partial bool // the last round found that the server has not the whole port; guarded by turn
+	mu    sync.Mutex
+	round *round
+	late  []*ticket
+	bound tunnel.Bound // where the port is offered, as far as was measured
+
+	// Guarded by turn.
+	checked  bool           // all addresses were asked since the port was given
+	partial  bool           // the last round found that the server has not the whole port
+	mute     map[string]int // how often an address beside loopback gave no answer
+	evidence []string       // for bound
 }
 
 // round is one proof under way, of one or several addresses of the same port.
@@ -35,19 +46,54 @@ type round struct {
 // ticket is the nonce sent to one address.
 type ticket struct {
 	host  string
+	outer netip.Addr // the address asked, if it is none of loopback: the nonce may come from there then
 	nonce []byte
 	met   chan struct{} // closed when the nonce came back to us
 	once  sync.Once
 }
 
-func newProver() *prover { return &prover{turn: make(chan struct{}, 1)} }
+func newTicket(host string) *ticket {
+	t := &ticket{host: host, nonce: newNonce(), met: make(chan struct{})}
+	if a, err := netip.ParseAddr(host); err == nil && !a.IsLoopback() {
+		t.outer = a.Unmap()
+	}
+	return t
+}
+
+// newProver makes the prover of a port for the mapping that label names.
+func newProver(c *Crossing, port int, label string) *prover {
+	return &prover{
+		turn: make(chan struct{}, 1), crossing: c, port: port, label: label,
+		bound: tunnel.BoundUnknown, mute: map[string]int{},
+	}
+}
+
+// offered is where the port is offered, as far as was measured.
+func (p *prover) offered() tunnel.Bound {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.bound
+}
+
+// offers notes where the port is offered.
+func (p *prover) offers(b tunnel.Bound, evidence []string) {
+	p.mu.Lock()
+	p.bound = b
+	p.mu.Unlock()
+	p.evidence = evidence
+}
 
 // begin makes a round for hosts known before anything of it is sent: its nonce may come back before the server has even
-// confirmed the channel it was sent on.
+// confirmed the channel it was sent on. A round that asks more than localhost looks for strangers, and tells the process's
+// other links, which may be one.
 func (p *prover) begin(hosts []string) *round {
 	r := &round{began: time.Now(), over: make(chan struct{})}
 	for _, h := range hosts {
-		r.tickets = append(r.tickets, &ticket{host: h, nonce: newNonce(), met: make(chan struct{})})
+		t := newTicket(h)
+		r.tickets = append(r.tickets, t)
+		if len(hosts) > 1 {
+			p.crossing.send(p.port, t.nonce, p, false)
+		}
 	}
 	p.mu.Lock()
 	p.round = r
@@ -61,7 +107,7 @@ func (p *prover) finish(r *round) {
 	p.round = nil
 	for _, t := range r.tickets {
 		if !t.came() {
-			p.late = append(p.late, t.nonce)
+			p.late = append(p.late, t)
 		}
 	}
 	p.late = p.late[max(0, len(p.late)-maxLate):]
@@ -84,20 +130,33 @@ func (t *ticket) came() bool {
 // are only connections from the server itself while a round is under way, and no longer than a second after its start;
 // one that comes before the nonce can be back is only watched.
 func (p *prover) suspect(from netip.Addr, minRTT func() time.Duration) (watch bool, hold time.Duration) {
-	if !from.IsLoopback() {
-		return false, 0
-	}
 	p.mu.Lock()
-	r, late := p.round, len(p.late) > 0
+	r := p.round
+	watch = slices.ContainsFunc(p.late, func(t *ticket) bool { return t.mayComeFrom(from) })
 	p.mu.Unlock()
-	if r == nil {
-		return late, 0
+	if from.IsLoopback() {
+		w, h := p.crossing.awaits(p.port, p)
+		watch, hold = watch || w, max(hold, h)
+	}
+	if r == nil || !slices.ContainsFunc(r.tickets, func(t *ticket) bool { return t.mayComeFrom(from) }) {
+		return watch, hold
 	}
 	since := time.Since(r.began)
-	if since < minRTT()*9/10 {
-		return true, 0
+	if !r.holds(from) || since < minRTT()*9/10 {
+		return true, hold
 	}
-	return true, max(0, holdFor-since)
+	return true, max(hold, holdFor-since)
+}
+
+// mayComeFrom reports whether the ticket's nonce may come in a connection from there: from the server itself, and where
+// its outer address was asked, by way of whatever translates addresses there.
+func (t *ticket) mayComeFrom(from netip.Addr) bool {
+	return from.IsLoopback() || t.outer.IsValid() && from.IsValid()
+}
+
+// holds reports whether a connection from there waits for the round's nonces: others than the server's own do not.
+func (r *round) holds(from netip.Addr) bool {
+	return from.IsLoopback() || slices.ContainsFunc(r.tickets, func(t *ticket) bool { return t.outer == from })
 }
 
 // under returns the channel that is closed when the present round needs nobody held any more.
@@ -116,25 +175,22 @@ var noRound = func() chan struct{} { c := make(chan struct{}); close(c); return 
 // judge says whether b is a nonce of ours (whole), may become one (maybe), or neither.
 func (p *prover) judge(b []byte) (whole, maybe bool) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, nonce := range p.late {
-		if mayBecome(b, nonce) {
-			return len(b) == nonceLen, true
-		}
+	all := p.late
+	if p.round != nil {
+		all = slices.Concat(all, p.round.tickets)
 	}
-	if p.round == nil {
-		return false, false
-	}
-	for _, t := range p.round.tickets {
+	p.mu.Unlock()
+	for _, t := range all {
 		if mayBecome(b, t.nonce) {
 			return len(b) == nonceLen, true
 		}
 	}
-	return false, false
+	return p.crossing.judge(p.port, p, b)
 }
 
-// meet notes that nonce came back; when all of the round have, nobody needs to be held any more.
+// meet notes that nonce came here; when all of the round have, nobody needs to be held any more.
 func (p *prover) meet(nonce []byte) {
+	p.crossing.meet(p.port, nonce, p)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.round == nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -12,110 +11,155 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-// inquiryTimeout bounds the question that tells why a port was refused.
+// inquiryTimeout bounds the questions that tell why a port was refused.
 const inquiryTimeout = 5 * time.Second
 
-// refusedForward finds out why the server did not give a port. SSH says only no; what a connection to that port meets
-// tells the cases apart.
+// refusedForward finds out why the server did not give a port. SSH says only no; what a connection to that port meets,
+// and what else the server refuses, tells the cases apart. Nil is that the port is ours all the same, from before.
 func (l *Link) refusedForward(ctx context.Context, m *mapping) *Failure {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inquiryTimeout)
 	defer cancel()
-	port := m.Remote.Port
-	ch, err := m.openForCheck(ctx, "localhost")
-	var refused *ssh.OpenChannelError
-	var gone *Failure
-	switch {
-	case err == nil:
-		_ = ch.Close()
-		return portHeld(port)
-	case forbids(err):
-		return l.portForbidden(port)
-	case errors.As(err, &refused):
-		if port < 1024 && l.config.Server.User != "root" {
-			return privileged(port, l.config.Server.User)
+	for _, host := range m.holders() {
+		ch, err := m.openForCheck(ctx, host)
+		var refused *ssh.OpenChannelError
+		var gone *Failure
+		switch {
+		case err == nil:
+			l.connects()
+			return m.whoHolds(ctx, ch)
+		case forbids(err):
+			return m.portForbidden(ctx, false, "the server was asked to connect to its "+host+": it may not")
+		case errors.As(err, &refused):
+			l.connects()
+		case errors.As(err, &gone):
+			return gone
+		default:
+			return l.noAnswer("why it refused a port")
 		}
-		l.allowed()
-		return l.portForbidden(port)
-	case errors.As(err, &gone):
-		return gone
 	}
-	return serverBusy("why it refused a port")
+	if m.Remote.Port < 1024 && l.config.Server.User != "root" && !isWindows(l.ServerVersion()) {
+		return m.privileged()
+	}
+	return m.portForbidden(ctx, true, "the server was asked to connect to its localhost: nobody there")
 }
 
-func portHeld(port int) *Failure {
-	return &Failure{
-		Reason: tunnel.RemotePortHeld,
-		Message: fmt.Sprintf("port %d at the SSH server is taken by another program, or still by an earlier connection of this tunnel",
-			port),
-		Remedy: fmt.Sprintf("see who holds it at the server: ss -ltnp 'sport = :%d'; against leftovers of lost connections set ClientAliveInterval 15 there",
-			port),
+// holders are the addresses at which whoever holds the port may be met. A program on the outer address alone keeps a
+// gateway's port from us.
+func (m *mapping) holders() []string {
+	hosts := []string{"localhost"}
+	if outer := m.link.outer(); m.Kind.Gateway() && outer.IsValid() {
+		hosts = append(hosts, outer.String())
 	}
+	return hosts
 }
 
-// portForbidden is a refusal by rule: of this port, if this login may do anything at all with ports.
-func (l *Link) portForbidden(port int) *Failure {
+// portForbidden is a refusal by rule: of this port, if this login may do anything at all with ports. mayConnect is
+// whether it may connect to the port.
+func (m *mapping) portForbidden(ctx context.Context, mayConnect bool, found string) *Failure {
+	l := m.link
+	rule := l.askRule(ctx)
+	evidence := append([]string{fmt.Sprintf("the server did not give port %d", m.Remote.Port), found}, rule.evidence()...)
 	l.mu.Lock()
-	some := l.forwards
+	some := l.forwards || l.opens && rule != ruleRestricts
 	l.mu.Unlock()
-	if some {
-		return &Failure{
-			Reason:  tunnel.RemotePortForbidden,
-			Message: fmt.Sprintf("the SSH server does not let this login listen on its port %d", port),
-			Remedy: fmt.Sprintf(`allow it at the server: AllowTcpForwarding yes and PermitListen localhost:%d in sshd_config, or permitlisten="localhost:%d" in the key's line (authorized_keys)`,
-				port, port),
+	switch {
+	case rule == ruleAllows, some && !mayConnect:
+		return m.listForbids(tunnel.PermitListenOther, evidence)
+	case mayConnect:
+		return m.remoteForbidden(evidence)
+	}
+	return m.forwardingForbidden(rule, evidence)
+}
+
+// remoteForbidden is the refusal to a login that may connect to targets: either remote forwards are off, or a list holds
+// other ports. Where the server did not tell, both ways out are given.
+func (m *mapping) remoteForbidden(evidence []string) *Failure {
+	f := m.listForbids(tunnel.ForwardingLocal, evidence)
+	if isDropbear(m.link.ServerVersion()) {
+		f.Remedy = "start dropbear without -k"
+		f.Diagnosis.Fixes = []tunnel.Fix{{Where: dropbearOptions, Line: "start it without -k"}}
+	}
+	return f
+}
+
+// listForbids is the refusal of one port.
+func (m *mapping) listForbids(cause tunnel.Cause, evidence []string) *Failure {
+	a, port := m.link.advisor(), m.Remote.Port
+	listen := hostPort(tunnel.Server{Host: cmpHost(m.ListenHost()), Port: port})
+	fixes := []tunnel.Fix{a.sshdConfig("PermitListen " + listen), a.reload()}
+	if cause == tunnel.ForwardingLocal {
+		fixes = append([]tunnel.Fix{a.sshdConfig("AllowTcpForwarding yes")}, fixes...)
+	}
+	if m.link.byKey() {
+		line := a.keysFile(m.link.keyOptions(m.Mapping))
+		if cause == tunnel.ForwardingLocal {
+			fixes = append(fixes, line, a.wholeLine())
+		} else {
+			fixes = append([]tunnel.Fix{a.wholeLine(), line}, fixes...)
 		}
 	}
-	return forwardingForbidden()
-}
-
-func forwardingForbidden() *Failure {
 	return &Failure{
-		Reason:  tunnel.ForwardingForbidden,
-		Message: "the SSH server forbids port forwarding for this login",
-		Remedy:  "allow it at the server: AllowTcpForwarding yes in sshd_config; no restrict or no-port-forwarding in the key's line (authorized_keys)",
+		Reason:  tunnel.RemotePortForbidden,
+		Message: fmt.Sprintf("the SSH server does not let this login listen on its port %d", port),
+		Remedy: fmt.Sprintf(`allow it at the server: AllowTcpForwarding yes and PermitListen %s in sshd_config, or permitlisten="%s" in the key's line (authorized_keys)`,
+			listen, listen),
+		Diagnosis: &tunnel.Diagnosis{Cause: cause, Evidence: evidence, Fixes: fixes},
 	}
 }
 
-func privileged(port int, user string) *Failure {
+// cmpHost is how sshd_config writes the empty host string.
+func cmpHost(host string) string {
+	if host == "" {
+		return "*"
+	}
+	return host
+}
+
+// forwardingForbidden is the refusal of everything. That it is the key's line, or else sshd_config, the server tells by
+// the length of its refusal or not at all; for a login by key both ways out are given.
+func (m *mapping) forwardingForbidden(rule rule, evidence []string) *Failure {
+	a := m.link.advisor()
+	server := []tunnel.Fix{a.sshdConfig("AllowTcpForwarding yes"), a.sshdConfig("DisableForwarding no"), a.reload()}
+	if isDropbear(a.version) {
+		server = []tunnel.Fix{{Where: dropbearOptions, Line: "start it without -j and -k"}}
+	}
+	d := &tunnel.Diagnosis{Cause: tunnel.ForwardingOff, Evidence: evidence, Fixes: server}
+	message := "the SSH server forbids port forwarding for this login"
+	if m.link.byKey() {
+		key := []tunnel.Fix{a.wholeLine(), a.keysFile(m.link.keyOptions(m.Mapping))}
+		d.Fixes = append(server, key...)
+		if rule == ruleRestricts {
+			d.Cause, d.Fixes = tunnel.KeyRestricted, append(key, server...)
+			message = "the line of this key at the SSH server forbids port forwarding, or the server does for all"
+		}
+	}
+	return &Failure{
+		Reason:    tunnel.ForwardingForbidden,
+		Message:   message,
+		Remedy:    "allow it at the server: AllowTcpForwarding yes in sshd_config; no restrict or no-port-forwarding in the key's line (authorized_keys)",
+		Diagnosis: d,
+	}
+}
+
+func (m *mapping) privileged() *Failure {
 	return &Failure{
 		Reason: tunnel.RemotePortPrivileged,
 		Message: fmt.Sprintf("port %d is below 1024: at the SSH server only root may listen on it, and the login is %s",
-			port, tunnel.Clean(user, 80)),
+			m.Remote.Port, tunnel.Clean(m.link.config.Server.User, 80)),
 		Remedy: "choose a remote port of 1024 or higher, or log in as root",
+		Diagnosis: &tunnel.Diagnosis{
+			Evidence: []string{fmt.Sprintf("the server did not give port %d, and nobody has it", m.Remote.Port)},
+			Fixes:    []tunnel.Fix{m.link.onPBX("tunnel set", "--"+string(m.Kind), m.Name+"=...")},
+		},
 	}
 }
 
-// refusedTarget says why the server did not connect to a target; err is what open returned.
-func (l *Link) refusedTarget(err error, host string, port int) *Failure {
-	target := fmt.Sprintf("%s port %d", tunnel.Clean(host, 253), port)
-	var refused *ssh.OpenChannelError
-	var silent *unanswered
-	var f *Failure
-	switch {
-	case errors.As(err, &f):
-		return f
-	case errors.As(err, &silent) && !silent.alive:
-		return serverBusy("to connect to " + target)
-	case forbids(err):
-		return &Failure{
-			Reason:  tunnel.ForwardingForbidden,
-			Message: "the SSH server forbids this login to connect to " + target,
-			Remedy: fmt.Sprintf(`allow it at the server: AllowTcpForwarding yes and PermitOpen %s:%d in sshd_config, or permitopen="%s:%d" in the key's line`,
-				tunnel.Clean(host, 253), port, tunnel.Clean(host, 253), port),
-			Err: err,
-		}
-	case errors.As(err, &refused) && strings.Contains(strings.ToLower(refused.Message), "refused"):
-		return &Failure{
-			Reason:  tunnel.TargetRefused,
-			Message: "nothing listens on " + target + ", seen from the SSH server",
-			Remedy:  "check that the service runs there and listens on that address and port",
-			Err:     err,
-		}
-	}
-	return &Failure{
-		Reason:  tunnel.TargetUnreachable,
-		Message: "the SSH server does not reach " + target,
-		Remedy:  "check address, name and firewalls between the SSH server and the target",
-		Err:     err,
-	}
+// byKey reports whether the login was by key: then the key's line may be what forbids.
+func (l *Link) byKey() bool { return l.config.Credential.Login != tunnel.LoginPassword }
+
+// opensSome reports whether some target could be asked for on this link.
+func (l *Link) opensSome() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.opens
 }

@@ -73,7 +73,7 @@ func (m *mapping) meetSelf(ctx context.Context, addr netip.AddrPort) error {
 	defer c.Close()
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Now()) })
 	defer stop()
-	if !exchange(c, nonce) {
+	if !exchange(c, nonce).whole {
 		_ = c.(*net.TCPConn).SetLinger(0) // a reset, before its address is forgotten: it may be accepted yet
 		return errors.New("the answer did not come back")
 	}

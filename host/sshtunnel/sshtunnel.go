@@ -50,6 +50,13 @@ type Config struct {
 	// Earlier is when the last link to this server came up that it may not have given up yet; zero where there is none.
 	Earlier time.Time
 
+	// Label is what the tunnel is called, OWNER/NAME: it stands in what people are told to type, and in what another tunnel is
+	// told that meets this one.
+	Label string
+
+	// Crossing is where the links of this process recognise each other; nil is one of the Run's own.
+	Crossing *Crossing
+
 	// HostKey returns the PBX's own private key as PEM, for a login by key without a key of the tunnel's own.
 	HostKey func() (tunnel.Secret, error)
 
@@ -142,6 +149,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Stage == nil {
 		c.Stage = func(Step) {}
+	}
+	if c.Crossing == nil {
+		c.Crossing = NewCrossing()
 	}
 	if c.Resolver == nil {
 		c.Resolver = net.DefaultResolver

@@ -2,7 +2,6 @@ package sshtunnel
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -12,54 +11,131 @@ import (
 type verdict int
 
 const (
-	itself    verdict = iota // the nonce came back, and its answer
-	nobody                   // nothing listens there
-	forbidden                // the server does not let us ask
-	stranger                 // something else answers there
-	noReturn                 // something took the nonce, and nothing came back in time
-	silence                  // the server has not answered
-	cut                      // the link is gone
+	unasked   verdict = iota
+	itself            // the nonce came back, and its answer
+	elsewhere         // it came out at another mapping of this process
+	nobody            // nothing listens there
+	forbidden         // the server does not let us ask
+	stranger          // something else answers there
+	noReturn          // something took the nonce, and nothing came back in time
+	silence           // the server has not answered
+	cut               // the link is gone
 )
 
-// findings are the verdicts of one round by address.
-type findings map[string]verdict
+// finding is a verdict with its evidence.
+type finding struct {
+	verdict verdict
+	refused bool    // nobody: the connection was refused, so the address exists
+	said    string  // the stranger's first words, or why the server did not connect; escaped
+	at      *prover // elsewhere: where it came out
+}
 
-// hold reports whether v was found at some address.
+// findings are those of one round by address.
+type findings map[string]finding
+
+// hold reports whether v was found at some loopback address.
 func (f findings) hold(v verdict) bool {
-	return slices.Contains(slices.Collect(maps.Values(f)), v)
+	return slices.ContainsFunc(loopbacks, func(host string) bool { return f[host].verdict == v })
 }
 
 // partial reports whether the server has not, or not alone, what it said yes to: asked again it may get all of it.
 func (f findings) partial() bool {
-	return f.hold(stranger) || f["localhost"] == nobody || f["localhost"] == itself && f.hold(noReturn)
+	here := f["localhost"].verdict
+	return f.hold(stranger) || f.hold(elsewhere) || here == nobody || here == itself && f.hold(noReturn)
 }
+
+// evidence says what was found where.
+func (f findings) evidence() []string {
+	hosts := slices.Clone(loopbacks)
+	var rest []string
+	for h := range f {
+		if !slices.Contains(hosts, h) {
+			rest = append(rest, h)
+		}
+	}
+	slices.Sort(rest)
+	var lines []string
+	for _, h := range append(hosts, rest...) {
+		if v := f[h]; v.verdict != unasked {
+			lines = append(lines, "the server was asked to connect to its "+tunnel.Clean(h, 100)+": "+v.words())
+		}
+	}
+	return lines
+}
+
+// words are what f means.
+func (f finding) words() string {
+	switch f.verdict {
+	case itself:
+		return "it met us"
+	case elsewhere:
+		return "it met " + f.at.name()
+	case nobody:
+		return "nobody there" + inBrackets(f.said)
+	case forbidden:
+		return "it may not"
+	case stranger:
+		return "another program" + saying(f.said)
+	case noReturn:
+		return "the connection was taken, and nothing came back"
+	case silence:
+		return "no answer"
+	}
+	return "the connection to the server ended"
+}
+
+func inBrackets(s string) string {
+	if s == "" {
+		return ""
+	}
+	return " (" + s + ")"
+}
+
+// saying quotes the first words of a program.
+func saying(s string) string {
+	if s == "" {
+		return " that hung up"
+	}
+	return fmt.Sprintf(" that said %q", s)
+}
+
+// name is what the mapping is called.
+func (p *prover) name() string { return tunnel.Clean(p.label, 150) }
 
 // judgeFound turns what was found at the addresses into one verdict about the port.
 func (m *mapping) judgeFound(found findings) *Failure {
-	for _, host := range []string{"localhost", "127.0.0.1", "::1"} {
-		switch v, asked := found[host]; {
-		case asked && v == stranger:
-			return strangerAt(host, m.Remote.Port)
-		case asked && v == noReturn:
-			return noReturnFrom(host, m.Remote.Port)
+	port := m.Remote.Port
+	for _, host := range loopbacks {
+		switch f := found[host]; f.verdict {
+		case stranger:
+			return m.heldBy(found, fmt.Sprintf("at the SSH server something else answers on %s port %d%s: who connects there does not reach the PBX",
+				host, port, inBrackets(f.said)))
+		case elsewhere:
+			return m.heldByTunnel(f.at, found.evidence())
+		case noReturn:
+			return m.heldBy(found, fmt.Sprintf("a connection to %s port %d at the SSH server did not come back to the PBX in time: something else seems to have it",
+				host, port))
 		}
 	}
-	switch found["localhost"] {
+	switch found["localhost"].verdict {
 	case forbidden:
-		return proofForbidden(m.Remote.Port)
+		return m.proofForbidden(found)
 	case nobody:
-		return nothingThere(m.Remote.Port)
+		return m.nothingThere(found)
 	case silence:
-		return serverBusy("to carry a proof")
+		return m.link.noAnswer("to carry a proof")
 	case cut:
 		return m.link.gone()
 	}
 	return nil
 }
 
-func strangerAt(host string, port int) *Failure {
-	f := portHeld(port)
-	f.Message = fmt.Sprintf("at the SSH server something else answers on %s port %d: who connects there does not reach the PBX", host, port)
+// heldBy is the failure of a port that the server said yes to and that somebody else has, perhaps in one family only.
+func (m *mapping) heldBy(found findings, sentence string) *Failure {
+	f := m.portHeld(tunnel.HeldByStranger, sentence, found.evidence())
+	if found.hold(itself) {
+		f.Diagnosis.Cause = tunnel.HeldInOneFamily
+	}
 	return f
 }
 
@@ -69,29 +145,59 @@ func crowded(port int) *Failure {
 		Message: fmt.Sprintf("so many connections come through port %d at the SSH server that some are refused, the proof among them", port),
 		Remedy: fmt.Sprintf("see who connects there: ss -tnp 'sport = :%d'; at most %d are open at a time",
 			port, maxConnections),
+		Diagnosis: &tunnel.Diagnosis{
+			Cause: tunnel.Crowded,
+			Fixes: []tunnel.Fix{{Where: inShell, Line: fmt.Sprintf("ss -tnp 'sport = :%d'", port)}},
+		},
 	}
 }
 
-func noReturnFrom(host string, port int) *Failure {
-	f := portHeld(port)
-	f.Message = fmt.Sprintf("a connection to %s port %d at the SSH server did not come back to the PBX in time: something else seems to have it", host, port)
-	return f
-}
-
-func proofForbidden(port int) *Failure {
+// proofForbidden is the failure of a port that works, as far as anybody can tell. SSH has one answer for all rules that
+// forbid the question; another target that may be asked for tells that it is a list.
+func (m *mapping) proofForbidden(found findings) *Failure {
+	port, a := m.Remote.Port, m.link.advisor()
+	cause := tunnel.PermitOpenNone
+	if m.link.opensSome() || slices.ContainsFunc(loopbacks, func(h string) bool { return found[h].verdict == itself }) {
+		cause = tunnel.PermitOpenOther
+	}
+	fixes := []tunnel.Fix{a.sshdConfig("AllowTcpForwarding yes"), a.sshdConfig("PermitOpen " + m.permitOpen()), a.reload()}
+	if m.link.byKey() {
+		fixes = append([]tunnel.Fix{a.wholeLine(), a.keysFile(m.link.keyOptions(m.Mapping))}, fixes...)
+	}
+	if isDropbear(a.version) {
+		fixes = append([]tunnel.Fix{{Where: dropbearOptions, Line: "start it without -j"}}, fixes...)
+	}
 	return &Failure{
 		Reason: tunnel.ProofForbidden,
 		Message: fmt.Sprintf("the SSH server said yes to port %d, but does not let this login connect to it, so whether it works cannot be proved",
 			port),
 		Remedy: fmt.Sprintf(`allow the question: AllowTcpForwarding yes and PermitOpen localhost:%d 127.0.0.1:%d [::1]:%d in sshd_config, or permitopen="localhost:%d",permitopen="127.0.0.1:%d",permitopen="[::1]:%d" in the key's line`,
 			port, port, port, port, port, port),
+		Diagnosis: &tunnel.Diagnosis{Cause: cause, Evidence: found.evidence(), Fixes: fixes},
 	}
 }
 
-func nothingThere(port int) *Failure {
+// permitOpen are the values of PermitOpen that the proof of the port needs.
+func (m *mapping) permitOpen() string {
+	var all string
+	for i, h := range m.link.proofHosts() {
+		if i > 0 {
+			all += " "
+		}
+		all += hostPort(tunnel.Server{Host: h, Port: m.Remote.Port})
+	}
+	return all
+}
+
+func (m *mapping) nothingThere(found findings) *Failure {
+	look := fmt.Sprintf("ss -ltn 'sport = :%d'", m.Remote.Port)
 	return &Failure{
 		Reason:  tunnel.RemotePortForbidden,
-		Message: fmt.Sprintf("the SSH server said yes to port %d, but nothing listens there", port),
-		Remedy:  fmt.Sprintf("look at the server's log and at its listeners: ss -ltn 'sport = :%d'", port),
+		Message: fmt.Sprintf("the SSH server said yes to port %d, but nothing listens there", m.Remote.Port),
+		Remedy:  "look at the server's log and at its listeners: " + look,
+		Diagnosis: &tunnel.Diagnosis{
+			Cause: tunnel.NotListening, Evidence: found.evidence(),
+			Fixes: []tunnel.Fix{{Where: inShell, Line: look}},
+		},
 	}
 }

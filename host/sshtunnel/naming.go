@@ -1,0 +1,83 @@
+package sshtunnel
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// naming keeps in mind since when the server may be waiting for its resolver: sshd looks the name of a target up in the
+// one thread of the connection, and answers nothing else meanwhile.
+type naming struct {
+	mu      sync.Mutex
+	pending int
+	since   time.Time // when the first of those pending was asked for
+}
+
+// begin notes that a connection to host is asked for, until the result is called.
+func (n *naming) begin(host string) (answered func()) {
+	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" || host == "" {
+		return func() {}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.pending == 0 {
+		n.since = time.Now()
+	}
+	n.pending++
+	return func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.pending--
+	}
+}
+
+// waits reports whether the server may be waiting for its resolver, and since when.
+func (n *naming) waits() (since time.Time, ok bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.since, n.pending > 0
+}
+
+// lately is within which a server that works has said something: it is asked for a sign of life every ten seconds.
+const lately = 15 * time.Second
+
+// busy is the failure of a question that the server has not answered in time. A server that worked until it was asked to
+// connect to a name waits for its resolver; one that was silent before is stuck.
+func (l *Link) busy(what string) *Failure {
+	f := busy("the SSH server did not answer in time when asked " + what)
+	a := l.advisor()
+	since, named := l.naming.waits()
+	if named && l.sock.heardSince(since.Add(-lately)) {
+		f.Diagnosis = a.resolverSilent(fmt.Sprintf("it was asked to connect to a target by name %s ago, and has said nothing since",
+			time.Since(since).Round(time.Second)))
+		return f
+	}
+	f.Diagnosis = &tunnel.Diagnosis{
+		Cause:    tunnel.Frozen,
+		Evidence: []string{"its machine holds the connection, its SSH server says nothing, and no target is asked for by name"},
+		Fixes: []tunnel.Fix{
+			{Where: inShell, Line: "ps -C sshd -o pid,stat,wchan:20,etime,args; uptime"},
+			{Where: inShell, Line: "systemctl restart ssh || systemctl restart sshd"},
+		},
+	}
+	if isWindows(a.version) {
+		f.Diagnosis.Fixes = []tunnel.Fix{a.reload()}
+	}
+	return f
+}
+
+// resolverSilent is the diagnosis of a server whose name servers do not answer.
+func (a advisor) resolverSilent(evidence ...string) *tunnel.Diagnosis {
+	fixes := []tunnel.Fix{
+		a.onPBX("tunnel set", "--reach", "NAME=LPORT:ADDRESS:RPORT"),
+		{Where: "/etc/resolv.conf at the SSH server", Line: "options timeout:1 attempts:1"},
+	}
+	if isWindows(a.version) {
+		fixes[1] = tunnel.Fix{Where: "PowerShell at the SSH server", Line: "Get-DnsClientServerAddress"}
+	}
+	return &tunnel.Diagnosis{Cause: tunnel.ResolverSilent, Evidence: evidence, Fixes: fixes}
+}

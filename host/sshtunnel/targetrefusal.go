@@ -1,0 +1,156 @@
+package sshtunnel
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// refusedTarget says why the server did not connect to a target; err is what open returned.
+func (l *Link) refusedTarget(err error, host string, port int) *Failure {
+	target := fmt.Sprintf("%s port %d", tunnel.Clean(host, 253), port)
+	var refused *ssh.OpenChannelError
+	var silent *unanswered
+	var f *Failure
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.As(err, &silent) && !silent.alive:
+		return l.noAnswer("to connect to " + target)
+	case forbids(err):
+		return l.targetForbidden(err, host, port)
+	case errors.As(err, &refused):
+		f = l.targetFailed(refused, host, port)
+	default:
+		f = l.targetUnreachable(tunnel.TargetFiltered, target, "check firewalls between the SSH server and the target: it does not answer")
+		f.Diagnosis.Fixes = append(f.Diagnosis.Fixes, l.tryThere(host, port))
+		f.Diagnosis.Evidence = []string{"the server answers other questions meanwhile, and has not answered whether it reached " + target}
+	}
+	f.Err = err
+	return f
+}
+
+// targetForbidden is the refusal by a rule. OpenSSH has one answer for all of them; what else this login may do tells
+// some apart.
+func (l *Link) targetForbidden(err error, host string, port int) *Failure {
+	a, at := l.advisor(), hostPort(tunnel.Server{Host: tunnel.Clean(host, 253), Port: port})
+	m := tunnel.Mapping{Kind: tunnel.Reach, Remote: tunnel.Endpoint{Host: host, Port: port}}
+	cause := tunnel.PermitOpenNone
+	l.mu.Lock()
+	switch {
+	case l.opens:
+		cause = tunnel.PermitOpenOther
+	case l.forwards:
+		cause = tunnel.ForwardingRemote
+	}
+	l.mu.Unlock()
+	fixes := []tunnel.Fix{a.sshdConfig("AllowTcpForwarding yes"), a.sshdConfig("PermitOpen " + at), a.reload()}
+	if isDropbear(a.version) {
+		fixes = []tunnel.Fix{{Where: dropbearOptions, Line: "start it without -j"}}
+	}
+	if l.byKey() {
+		key := []tunnel.Fix{a.wholeLine(), a.keysFile(l.keyOptions(m))}
+		if cause == tunnel.PermitOpenOther {
+			fixes = append(key, fixes...)
+		} else {
+			fixes = append(fixes, key...)
+		}
+	}
+	return &Failure{
+		Reason:  tunnel.ForwardingForbidden,
+		Message: fmt.Sprintf("the SSH server forbids this login to connect to %s port %d", tunnel.Clean(host, 253), port),
+		Remedy: fmt.Sprintf(`allow it at the server: AllowTcpForwarding yes and PermitOpen %s in sshd_config, or permitopen="%s" in the key's line`,
+			at, at),
+		Diagnosis: &tunnel.Diagnosis{
+			Cause:    cause,
+			Evidence: []string{"the server was asked to connect to " + at + ": it may not"},
+			Fixes:    fixes,
+		},
+		Err: err,
+	}
+}
+
+// targetFailed is what the server's connect ended with, in the words of its system.
+func (l *Link) targetFailed(refused *ssh.OpenChannelError, host string, port int) *Failure {
+	target := fmt.Sprintf("%s port %d", tunnel.Clean(host, 253), port)
+	said := strings.ToLower(refused.Message)
+	says := func(words ...string) bool {
+		for _, w := range words {
+			if strings.Contains(said, w) {
+				return true
+			}
+		}
+		return false
+	}
+	f := l.targetUnreachable("", target, "check address, name and firewalls between the SSH server and the target")
+	switch {
+	case saysRefused(refused):
+		f.Reason, f.Diagnosis.Cause = tunnel.TargetRefused, tunnel.TargetClosed
+		f.Message = "nothing listens on " + target + ", seen from the SSH server"
+		f.Remedy = "check that the service runs there and listens on that address and port"
+		f.Diagnosis.Fixes = []tunnel.Fix{l.listenersThere(host, port)}
+	case says("temporary failure", "try again"):
+		f.Diagnosis = l.advisor().resolverSilent()
+		f.Message = "the SSH server's name servers gave no answer about " + tunnel.Clean(host, 253)
+		f.Remedy = "check name resolution at the SSH server (/etc/resolv.conf), or give the target as an address"
+	case says("not known", "no address", "nodename", "no such host", "resolv"):
+		f.Diagnosis.Cause = tunnel.TargetUnknown
+		f.Message = "the SSH server does not know the name " + tunnel.Clean(host, 253)
+		f.Remedy = "check its spelling, or give the target as an address"
+		f.Diagnosis.Fixes = []tunnel.Fix{{Where: inShell, Line: "getent hosts " + tunnel.Clean(host, 253)}}
+	case says("timed out", "timeout"):
+		f.Diagnosis.Cause = tunnel.TargetFiltered
+		f.Remedy = "check firewalls between the SSH server and the target: it does not answer"
+		f.Diagnosis.Fixes = []tunnel.Fix{l.tryThere(host, port)}
+	case says("no route", "unreachable"):
+		f.Diagnosis.Cause = tunnel.TargetNoRoute
+		f.Remedy = "check the address, and the route to it at the SSH server"
+		f.Diagnosis.Fixes = []tunnel.Fix{{Where: inShell, Line: "ip route get " + tunnel.Clean(host, 253)}}
+	case l.unresolved(host):
+		f.Diagnosis.Cause = tunnel.TargetUnknown
+	}
+	f.Diagnosis.Evidence = append(f.Diagnosis.Evidence, fmt.Sprintf("the server was asked to connect to %s: %s", target, tunnel.Clean(refused.Message, maxSaid)))
+	return f
+}
+
+// unresolved reports whether a server that gives no reason most likely does not know host: it is a name.
+func (l *Link) unresolved(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err != nil && host != "localhost"
+}
+
+func (l *Link) targetUnreachable(cause tunnel.Cause, target, remedy string) *Failure {
+	return &Failure{
+		Reason:    tunnel.TargetUnreachable,
+		Message:   "the SSH server does not reach " + target,
+		Remedy:    remedy,
+		Diagnosis: &tunnel.Diagnosis{Cause: cause},
+	}
+}
+
+// tryThere is a command at the server that shows whether the target answers.
+func (l *Link) tryThere(host string, port int) tunnel.Fix {
+	host = tunnel.Clean(host, 253)
+	if isWindows(l.ServerVersion()) {
+		return tunnel.Fix{Where: "PowerShell at the SSH server", Line: fmt.Sprintf("Test-NetConnection %s -Port %d", host, port)}
+	}
+	return tunnel.Fix{Where: inShell, Line: fmt.Sprintf("nc -vz -w 5 %s %d", host, port)}
+}
+
+// listenersThere is a command that shows what listens at the target.
+func (l *Link) listenersThere(host string, port int) tunnel.Fix {
+	if isWindows(l.ServerVersion()) {
+		return tunnel.Fix{Where: "PowerShell at the target", Line: fmt.Sprintf("Get-NetTCPConnection -LocalPort %d -State Listen", port)}
+	}
+	return tunnel.Fix{Where: "a shell at " + tunnel.Clean(host, 253), Line: fmt.Sprintf("ss -ltnp 'sport = :%d'", port)}
+}
+
+// saysRefused reports whether the server's system said that a connection was refused.
+func saysRefused(e *ssh.OpenChannelError) bool {
+	return strings.Contains(strings.ToLower(e.Message), "refused")
+}
