@@ -18,9 +18,11 @@ import (
 // slow to take the first connection.
 const minShare = 3 * time.Second
 
-// addresses are those of one server within one attempt: which are left to try, and how the others failed.
+// addresses are those of one server, or of the proxy before it, within one attempt: which are left to try, and how the
+// others failed.
 type addresses struct {
 	server   tunnel.Server
+	via      tunnel.Via // the proxy whose addresses they are, zero where they are the server's
 	several  bool
 	deadline time.Time    // for connect and key exchange of all, if that leaves each its minShare
 	left     []netip.Addr // not failed yet
@@ -28,11 +30,12 @@ type addresses struct {
 	unmet    []error      // of those that did not
 }
 
-func newAddresses(server tunnel.Server, all []netip.Addr) *addresses {
+func newAddresses(c Config, all []netip.Addr) *addresses {
 	return &addresses{
-		server:   server,
+		server:   c.Server,
+		via:      c.Via,
 		several:  len(all) > 1,
-		deadline: time.Now().Add(handshakeTimeout),
+		deadline: time.Now().Add(c.waits.handshake),
 		left:     slices.Clone(all),
 	}
 }
@@ -51,7 +54,7 @@ func (s *addresses) share() time.Time {
 func (s *addresses) dial(ctx context.Context, by time.Time) (dialed, error) {
 	bounded, cancel := context.WithDeadline(ctx, by)
 	defer cancel()
-	d, failures := dial(bounded, s.left, s.server.Port)
+	d, failures := dial(bounded, s.left, s.port())
 	for _, f := range failures {
 		s.drop(f.addr)
 		s.unmet = append(s.unmet, f.err)
@@ -65,7 +68,20 @@ func (s *addresses) dial(ctx context.Context, by time.Time) (dialed, error) {
 	return d, s.failure()
 }
 
-// fail notes why there was no key exchange with addr.
+// port is the one to connect to.
+func (s *addresses) port() int {
+	if s.proxied() {
+		return s.via.Port
+	}
+	return s.server.Port
+}
+
+func (s *addresses) proxied() bool { return s.via != tunnel.Via{} }
+
+// only gives up all addresses but addr.
+func (s *addresses) only(addr netip.Addr) { s.left = []netip.Addr{addr} }
+
+// fail notes why there was no key exchange with addr, or no way through it.
 func (s *addresses) fail(addr netip.Addr, f *Failure) {
 	s.drop(addr)
 	s.failed = append(s.failed, f)
@@ -77,7 +93,10 @@ func (s *addresses) drop(addr netip.Addr) {
 
 // failure is why none of the addresses was good: the failure that tells most, which also says how the others failed.
 func (s *addresses) failure() *Failure {
-	if len(s.failed) == 0 {
+	switch {
+	case len(s.failed) == 0 && s.proxied():
+		return viaUnmet(s.via, s.unmet)
+	case len(s.failed) == 0:
 		return unreachable(s.server, s.unmet)
 	}
 	most := slices.MaxFunc(s.failed, func(a, b *Failure) int { return telling(a) - telling(b) })
@@ -96,14 +115,21 @@ func (s *addresses) failure() *Failure {
 }
 
 // telling ranks what was learned of a server that did not exchange keys: what it is tells more than that it hung up,
-// and that more than silence.
+// and that more than silence. So it is with proxies that opened no way.
 func telling(f *Failure) int {
-	return slices.Index([]tunnel.Reason{tunnel.HandshakeTimeout, tunnel.HandshakeClosed, tunnel.AlgorithmRefused}, f.Reason)
+	return slices.Index([]tunnel.Reason{
+		tunnel.ProxyUnreachable, tunnel.ProxyRefused,
+		tunnel.HandshakeTimeout, tunnel.HandshakeClosed, tunnel.AlgorithmRefused,
+	}, f.Reason)
 }
 
-// at is how c's address is shown: by the server's name where there is no other.
+// at is how the server at the other end of c is shown: by its name where it has no other address, and with the proxy
+// through which it was reached.
 func (s *addresses) at(c net.Conn) string {
-	if s.several {
+	switch {
+	case s.proxied():
+		return hostPort(s.server) + " (through the proxy " + c.RemoteAddr().String() + ")"
+	case s.several:
 		return c.RemoteAddr().String()
 	}
 	return hostPort(s.server)

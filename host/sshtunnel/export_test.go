@@ -13,6 +13,12 @@ func (c Config) WithWaits(login, patience time.Duration) Config {
 	return c
 }
 
+// WithHandshakeWait returns c with another time for everything before the login.
+func (c Config) WithHandshakeWait(handshake time.Duration) Config {
+	c.waits.handshake = handshake
+	return c
+}
+
 // WithOpenWait returns c with another time for a client's channel to be opened.
 func (c Config) WithOpenWait(open time.Duration) Config {
 	c.waits.open = open
@@ -48,4 +54,10 @@ func HurriesData() bool {
 	}
 	defer unix.Close(fd)
 	return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_RTO_MAX_MS, 1000) == nil
+}
+
+// TCPOption is what the kernel was told of the socket beneath the link.
+func (l *Link) TCPOption(option int) (value int) {
+	_ = l.sock.raw.Control(func(fd uintptr) { value, _ = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, option) })
+	return value
 }

@@ -29,7 +29,7 @@ type attempt struct {
 	addrs  *addresses
 }
 
-// connect finds, reaches and enters the server: name, TCP, host key, login.
+// connect finds, reaches and enters the server: name, TCP, the way through a proxy, host key, login.
 func connect(ctx context.Context, c Config) (*wire, error) {
 	release, err := c.Admit(ctx, hostPort(c.Server))
 	if err != nil {
@@ -70,21 +70,29 @@ func (a *attempt) run(ctx context.Context) (*wire, error) {
 	return nil, err
 }
 
-// first finds the server's addresses and connects to one of them. It returns by when the key exchange must be over.
+// first finds the addresses, the server's or its proxy's, connects to one of them and is let through. It returns by when
+// the key exchange must be over.
 func (a *attempt) first(ctx context.Context) (*entry, time.Time, error) {
 	a.stages.begin(StageName)
-	all, err := lookup(ctx, a.config.Resolver, a.config.Server.Host)
+	all, err := a.lookup(ctx)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	a.stages.done(all[0].String())
+	a.stages.done(a.whose(all[0].String()))
 	a.stages.begin(StageTCP)
-	a.addrs = newAddresses(a.config.Server, all)
+	a.addrs = newAddresses(a.config, all)
 	e, err := a.reach(ctx, a.addrs.deadline)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	a.stages.done(e.sock.RemoteAddr().String())
+	a.stages.done(a.whose(e.sock.RemoteAddr().String()))
+	if a.config.proxied() {
+		a.stages.begin(StageProxy)
+		if e, err = a.pass(ctx, e); err != nil {
+			return nil, time.Time{}, err
+		}
+		a.stages.done(wayOpened(a.config))
+	}
 	a.stages.begin(StageHostKey)
 	return e, a.addrs.share(), nil
 }
@@ -122,9 +130,12 @@ func (a *attempt) look(ctx context.Context, addr netip.Addr) (tunnel.Pin, error)
 		want:   expected{fingerprint: "none"}, // matches no key: the exchange ends as soon as the key is known
 		login:  a.login,
 		stages: &stages{tell: func(Step) {}},
-		addrs:  newAddresses(a.config.Server, []netip.Addr{addr}),
+		addrs:  newAddresses(a.config, []netip.Addr{addr}),
 	}
 	e, err := l.reach(ctx, l.addrs.deadline)
+	if err == nil && a.config.proxied() {
+		e, err = l.pass(ctx, e)
+	}
 	if err != nil {
 		return tunnel.Pin{}, err
 	}

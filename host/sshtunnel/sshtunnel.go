@@ -24,7 +24,7 @@ import (
 // The waits of the engine. Each bounds what a silent peer can cost.
 const (
 	lookupTimeout    = 10 * time.Second // for the resolver
-	handshakeTimeout = 10 * time.Second // for TCP and key exchange together; several addresses share it, see minShare
+	handshakeTimeout = 10 * time.Second // for TCP, a proxy and key exchange together; several addresses share it, see minShare
 	loginTimeout     = 30 * time.Second // for the login after the key exchange, in its entirety
 	requestTimeout   = 10 * time.Second // for a forward to be granted, when the caller's context ends later
 	keepaliveTimeout = 8 * time.Second  // for one keepalive
@@ -41,7 +41,8 @@ type Config struct {
 	Server     tunnel.Server
 	Credential tunnel.Credential
 
-	// Via is the proxy to go through; the zero Via is none.
+	// Via is the proxy to go through, with Credential.Via as its password; the zero Via is none. The proxy's name is looked
+	// up here, the server's by the proxy. What TCP tells of a silent peer then tells of the proxy, see Peer.
 	Via tunnel.Via
 
 	// LAN is the server's address in its own network, where the PBX knows it under another; "" when none was given.
@@ -93,10 +94,11 @@ type Config struct {
 
 // waits are those of the engine's waits that tests shorten.
 type waits struct {
-	login    time.Duration // for the login after the key exchange
-	patience time.Duration // for the answer to a request, before the link is ended
-	open     time.Duration // for a client's channel to its target
-	halfDead time.Duration // for a byte of a connection of which one side has ended
+	handshake time.Duration // for TCP, the way through a proxy and the key exchange
+	login     time.Duration // for the login after the key exchange
+	patience  time.Duration // for the answer to a request, before the link is ended
+	open      time.Duration // for a client's channel to its target
+	halfDead  time.Duration // for a byte of a connection of which one side has ended
 }
 
 // Run connects to the server, checks its host key, logs in and calls serve with the link. The context given to serve
@@ -156,6 +158,7 @@ func (c Config) withDefaults() Config {
 	if c.Resolver == nil {
 		c.Resolver = net.DefaultResolver
 	}
+	c.waits.handshake = cmp.Or(c.waits.handshake, handshakeTimeout)
 	c.waits.login = cmp.Or(c.waits.login, loginTimeout)
 	c.waits.patience = cmp.Or(c.waits.patience, patience)
 	c.waits.open = cmp.Or(c.waits.open, openTimeout)

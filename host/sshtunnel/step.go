@@ -9,6 +9,7 @@ import (
 const (
 	StageName    = "name"    // finding the server's addresses
 	StageTCP     = "tcp"     // connecting to one of them
+	StageProxy   = "proxy"   // where there is one: having it open the way to the server; name and tcp are the proxy's then
 	StageHostKey = "hostkey" // key exchange and the comparison of the host key
 	StageLogin   = "login"
 )
