@@ -31,7 +31,7 @@ func (e engine) Run(ctx context.Context, a supervisor.Attempt, serve func(contex
 		DialLocal: a.DialLocal,
 		Missed:    func(m tunnel.Mapping, f *sshtunnel.Failure) { a.Missed(m, explain(f)) },
 		Stage: func(s sshtunnel.Step) {
-			a.Stage(supervisor.Step{Stage: supervisor.Stage(s.Stage), Done: s.Done, Failure: explain(s.Failure), Took: s.Took})
+			a.Stage(supervisor.Step{Stage: supervisor.Stage(s.Stage), Done: s.Done, Failure: explain(s.Failure), Detail: s.Detail, Took: s.Took})
 		},
 	}, func(ctx context.Context, l *sshtunnel.Link) error { return serve(ctx, link{l}) })
 }

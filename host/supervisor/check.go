@@ -19,8 +19,10 @@ type Trial struct {
 	Mappings    []tunnel.Mapping // each is asked for, proved and withdrawn
 }
 
-// TrialStep is a step of a check, told when it begins and again when it is decided: name, tcp, hostkey, login, then
-// forwarding, or "forwarding NAME" for each mapping.
+func (t Trial) proxied() bool { return t.Via != tunnel.Via{} }
+
+// TrialStep is a step of a check, told when it begins and again when it is decided: name, tcp, proxy where there
+// is one, hostkey, login, then forwarding, or "forwarding NAME" for each mapping.
 type TrialStep struct {
 	Name    string
 	Done    bool
@@ -48,7 +50,11 @@ func (s *Supervisor) Check(ctx context.Context, t Trial, report func(TrialStep))
 
 // steps are the names of all steps of a trial.
 func steps(t Trial) []string {
-	names := []string{string(StageName), string(StageTCP), string(StageHostKey), string(StageLogin)}
+	names := []string{string(StageName), string(StageTCP)}
+	if t.proxied() {
+		names = append(names, string(StageProxy))
+	}
+	names = append(names, string(StageHostKey), string(StageLogin))
 	if len(t.Mappings) == 0 {
 		return append(names, forwarding)
 	}
@@ -81,9 +87,17 @@ func (c *check) plan() Attempt {
 		},
 		Missed: func(tunnel.Mapping, Failure) {},
 		Stage: func(s Step) {
-			c.step(TrialStep{Name: string(s.Stage), Done: s.Done, Failure: s.Failure, Took: s.Took})
+			c.step(TrialStep{Name: string(s.Stage), Done: s.Done, Failure: s.Failure, Note: c.note(s), Took: s.Took})
 		},
 	}
+}
+
+// note says of a stage before the host key that it was about the proxy, and what came of it.
+func (c *check) note(s Step) string {
+	if c.trial.proxied() && (s.Stage == StageName || s.Stage == StageTCP || s.Stage == StageProxy) {
+		return s.Detail
+	}
+	return ""
 }
 
 // step reports s and notes what it decides.

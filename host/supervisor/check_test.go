@@ -35,7 +35,10 @@ func (s *stage) try(trial Trial) (steps []string, key tunnel.Pin) {
 // through is a handshake whose stages succeed until the one that fails.
 func through(failing Stage, with error) func(context.Context, Attempt) error {
 	return func(_ context.Context, a Attempt) error {
-		for _, at := range []Stage{StageName, StageTCP, StageHostKey, StageLogin} {
+		for _, at := range []Stage{StageName, StageTCP, StageProxy, StageHostKey, StageLogin} {
+			if at == StageProxy && a.Via == (tunnel.Via{}) {
+				continue
+			}
 			a.Stage(Step{Stage: at})
 			if at == failing {
 				a.Stage(Step{Stage: at, Done: true, Failure: (*fakeEngine)(nil).Explain(with)})
@@ -50,16 +53,26 @@ func through(failing Stage, with error) func(context.Context, Attempt) error {
 func TestACheckTellsEachStep(t *testing.T) {
 	shown := tunnel.Pin{KeyType: "ssh-rsa", Fingerprint: "SHA256:shown"}
 	learned := tunnel.Pin{State: tunnel.PinLearned, KeyType: "ssh-ed25519", Fingerprint: "SHA256:k"}
+	proxy := tunnel.Via{Scheme: tunnel.ViaHTTP, Host: "proxy.example", Port: 3128}
 	refuses := func(r tunnel.Reason) func(*fakeLink) {
 		return func(l *fakeLink) { l.target = func(context.Context, string) error { return fail(r) } }
 	}
 	cases := map[string]struct {
 		connect  func(context.Context, Attempt) error
 		shape    func(*fakeLink)
+		via      tunnel.Via
 		mappings []tunnel.Mapping
 		steps    string
 		key      tunnel.Pin
 	}{
+		"through a proxy": {
+			via: proxy, key: learned,
+			steps: "name ok, tcp ok, proxy ok, hostkey ok, login ok, forwarding ok",
+		},
+		"the proxy refuses": {
+			via: proxy, connect: through(StageProxy, fail(tunnel.ProxyRefused)),
+			steps: "name ok, tcp ok, proxy proxy-refused, hostkey skipped, login skipped, forwarding skipped",
+		},
 		"all is well": {
 			mappings: []tunnel.Mapping{ldap, http}, key: learned,
 			steps: "name ok, tcp ok, hostkey ok, login ok, forwarding ldap ok, forwarding http ok",
@@ -105,7 +118,7 @@ func TestACheckTellsEachStep(t *testing.T) {
 				if c.connect != nil {
 					s.engine.connect = c.connect
 				}
-				steps, key := s.try(Trial{Mappings: c.mappings})
+				steps, key := s.try(Trial{Via: c.via, Mappings: c.mappings})
 				if got := strings.Join(steps, ", "); got != c.steps {
 					t.Errorf("steps %s\nwant %s", got, c.steps)
 				}

@@ -62,6 +62,7 @@ type Stage string
 const (
 	StageName    Stage = "name"    // the server's name is looked up
 	StageTCP     Stage = "tcp"     // a connection is made
+	StageProxy   Stage = "proxy"   // the proxy, where there is one, opens the way to the server; name and tcp are its own then
 	StageHostKey Stage = "hostkey" // keys are exchanged, the server's is checked
 	StageLogin   Stage = "login"
 )
@@ -71,6 +72,7 @@ type Step struct {
 	Stage   Stage
 	Done    bool
 	Failure Failure       // where Done: why it failed, the zero Failure where it did not
+	Detail  string        // where Done: what came of it
 	Took    time.Duration // where Done
 }
 

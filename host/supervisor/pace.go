@@ -15,7 +15,7 @@ const steadyAfter = 10 * time.Second
 // The classes of failed attempts; every other one was connected but failed, or broke early.
 const (
 	unreached = "unreached" // there was no TCP connection
-	refused   = "refused"   // the login was refused: each try may count against us at the server
+	refused   = "refused"   // the login was refused: each try may count against us at the server, or at the proxy
 	person    = "person"    // nothing helps but somebody doing something
 )
 
@@ -35,11 +35,15 @@ func pace() *retry.Policy {
 
 // class sorts the end of an attempt.
 func class(err error) string {
-	switch why(err).Reason {
-	case tunnel.Unreachable, tunnel.UnknownHost, tunnel.NameLookupFailed:
+	switch f := why(err); f.Reason {
+	case tunnel.Unreachable, tunnel.UnknownHost, tunnel.NameLookupFailed, tunnel.ProxyUnreachable:
 		return unreached
 	case tunnel.LoginRefused:
 		return refused
+	case tunnel.ProxyRefused:
+		if f.Diagnosis != nil && f.Diagnosis.Cause == tunnel.ProxyLogin {
+			return refused
+		}
 	case tunnel.HostKeyMismatch, tunnel.SecretMissing, tunnel.SecretUnreadable:
 		return person
 	}

@@ -121,6 +121,8 @@ func stageText(at Stage) string {
 		return "looking up the server's name"
 	case StageTCP:
 		return "connecting to the server"
+	case StageProxy:
+		return "asking the proxy for the way to the server"
 	case StageHostKey:
 		return "checking the host key"
 	case StageLogin:
