@@ -57,10 +57,13 @@ func TestEveryFactOfATunnelIsASeries(t *testing.T) {
 			},
 		},
 		Status: tunnel.Status{
-			State: tunnel.Degraded, Since: at,
+			State: tunnel.Degraded, Since: at, Link: tunnel.Statement{State: tunnel.Up},
+			Reason: tunnel.ServerBusy, Diagnosis: &tunnel.Diagnosis{Cause: tunnel.ResolverSilent},
 			Mappings: []tunnel.MappingStatus{
-				{Name: "dc1", State: tunnel.Up, ProvedAt: at, TargetProvedAt: at.Add(time.Second), Connections: 3, BytesIn: 1000, BytesOut: 10},
-				{Name: "dc2", State: tunnel.Down, Reason: tunnel.TargetRefused},
+				{Name: "dc1", State: tunnel.Up, ProvedAt: at, TargetProvedAt: at.Add(time.Second), Connections: 3, BytesIn: 1000, BytesOut: 10,
+					Total: 40, Refused: 2, Bound: tunnel.BoundAll, Listener: tunnel.Statement{State: tunnel.Up}, Target: tunnel.Statement{State: tunnel.Down},
+					Callers: []tunnel.Caller{{Address: "192.0.2.9", Total: 30}, {Address: "adsync", Total: 4}, {Address: "192.0.2.9", Total: 6}}},
+				{Name: "dc2", State: tunnel.Down, Reason: tunnel.TargetRefused, Listener: tunnel.Statement{State: tunnel.Unproved}},
 			},
 		},
 	}
@@ -69,6 +72,9 @@ func TestEveryFactOfATunnelIsASeries(t *testing.T) {
 	const tun = `{owner="adsync",tunnel="adsync/berlin.site"}`
 	dc := func(name, kind string) string {
 		return `{kind="` + kind + `",mapping="` + name + `",owner="adsync",tunnel="adsync/berlin.site"}`
+	}
+	dc1 := func(before, after string) string { // dc1's labels with one more, in their order
+		return `{` + before + `kind="reach",mapping="dc1",owner="adsync",` + after + `tunnel="adsync/berlin.site"}`
 	}
 	got.has(t, series{
 		"culvert_registry_up":                                1,
@@ -87,6 +93,27 @@ func TestEveryFactOfATunnelIsASeries(t *testing.T) {
 		"culvert_mapping_up" + dc("dc2", "reach-gateway"):                      0,
 		"culvert_mapping_up" + dc("new", "expose"):                             0, // no verdict yet
 	})
+	got.has(t, series{
+		"culvert_tunnel_link_up" + tun: 1,
+		`culvert_tunnel_problem{cause="resolver-silent",owner="adsync",reason="server-busy",tunnel="adsync/berlin.site"}`:                         1,
+		`culvert_mapping_problem{cause="",kind="reach-gateway",mapping="dc2",owner="adsync",reason="target-refused",tunnel="adsync/berlin.site"}`: 1,
+		`culvert_mapping_listener_state{kind="reach-gateway",mapping="dc2",owner="adsync",state="unproved",tunnel="adsync/berlin.site"}`:          1,
+		"culvert_mapping_listener_state" + dc1("", `state="up",`):                                                                                 1,
+		"culvert_mapping_listener_state" + dc1("", `state="down",`):                                                                               0,
+		"culvert_mapping_target_state" + dc1("", `state="up",`):                                                                                   0,
+		"culvert_mapping_target_state" + dc1("", `state="down",`):                                                                                 1,
+		"culvert_mapping_bound" + dc1(`bound="all",`, ""):                                                                                         1,
+		"culvert_mapping_bound" + dc1(`bound="loopback",`, ""):                                                                                    0,
+		"culvert_mapping_accepted_connections_total" + dc("dc1", "reach"):                                                                         40,
+		"culvert_mapping_refused_connections_total" + dc("dc1", "reach"):                                                                          2,
+		"culvert_mapping_callers" + dc("dc1", "reach"):                                                                                            2,
+		"culvert_mapping_caller_connections_total" + dc1(`caller="192.0.2.9",`, ""):                                                               36,
+		"culvert_mapping_caller_connections_total" + dc1(`caller="adsync",`, ""):                                                                  4,
+		"culvert_mapping_accepted_connections_total" + dc("new", "expose"):                                                                        0,
+	})
+	if names := got.with("culvert_mapping_problem"); len(names) != 1 {
+		t.Errorf("problems that are none are there: %q", names)
+	}
 	if names := got.with("culvert_mapping_proved"); len(names) != 1 {
 		t.Errorf("times that do not apply are there: %q", names)
 	}

@@ -25,15 +25,10 @@ var (
 	tunnelState = desc("culvert_tunnel_state", "1 for the state the tunnel is in, 0 for the others.", "tunnel", "owner", "state")
 	tunnelSince = desc("culvert_tunnel_state_since_timestamp_seconds", "When the tunnel got into its state.", "tunnel", "owner")
 
-	mappingLabels  = []string{"tunnel", "owner", "mapping", "kind"}
-	mappingUp      = desc("culvert_mapping_up", "Whether the mapping is proved to carry data.", mappingLabels...)
-	mappingProved  = desc("culvert_mapping_proved_timestamp_seconds", "When a proof of the mapping last held.", mappingLabels...)
-	mappingTarget  = desc("culvert_mapping_target_proved_timestamp_seconds", "When the service behind the mapping last answered.", mappingLabels...)
-	mappingOpen    = desc("culvert_mapping_connections", "Connections open through the mapping.", mappingLabels...)
-	mappingFrom    = desc("culvert_mapping_in_bytes_total", "Bytes from the site to the PBX.", mappingLabels...)
-	mappingTo      = desc("culvert_mapping_out_bytes_total", "Bytes from the PBX to the site.", mappingLabels...)
-	tunnelMetrics  = []*prometheus.Desc{registryUp, tunnelUp, tunnelState, tunnelSince}
-	mappingMetrics = []*prometheus.Desc{mappingUp, mappingProved, mappingTarget, mappingOpen, mappingFrom, mappingTo}
+	tunnelLink    = desc("culvert_tunnel_link_up", "Whether the SSH connection stands, whatever its mappings.", "tunnel", "owner")
+	tunnelProblem = desc("culvert_tunnel_problem", "1 with the reason why the tunnel is not up, and its cause where that is told apart.",
+		"tunnel", "owner", "reason", "cause")
+	tunnelMetrics = []*prometheus.Desc{registryUp, tunnelUp, tunnelState, tunnelSince, tunnelLink, tunnelProblem}
 
 	states = []tunnel.State{
 		tunnel.Disabled, tunnel.Inactive, tunnel.Connecting, tunnel.Up, tunnel.Degraded, tunnel.Waiting, tunnel.Blocked,
@@ -80,19 +75,19 @@ func (c *tunnelCollector) read() ([]tunnel.View, error) {
 func collectTunnel(ch chan<- prometheus.Metric, v tunnel.View) {
 	name, owner := v.Ref.String(), string(v.Ref.Owner)
 	ch <- gauge(tunnelUp, truth(v.Status.State == tunnel.Up), name, owner)
-	for _, s := range states {
-		ch <- gauge(tunnelState, truth(v.Status.State == s), name, owner, string(s))
-	}
+	oneOf(ch, tunnelState, states, v.Status.State, []string{name, owner})
 	moment(ch, tunnelSince, v.Status.Since, name, owner)
+	ch <- gauge(tunnelLink, truth(v.Status.Link.State == tunnel.Up), name, owner)
+	problem(ch, tunnelProblem, v.Status.Reason, v.Status.Diagnosis, name, owner)
 	for _, m := range v.Mappings {
-		s := v.Status.Mapping(m.Name)
-		labels := []string{name, owner, m.Name, string(m.Kind)}
-		ch <- gauge(mappingUp, truth(s.State == tunnel.Up), labels...)
-		moment(ch, mappingProved, s.ProvedAt, labels...)
-		moment(ch, mappingTarget, s.TargetProvedAt, labels...)
-		ch <- gauge(mappingOpen, float64(s.Connections), labels...)
-		ch <- counter(mappingFrom, float64(s.BytesIn), labels...)
-		ch <- counter(mappingTo, float64(s.BytesOut), labels...)
+		collectMapping(ch, v.Status.Mapping(m.Name), name, owner, m.Name, string(m.Kind))
+	}
+}
+
+// problem leaves out what is as it should be.
+func problem(ch chan<- prometheus.Metric, d *prometheus.Desc, r tunnel.Reason, why *tunnel.Diagnosis, labels ...string) {
+	if r != "" {
+		ch <- gauge(d, 1, slices.Concat(labels, []string{string(r), string(why.Code())})...)
 	}
 }
 

@@ -17,8 +17,8 @@ type Wanted struct {
 	Generation uint64
 
 	// Edition rises with the generation and with every change of the mappings, their lanes, the leave to be bound wider and
-	// the address in the server's network. A Status names the one it is about, so
-	// that what was seen of a former one is not taken for the present.
+	// the address in the server's network. A Status names the one it is about, so that what was seen of a former one is not
+	// taken for the present.
 	Edition uint64
 }
 
