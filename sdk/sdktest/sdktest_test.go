@@ -172,11 +172,16 @@ func TestFaultsAreWhatTheRealHostSays(t *testing.T) {
 				w.Serve("site/ldap", greet)
 				w.Fault("site", c.fault)
 				eventually(t, w, c.state)
+				v, err := w.As("tapi").Get(t.Context(), ref)
+				link, target := v.Status.Link, v.Status.Mapping("ldap").Target
+				if err != nil || (link.State == tunnel.Up) != c.state.Linked() || (target.Reason == c.reason) != (c.state == tunnel.Degraded || c.reason == "") {
+					t.Errorf("the link is %+v and the target %+v, %v", link, target, err)
+				}
 
 				short, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				dial <- short
-				err := <-ended
+				err = <-ended
 				var st *tunnel.StatusError
 				switch errors.As(err, &st) {
 				case true:

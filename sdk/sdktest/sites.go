@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -163,24 +164,38 @@ func (s *sites) listen(site, mapping string) (net.Listener, error) {
 	return l, nil
 }
 
+// asWanted is the sentence of every fault.
+const asWanted = "as the test wants it"
+
 // status is how the simulated link of a tunnel is.
 func (s *sites) status(v tunnel.View, site string) tunnel.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.faults[site]
-	st := tunnel.Status{State: tunnel.Up}
+	up := tunnel.Statement{State: tunnel.Up, At: time.Now()}
+	fails := tunnel.Statement{State: tunnel.Down, Reason: f.reason, Message: asWanted, At: up.At}
+	st := tunnel.Status{State: tunnel.Up, Link: up}
 	for _, m := range v.Mappings {
-		ms := tunnel.MappingStatus{Name: m.Name, State: tunnel.Up, Bound: tunnel.BoundUnknown}
+		ms := tunnel.MappingStatus{Name: m.Name, State: tunnel.Up, Bound: tunnel.BoundUnknown, Listener: up}
+		if m.Kind.Reaches() {
+			ms.Target = up
+		}
 		switch {
 		case f.state != "" && (!f.mappings || m.Kind.Reaches()):
-			ms.State, ms.Reason = tunnel.Down, f.reason
+			ms.State, ms.Reason, ms.Target = tunnel.Down, f.reason, fails
 		case m.Kind.Reaches() && s.services[site+"/"+m.Name] == nil:
-			ms.State, st.State = tunnel.Down, tunnel.Connecting
+			ms.State, st.State, ms.Target = tunnel.Down, tunnel.Connecting, tunnel.Statement{}
 		}
 		st.Mappings = append(st.Mappings, ms)
 	}
 	if f.state != "" {
-		st.State, st.Reason, st.Message = f.state, f.reason, "as the test wants it"
+		st.State, st.Reason, st.Message = f.state, f.reason, asWanted
+	}
+	if f.unlinked() {
+		st.Link = fails
+		for i := range st.Mappings {
+			st.Mappings[i].Listener, st.Mappings[i].Target = fails, tunnel.Statement{}
+		}
 	}
 	return st
 }

@@ -24,7 +24,9 @@ func TestCheckAccepts(t *testing.T) {
 		whole(``),
 		whole(`"site":{}`),
 		whole(`"site":{"server":"pbx@[::1]:2222","login":"password","password":"***","fingerprint":"195b3f4f1cebeb59eea4289a2559fedb",
-			"slots":{"dc1":{"on":false,"kind":"expose","spec":"what the slot's module says"}}}`),
+			"slots":{"dc1":{"on":false,"kind":"expose","spec":"what the slot's module says","lane":"bulk"}}}`),
+		whole(`"site":{"server":"h","via":"socks5://u@[::1]:1080","via_password":"x","lan":"192.168.1.10","slots":{"dc1":{"lane":"main"}}}`),
+		whole(`"site":{"via":"","via_password":"","lan":""}`),
 		whole(`"ratio":` + "-0." + strings.Repeat("1", 29)),
 		whole(`"port":1,"ratio":-0.5,"tiny":-128,"on":false,"security":"starttls","groups":[],"numbers":[0,65535],"names":{"a_B-1":"x"}`),
 		whole(`"sites":{"rome":{"server":"h"},"berlin":{}},"branches":{"paris":{"base":"b","site":{"server":"h"},"bind_password":"x"}}`),
@@ -61,6 +63,8 @@ func TestCheckRefuses(t *testing.T) {
 		{whole(`"site":{"server":"-oProxyCommand=x","login":"magic","fingerprint":"zz","slots":{"dc1":{"kind":"x","on":1}}}`),
 			[]string{"malformed site.fingerprint zz", "malformed site.login magic", "malformed site.server -oProxyCommand=x", "malformed site.slots.dc1.kind x", "malformed site.slots.dc1.on 1"}},
 		{whole(`"site":{"server":"h:0"}`), []string{"out-of-range site.server 0"}},
+		{whole(`"site":{"via":"proxy:3128","lan":"h","slots":{"dc1":{"lane":"fast"}}},"sites":{"rome":{"via":"http://p","via_password":7}}`),
+			[]string{"malformed site.lan h", "malformed site.slots.dc1.lane fast", "malformed site.via proxy:3128", "required sites.rome.via p", "malformed sites.rome.via_password ***"}},
 		{whole(`"sites":{"Rome":{}}`), []string{"malformed sites.Rome Rome"}},
 		{whole(`"sites":{"` + strings.Repeat("s", 23) + `":{}}`), []string{"too-long sites." + strings.Repeat("s", 23) + " " + strings.Repeat("s", 23)}},
 		{whole(`"sites":{"rome":{}},"branches":{"rome":{"base":"x"}}`), []string{"exists branches.rome.site rome"}},
@@ -161,6 +165,8 @@ func TestFindingsNeverHoldSecrets(t *testing.T) {
 		`{"bind_password":["canary"]}`, `{"bind_password":{"canary":1}}`, `{"bind_password":"` + strings.Repeat("canary", 1000) + `"}`,
 		`{"site":{"password":{"x":"canary"}}}`, `{"site":{"password":"canary","server":"a b"}}`, `{"branches":{"a":{"bind_password":["canary"]}}}`,
 		`{"bind_password":4e711}`, `{"bind_pasword":4e711}`, `{"bind_password":4711}`, `{"branches":{"a":{"bind_password":4711}}}`,
+		`{"site":{"via_password":["canary"]}}`, `{"site":{"via_password":"canary\u0000"}}`, `{"site":{"via":"http://u:canary@p:1"}}`,
+		`{"site":{"via":"http://u:` + strings.Repeat("canary", 1000) + `@p:1"}}`, `{"site":{"via":"u:canary@p:1"}}`, `{"site":{"via":["http://u:canary@p:1"]}}`,
 		`{"site":"canary"}`, `{"sites":{"rome":"canary"}}`, `{"nope":"canary"}`, `{"bind_password":"canary`,
 	} {
 		fs := Check(schema, json.RawMessage(doc))
@@ -168,7 +174,7 @@ func TestFindingsNeverHoldSecrets(t *testing.T) {
 			t.Errorf("%.60s: got %+v", doc, fs)
 		}
 	}
-	for _, c := range []string{"bind_password=canary", "site.password=canary", `site={"password":"canary"`, `site={"password":"canary"}x`, `branches=canary`, "canary"} {
+	for _, c := range []string{"bind_password=canary", "site.password=canary", "site.via_password=canary", "site.via=http://u:canary@p:1", `site={"password":"canary"`, `site={"password":"canary"}x`, `branches=canary`, "canary"} {
 		if _, fs := Set(schema, nil, c); strings.Contains(fmt.Sprintf("%+v", fs), "canary") {
 			t.Errorf("%s: got %+v", c, fs)
 		}

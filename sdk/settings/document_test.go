@@ -15,10 +15,10 @@ import (
 func TestSites(t *testing.T) {
 	schema := schemaOf[full](t)
 	off := false
-	got := Sites(schema, json.RawMessage(`{"site":{"server":"a","login":"password","password":"canary","fingerprint":"f","slots":{"dc1":{"on":false,"kind":"reach","spec":":1"}}},
+	got := Sites(schema, json.RawMessage(`{"site":{"server":"a","login":"password","password":"canary","fingerprint":"f","via":"v","via_password":"canary","lan":"l","slots":{"dc1":{"on":false,"kind":"reach","spec":":1","lane":"bulk"}}},
 		"sites":{"rome":{"server":"b"},"oslo":{}},"branches":{"paris":{"site":{"server":"c"}},"none":{}}}`))
 	want := map[string]tunnel.Site{
-		"site":       {Server: "a", Login: tunnel.LoginPassword, Fingerprint: "f", Slots: map[string]tunnel.SlotSettings{"dc1": {On: &off, Kind: tunnel.Reach, Spec: ":1"}}},
+		"site":       {Server: "a", Login: tunnel.LoginPassword, Fingerprint: "f", Via: "v", LAN: "l", Slots: map[string]tunnel.SlotSettings{"dc1": {On: &off, Kind: tunnel.Reach, Spec: ":1", Lane: "bulk"}}},
 		"sites.rome": {Server: "b"}, "sites.oslo": {}, "branches.paris.site": {Server: "c"}, "branches.none.site": {}, "extra.extra-site": {},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -38,28 +38,28 @@ func TestSites(t *testing.T) {
 	}
 }
 
-const secretive = `{"base":"b","bind_password":"one","port":389,"site":{"server":"s","password":"two"},"sites":{"rome":{"password":"three"},"oslo":{"password":""}},
+const secretive = `{"base":"b","bind_password":"one","port":389,"site":{"server":"s","password":"two","via_password":"seven"},"sites":{"rome":{"password":"three"},"oslo":{"password":""}},
 	"branches":{"paris":{"base":"p","bind_password":"four","site":{"password":"***"}}}}`
 
 func TestSecrets(t *testing.T) {
 	schema, doc := schemaOf[full](t), json.RawMessage(secretive)
-	want := []string{"site.password", "bind_password", "sites.rome.password", "branches.paris.site.password", "branches.paris.bind_password"}
+	want := []string{"site.password", "site.via_password", "bind_password", "sites.rome.password", "branches.paris.site.password", "branches.paris.bind_password"}
 	if got := Secrets(schema, doc); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	const shown = `{"base":"b","bind_password":"***","port":389,"site":{"server":"s","password":"***"},"sites":{"rome":{"password":"***"},"oslo":{"password":""}},
+	const shown = `{"base":"b","bind_password":"***","port":389,"site":{"server":"s","password":"***","via_password":"***"},"sites":{"rome":{"password":"***"},"oslo":{"password":""}},
 		"branches":{"paris":{"base":"p","bind_password":"***","site":{"password":"***"}}}}`
 	same(t, Redact(schema, doc), shown)
 	parted, secrets := Part(schema, doc)
 	same(t, parted, shown)
-	if !maps.Equal(secrets, map[string]tunnel.Secret{"site.password": "two", "bind_password": "one", "sites.rome.password": "three", "branches.paris.bind_password": "four"}) {
+	if !maps.Equal(secrets, map[string]tunnel.Secret{"site.password": "two", "site.via_password": "seven", "bind_password": "one", "sites.rome.password": "three", "branches.paris.bind_password": "four"}) {
 		t.Errorf("got %d secrets", len(secrets))
 	}
 	secrets["branches.paris.site.password"] = "five"
 	secrets["branches.gone.site.password"] = "six"
 	same(t, Join(schema, parted, secrets), strings.Replace(secretive, "***", "five", 1))
 	same(t, Join(schema, parted, nil), `{"base":"b","port":389,"site":{"server":"s"},"sites":{"rome":{},"oslo":{"password":""}},"branches":{"paris":{"base":"p","site":{}}}}`)
-	for key, want := range map[string]bool{"site.password": true, "bind_password": true, "sites.any.password": true, "base": false, "nope": false, "site": false} {
+	for key, want := range map[string]bool{"site.password": true, "site.via_password": true, "site.via": false, "sites.any.via_password": true, "bind_password": true, "sites.any.password": true, "base": false, "nope": false, "site": false} {
 		if IsSecret(schema, key) != want {
 			t.Errorf("IsSecret(%s) is %v", key, !want)
 		}

@@ -44,7 +44,7 @@ func TestSchemaMarks(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]Mark{
-		"site": Site, "site.password": Secret, "site.server": "", "bind_password": Secret, "base": "", "sites.rome": Site,
+		"site": Site, "site.password": Secret, "site.via_password": Secret, "site.via": "", "site.lan": "", "site.slots.dc1.lane": "", "site.server": "", "bind_password": Secret, "base": "", "sites.rome": Site,
 		"sites.rome.password": Secret, "branches.rome": "", "branches.rome.site": Site, "branches.rome.bind_password": Secret, "extra.extra-site": Site,
 	} {
 		if n := root.at(split(path)); n == nil || n.Mark != want || n.Mark == Secret && !n.WriteOnly {

@@ -49,6 +49,7 @@ const (
 	NotSSH         Cause = "not-ssh"          // something else listens there
 	SpeaksHTTP     Cause = "speaks-http"      // a web server or a proxy listens there
 	Mute           Cause = "mute"             // it took the connection and says nothing
+	CutShort       Cause = "cut-short"        // it began as an SSH server and did not go on: large packets lost, a crash
 
 	// unreachable
 	NothingListens Cause = "nothing-listens" // refused

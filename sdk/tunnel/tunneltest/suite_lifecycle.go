@@ -163,16 +163,22 @@ func reopeningKeepsEverything(t *testing.T, f Fixture) {
 	fingerprint := "MD5:19:5b:3f:4f:1c:eb:eb:59:ee:a4:28:9a:25:59:fe:db"
 	configured(t, f, "adsync/berlin",
 		`{"base":"dc=x","site":{"server":"b.example.org","login":"password","password":"canary","fingerprint":"`+
-			fingerprint+`","slots":{"ldap":{"spec":"1636:636"},"smb":{"on":true}}}}`)
+			fingerprint+`","via":"http://pbx@proxy.example.org:3128","via_password":"canary","lan":"192.168.1.10",`+
+			`"slots":{"ldap":{"spec":"1636:636","lane":"bulk"},"smb":{"on":true}}}}`)
 	ok(t, declareSet(f, "adsync/berlin", declaration("adsync/berlin", "site", "ldap")))
 	idle := declared(t, f, "adsync/rome", "r.example.org")
 	ok(t, f.Enable(confRef(t, "adsync/rome"), false))
 	office := made(t, "operator/office", "admin@[2001:db8::1]:2222", "reach-gateway", "a=1389:dc1.example.org:389",
 		"expose", "b=192.0.2.7:80:10080")
 	office.Comment = "Büro 2"
+	office.Via, office.LAN, office.Mappings[1].Lane = tunnel.Via{Scheme: tunnel.ViaSOCKS5, Host: "2001:db8::7", Port: 1080}, "10.0.0.7", tunnel.LaneBulk
 	ok(t, f.AddTunnel(office))
 	ok(t, f.Suspend(office.Ref, true))
 	before := records(t, f)
+	site := get(t, f, tunnelRef(t, "adsync/berlin.site"))
+	equal(t, "proxy", site.Via.String(), "http://pbx@proxy.example.org:3128")
+	equal(t, "address in its own network", site.LAN, "192.168.1.10")
+	equal(t, "lane", site.Mappings[0].Lane, tunnel.LaneBulk)
 
 	f = f.Reopen(t)
 	if now := records(t, f); !reflect.DeepEqual(now, before) {
