@@ -2,6 +2,7 @@ package sshtunnel
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -20,6 +21,11 @@ const (
 	userTimeout = 2 * time.Hour   // until the kernel gives up a peer that acknowledges nothing
 	maxRTO      = 3 * time.Second // between two repetitions of data, where the kernel can be told (6.15 and later)
 )
+
+// maxUnsent bounds what the kernel keeps of a link that it has not sent yet, beside what is under way: every small packet of
+// any connection waits behind that. Beside an upload over a path of 1 MB/s a sign of life took 2.0 s without a bound, 0.8 s
+// with 512 KiB, 0.3 s with 128 KiB and 0.2 s with less; without any bottleneck 128 KiB cost no throughput, 64 KiB half of it.
+const maxUnsent = 128 << 10
 
 // socket is the connection beneath SSH. What is written waits while its peer does not answer.
 type socket struct {
@@ -50,7 +56,10 @@ func newSocket(c *net.TCPConn) (*socket, error) {
 	s := &socket{TCPConn: c, raw: raw}
 	s.pulse = newPulse(s)
 	_ = s.setTCP(unix.TCP_RTO_MAX_MS, int(maxRTO.Milliseconds())) // older kernels do not know it
-	return s, s.setTCP(unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds()))
+	return s, errors.Join(
+		s.setTCP(unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds())),
+		s.setTCP(unix.TCP_NOTSENT_LOWAT, maxUnsent),
+	)
 }
 
 // setTCP sets one option of TCP.

@@ -20,8 +20,13 @@ func TestSocketIsNeverGivenUpByTheKernel(t *testing.T) {
 		"idle":         {unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 4},
 		"interval":     {unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 3},
 		"probes":       {unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 127},
+		"unsent":       {unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, 128 << 10},
 		"user timeout": {unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 2 * 60 * 60 * 1000},
+		"repetitions":  {unix.IPPROTO_TCP, unix.TCP_RTO_MAX_MS, 3000},
 	} {
+		if name == "repetitions" && !sshtunnel.HurriesData() {
+			continue
+		}
 		must(t, raw.Control(func(fd uintptr) {
 			got, err := unix.GetsockoptInt(int(fd), o.level, o.option)
 			if err != nil || got != o.want {

@@ -1,0 +1,93 @@
+package sshtunnel
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestJudge(t *testing.T) {
+	const (
+		answers, doubted, mute = PeerAnswers, PeerDoubted, PeerSilent
+		slow                   = 600 // ms round trip
+	)
+	tests := map[string]struct {
+		was                       Peer
+		ack, data                 uint32 // ms ago
+		probes, repeated, unacked uint8
+		rtt, rttvar               uint32 // ms
+		want                      Peer
+	}{
+		"just heard":                             {answers, 0, 9000, 0, 0, 0, 1, 0, answers},
+		"data alone is a sign":                   {answers, 9000, 10, 0, 0, 3, 1, 0, answers},
+		"idle, probe under way":                  {answers, 4200, 4200, 1, 0, 0, 1, 0, answers},
+		"probe unanswered":                       {answers, 5010, 8000, 1, 0, 0, 1, 0, doubted},
+		"probe unanswered, far away":             {answers, 5010, 8000, 1, 0, 0, slow, 100, answers},
+		"probe unanswered for long, far away":    {answers, 5400, 8000, 1, 0, 0, slow, 100, doubted},
+		"unsteady path":                          {answers, 6900, 8000, 1, 0, 0, 1500, 1000, answers},
+		"no path is so slow":                     {answers, 7100, 8000, 1, 0, 0, 9000, 3000, doubted},
+		"second probe":                           {doubted, 7000, 8000, 2, 0, 0, 1, 0, doubted},
+		"enough probes, not enough time":         {doubted, 9900, 12000, 6, 0, 0, 1, 0, doubted},
+		"enough of both":                         {doubted, 10000, 12000, 6, 0, 0, 1, 0, mute},
+		"never looked before":                    {answers, 10000, 12000, 3, 0, 0, 1, 0, mute},
+		"the machine slept":                      {answers, 90000, 90000, 0, 0, 0, 1, 0, answers},
+		"the machine slept and asks":             {answers, 90000, 90000, 1, 0, 0, 1, 0, doubted},
+		"the peer's program does not read":       {answers, 60000, 60000, 0, 0, 0, 1, 0, answers},
+		"it does not read, nor does its machine": {doubted, 60000, 60000, 3, 0, 0, 1, 0, mute},
+		"count of probes began anew":             {mute, 800000, 800000, 0, 0, 0, 1, 0, mute},
+		"the same in doubt":                      {doubted, 6000, 8000, 0, 0, 0, 1, 0, doubted},
+		"heard again":                            {mute, 20, 90000, 0, 0, 0, 1, 0, answers},
+		"heard again, doubted":                   {doubted, 20, 90000, 0, 0, 0, 1, 0, answers},
+		"data unacknowledged":                    {answers, 5100, 9000, 0, 2, 4, 1, 0, doubted},
+		"data unacknowledged for long":           {doubted, 10000, 12000, 0, 5, 4, 1, 0, mute},
+		"data repeated too rarely to tell":       {doubted, 12000, 12000, 0, 2, 4, slow, 100, doubted},
+		"data unacknowledged for too long":       {doubted, 15000, 15000, 0, 2, 4, slow, 100, mute},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			i := &unix.TCPInfo{
+				Last_ack_recv: test.ack, Last_data_recv: test.data, Probes: test.probes, Retransmits: test.repeated,
+				Unacked: uint32(test.unacked), Rtt: 1000 * test.rtt, Rttvar: 1000 * test.rttvar,
+			}
+			if got := judge(test.was, i); got != test.want {
+				t.Errorf("got %d, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+// TestIdleLinkIsLookedAtRarely: a thousand of them are looked at three hundred times a second at most.
+func TestIdleLinkIsLookedAtRarely(t *testing.T) {
+	i := &unix.TCPInfo{Last_ack_recv: 900, Last_data_recv: 9000, Rtt: 1000}
+	if wait := nextLook(PeerAnswers, i); wait < 4*time.Second || wait > 5*time.Second {
+		t.Errorf("looked at after %v", wait)
+	}
+	i.Last_ack_recv = 4900
+	if wait := nextLook(PeerAnswers, i); wait != lookEvery {
+		t.Errorf("looked at after %v", wait)
+	}
+}
+
+// BenchmarkLook is what one look at a link costs; an idle one is looked at every four seconds.
+func BenchmarkLook(b *testing.B) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := newSocket(c.(*net.TCPConn))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	s.pulse.begin()
+	for b.Loop() {
+		s.pulse.look()
+	}
+}
