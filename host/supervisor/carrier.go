@@ -58,7 +58,7 @@ func (c *carrier) withdraw(ctx context.Context) {
 // somebody, who goes away some day.
 func (c *carrier) carry(ctx context.Context) {
 	for failures := 0; ; failures++ {
-		asked := time.Now()
+		asked, stirred := time.Now(), c.k.standing.stirring()
 		err := c.link.ask(ctx, patience, func(ctx context.Context) error { return c.link.Apply(ctx, c.m.Mapping) })
 		if err == nil {
 			c.k.standing.note(func() { c.m.applied = true })
@@ -71,7 +71,7 @@ func (c *carrier) carry(ctx context.Context) {
 			return
 		}
 		c.listener(err)
-		if !c.k.standing.sleep(ctx, asked.Add(doubled(applyFirst, applyMost, failures))) {
+		if !sleep(ctx, asked.Add(doubled(applyFirst, applyMost, failures)), stirred) {
 			return
 		}
 	}
@@ -82,7 +82,7 @@ func (c *carrier) carry(ctx context.Context) {
 // held.
 func (c *carrier) prove(ctx context.Context) (held bool, err error) {
 	for {
-		asked := time.Now()
+		asked, stirred := time.Now(), c.k.standing.stirring()
 		err := c.link.ask(ctx, patience, c.proof)
 		if ctx.Err() != nil {
 			return held, ctx.Err()
@@ -96,9 +96,9 @@ func (c *carrier) prove(ctx context.Context) (held bool, err error) {
 		next := asked.Add(urgency)
 		if v.good() || v.forbidden() {
 			next = asked.Add(cycle)
-			c.watch(ctx, next)
+			c.watch(ctx, next, stirred)
 		}
-		if !c.k.standing.sleep(ctx, next) {
+		if !sleep(ctx, next, stirred) {
 			return held, ctx.Err()
 		}
 	}
@@ -129,8 +129,9 @@ func (c *carrier) listener(err error) verdict {
 
 // watch looks after the target until the time given: one that answered is left alone until a connection of others
 // fails, one that did not is opened when that is due, and in between watched for connections of others that reach it.
-func (c *carrier) watch(ctx context.Context, until time.Time) {
-	for ctx.Err() == nil && time.Now().Before(until) {
+// It returns early when stirred is closed.
+func (c *carrier) watch(ctx context.Context, until time.Time, stirred <-chan struct{}) {
+	for ctx.Err() == nil && time.Now().Before(until) && !closed(stirred) {
 		pause := time.Until(until)
 		if !c.answered() {
 			c.target(ctx)
@@ -142,6 +143,7 @@ func (c *carrier) watch(ctx context.Context, until time.Time) {
 		select {
 		case <-timer.C:
 		case <-c.m.doubted:
+		case <-stirred:
 		case <-ctx.Done():
 		}
 		timer.Stop()

@@ -54,6 +54,7 @@ func (e *fakeEngine) Run(ctx context.Context, a Attempt, serve func(context.Cont
 	l := newFakeLink(e, a.Ref)
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	defer l.cancel(nil)
+	defer close(l.over)
 	for _, other := range e.live() {
 		if other.ref == a.Ref && !other.resting() {
 			e.set(func() { e.twice++ })
@@ -170,6 +171,7 @@ type fakeLink struct {
 	wake   func(ctx context.Context) error // nil: as keepalive, and no answer while peer is silent
 	gaveUp bool                            // it was retired
 	heard  chan struct{}                   // closed by a test: the server knows
+	over   chan struct{}                   // closed when Run returns
 }
 
 type fakeMapping struct {
@@ -185,7 +187,7 @@ type call struct {
 }
 
 func newFakeLink(e *fakeEngine, ref tunnel.Ref) *fakeLink {
-	return &fakeLink{engine: e, ref: ref, mappings: map[string]*fakeMapping{}, turned: make(chan struct{}), heard: make(chan struct{})}
+	return &fakeLink{engine: e, ref: ref, mappings: map[string]*fakeMapping{}, turned: make(chan struct{}), heard: make(chan struct{}), over: make(chan struct{})}
 }
 
 // falls changes how the server's machine answers.

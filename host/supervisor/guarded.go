@@ -17,7 +17,8 @@ type guarded struct {
 
 	mu     sync.Mutex
 	gone   bool          // the address it comes from is no longer this machine's
-	turned chan struct{} // closed when gone changed
+	held   bool          // it rests
+	turned chan struct{} // closed when gone or held changed
 	heard  time.Time     // when the server last answered
 }
 
@@ -52,11 +53,17 @@ func (v view) holds() bool { return !closed(v.changed) && !closed(v.turned) }
 // move says which addresses this machine has now.
 func (g *guarded) move(has func(netip.Addr) bool) {
 	local := g.Link.Local()
-	gone := local.IsValid() && !has(local)
+	g.turn(&g.gone, local.IsValid() && !has(local))
+}
+
+// hold keeps questions back, or lets them go.
+func (g *guarded) hold(on bool) { g.turn(&g.held, on) }
+
+func (g *guarded) turn(what *bool, to bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if gone != g.gone {
-		g.gone = gone
+	if *what != to {
+		*what = to
 		close(g.turned)
 		g.turned = make(chan struct{})
 	}
@@ -90,13 +97,22 @@ func (g *guarded) lastHeard() (at time.Time, gone bool) {
 	return g.heard, g.gone
 }
 
-// ask puts a question about the link as soon as the server can hear it, with a deadline from then on. An answer that did
+// ask puts a question about the link as soon as that does not rest, see inquire.
+func (g *guarded) ask(ctx context.Context, limit time.Duration, question func(context.Context) error) error {
+	return g.asks(ctx, g.free, limit, question)
+}
+
+// inquire puts a question about the link as soon as the server can hear it, with a deadline from then on. An answer that did
 // not come in time, and for which the engine knows no better reason, is errLate; it counts only where the server could be
 // heard all the while, else the question is put again. An answer that says that the link is gone is held back for a
 // moment, in which ctx ends and says so for all.
-func (g *guarded) ask(ctx context.Context, limit time.Duration, question func(context.Context) error) error {
+func (g *guarded) inquire(ctx context.Context, limit time.Duration, question func(context.Context) error) error {
+	return g.asks(ctx, g.clear, limit, question)
+}
+
+func (g *guarded) asks(ctx context.Context, may func() (bool, view), limit time.Duration, question func(context.Context) error) error {
 	for {
-		at, err := g.clear(ctx)
+		at, err := await(ctx, may)
 		if err != nil {
 			return err
 		}
@@ -107,11 +123,25 @@ func (g *guarded) ask(ctx context.Context, limit time.Duration, question func(co
 	}
 }
 
-// clear waits until the server's machine answers.
-func (g *guarded) clear(ctx context.Context) (view, error) {
+// clear reports whether the server can hear a question.
+func (g *guarded) clear() (bool, view) {
+	p, at := g.look()
+	return p == PeerAnswers, at
+}
+
+// free reports whether the server can hear a question and may be asked any.
+func (g *guarded) free() (bool, view) {
+	clear, at := g.clear()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return clear && !g.held, at
+}
+
+// await waits until may says yes.
+func await(ctx context.Context, may func() (bool, view)) (view, error) {
 	for {
-		p, at := g.look()
-		if p == PeerAnswers {
+		yes, at := may()
+		if yes {
 			return at, nil
 		}
 		select {

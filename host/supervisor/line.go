@@ -98,6 +98,7 @@ func (n *line) begin() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.rests, n.awake = false, false
+	n.link.hold(false)
 	if !closed(n.begun) {
 		close(n.begun)
 	}
@@ -108,6 +109,7 @@ func (n *line) pause() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.rests, n.awake = true, false
+	n.link.hold(true)
 	n.place.giveBack()
 	poke(n.hurry)
 }

@@ -14,7 +14,7 @@ func (n *line) pulse(ctx context.Context) {
 		if left := time.Until(silent.Add(replaceAfter)); !silent.IsZero() && left > 0 {
 			limit = min(limit, left)
 		}
-		err := n.link.ask(ctx, limit, n.link.Keepalive)
+		err := n.link.inquire(ctx, limit, n.link.Keepalive)
 		n.place.giveBack()
 		switch {
 		case ctx.Err() != nil:
@@ -31,22 +31,10 @@ func (n *line) pulse(ctx context.Context) {
 			n.r.k.standing.keepalive(n.link, busy())
 			n.unanswered(silent)
 		}
-		if !n.rest(ctx, asked.Add(pause)) {
+		if !sleep(ctx, asked.Add(pause), n.hurry) {
 			return
 		}
 	}
-}
-
-// rest waits until t, or until somebody is in a hurry, and reports whether ctx still runs.
-func (n *line) rest(ctx context.Context, t time.Time) bool {
-	timer := time.NewTimer(time.Until(t))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-n.hurry:
-	case <-ctx.Done():
-	}
-	return ctx.Err() == nil
 }
 
 func later(a, b time.Time) time.Time {

@@ -81,6 +81,18 @@ func (c *crew) wait() {
 // errLate is that an answer did not come in time.
 var errLate = errors.New("no answer in time")
 
+// sleep waits until t, or until stirred is closed, and reports whether ctx still runs.
+func sleep(ctx context.Context, t time.Time, stirred <-chan struct{}) bool {
+	timer := time.NewTimer(time.Until(t))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-stirred:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
+}
+
 // sleepUntil waits until t and reports whether ctx still runs.
 func sleepUntil(ctx context.Context, t time.Time) bool {
 	timer := time.NewTimer(time.Until(t))

@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"context"
 	"slices"
 	"sync"
 	"time"
@@ -37,7 +36,7 @@ type standing struct {
 	wire     tunnel.Statement // how the link alone is
 
 	turned  chan struct{} // closed when anything above changed
-	stirred chan struct{} // closed when every carrier shall ask now
+	stirred chan struct{} // closed when every carrier shall ask again
 }
 
 func newStanding(log hclog.Logger, report func(tunnel.Status)) *standing {
@@ -101,19 +100,11 @@ func (s *standing) usable() Link {
 	return s.link
 }
 
-// sleep waits until t, or until every carrier shall ask, and reports whether ctx still runs.
-func (s *standing) sleep(ctx context.Context, t time.Time) bool {
+// stirring is closed as soon as all that was asked before has to be asked again.
+func (s *standing) stirring() <-chan struct{} {
 	s.mu.Lock()
-	stirred := s.stirred
-	s.mu.Unlock()
-	timer := time.NewTimer(time.Until(t))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-stirred:
-	case <-ctx.Done():
-	}
-	return ctx.Err() == nil
+	defer s.mu.Unlock()
+	return s.stirred
 }
 
 // wasWhole reports whether the tunnel was up on l, which is gone by now, and on no other since.

@@ -164,7 +164,8 @@ func (s *standing) lost(round uint64, l Link, why Failure) {
 	s.transition(tunnel.Connecting, why, time.Time{})
 }
 
-// rest says that a link fell silent: its connections stay, and another is tried beside it.
+// rest says that a link fell silent: its connections stay, and another is tried beside it. What was proved before counts
+// for nothing when it answers again.
 func (s *standing) rest(round uint64, l Link, why Failure) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,12 +173,16 @@ func (s *standing) rest(round uint64, l Link, why Failure) {
 		return
 	}
 	s.rests, s.fresh, s.busy = true, false, Failure{}
+	for _, m := range s.mappings {
+		m.listener = verdict{}
+	}
+	close(s.stirred)
+	s.stirred = make(chan struct{})
 	s.wire = down(why)
 	s.transition(tunnel.Connecting, why, time.Time{})
 }
 
-// resume says that the server of a link that rested answers again, and has all carriers ask for proof at once: what was
-// proved before the silence counts for nothing.
+// resume says that the server of a link that rested answers again.
 func (s *standing) resume(round uint64, l Link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -186,11 +191,6 @@ func (s *standing) resume(round uint64, l Link) {
 	}
 	s.rests, s.proved, s.answered, s.busy = false, false, true, Failure{}
 	s.wire = tunnel.Statement{State: tunnel.Up, At: time.Now()}
-	for _, m := range s.mappings {
-		m.listener = verdict{}
-	}
-	close(s.stirred)
-	s.stirred = make(chan struct{})
 	s.settle()
 }
 
