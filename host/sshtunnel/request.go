@@ -94,7 +94,7 @@ func (l *Link) watchdog() (stop func()) {
 			case <-changed:
 				late.Reset(l.config.waits.patience)
 			case <-late.C:
-				l.lose(busy("the SSH server has left a request unanswered for a whole minute"))
+				l.lose(busy("the SSH server has left a request unanswered for ten minutes"))
 				return
 			case <-done:
 				return

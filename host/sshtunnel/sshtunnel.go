@@ -31,7 +31,7 @@ const (
 	openTimeout      = 30 * time.Second // for a client's channel to its target
 	targetTimeout    = 10 * time.Second // for the service behind a mapping to take a connection
 	halfDead         = 10 * time.Minute // for a byte of a connection of which one side has ended, and for the answer to its end
-	patience         = 60 * time.Second // a request unanswered for so long ends the link
+	patience         = 10 * time.Minute // a request unanswered for so long ends the link; another was tried beside it long before
 	farewell         = time.Second      // for handing ports back when a link ends
 )
 

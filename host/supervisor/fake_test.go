@@ -27,7 +27,6 @@ type fakeEngine struct {
 	plans    []Attempt
 	links    []*fakeLink
 	closing  time.Duration // how long a link takes to close
-	twice    int           // how often a tunnel had two links that answered
 }
 
 // fakeError is a failure as an engine returns it.
@@ -55,11 +54,6 @@ func (e *fakeEngine) Run(ctx context.Context, a Attempt, serve func(context.Cont
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	defer l.cancel(nil)
 	defer close(l.over)
-	for _, other := range e.live() {
-		if other.ref == a.Ref && !other.resting() {
-			e.set(func() { e.twice++ })
-		}
-	}
 	e.mu.Lock()
 	if e.shape != nil {
 		e.shape(l)

@@ -50,7 +50,7 @@ func (r *round) attempt(ctx context.Context, alive func()) error {
 	if err != nil {
 		return err
 	}
-	if r.resting().revived() || r.resting().wakes(ctx) {
+	if r.resting().wakes(ctx) || r.resting().revived() {
 		n.cancel()
 		return r.carry(r.takeUp(), alive)
 	}
