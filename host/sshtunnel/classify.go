@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"golang.org/x/crypto/ssh"
 
@@ -16,18 +17,27 @@ func (e *entry) classify(err error) *Failure {
 	pin, refusal := e.shown()
 	switch {
 	case refusal != nil:
-		return refusal
+		return e.diagnoseHostKey(refusal)
 	case pin.Fingerprint != "":
 		return e.classifyLogin(err)
 	}
 	var n *ssh.AlgorithmNegotiationError
 	switch {
 	case errors.As(err, &n):
-		return noCommonAlgorithm(n)
+		return e.noCommonAlgorithm(n)
 	case isTimeout(err):
 		return e.handshakeTimeout(err)
 	}
 	return e.handshakeClosed(err)
+}
+
+// advisor knows what is known of the server so far.
+func (e *entry) advisor() advisor {
+	a := advisor{user: e.config.Server.User, label: e.config.Label}
+	if said := e.firstLine(); strings.HasPrefix(said, "SSH-") {
+		a.version = said
+	}
+	return a
 }
 
 func (e *entry) classifyLogin(err error) *Failure {
@@ -37,37 +47,69 @@ func (e *entry) classifyLogin(err error) *Failure {
 			Reason:  tunnel.HandshakeTimeout,
 			Message: fmt.Sprintf("the server did not finish the login within %s", e.config.waits.login),
 			Remedy:  "check the server's load, its PAM modules and its name resolution (UseDNS no)",
-			Err:     err,
+			Diagnosis: diagnosis(tunnel.Frozen, append([]string{"keys were exchanged, and the login was not answered"}, e.login.bannerEvidence()...),
+				e.advisor().sshdConfig("UseDNS no"), e.advisor().log()),
+			Err: err,
 		}
 	case strings.Contains(s, errNoSignature):
 		return &Failure{
 			Reason:  tunnel.AlgorithmRefused,
 			Message: "the server takes signatures of an RSA key only with SHA-1",
 			Remedy:  "log in with an Ed25519 key (the PBX's own is one), or update the server",
-			Err:     err,
+			Diagnosis: diagnosis(tunnel.WeakSignature, []string{"the server calls itself " + e.firstLine()},
+				e.advisor().onPBX("tunnel set", "--key", "host")),
+			Err: err,
 		}
+	case e.login.sent != "" && e.login.saysExpired():
+		return e.login.expired(e.advisor(), err)
 	case isRefusal(err) || e.login.asked != nil:
-		return e.login.refused(e.config.Server.User, err)
+		return e.login.refused(e.advisor(), err)
 	case e.login.given:
-		return e.login.leftUnanswered(e.config.Server.User, err)
+		return e.login.leftUnanswered(e.advisor(), err)
 	}
 	return &Failure{
-		Reason:  tunnel.HandshakeClosed,
-		Message: "the server hung up during the login, without an answer to it",
-		Remedy:  "look at the server's log (journalctl -u ssh); it is tried again by itself",
-		Err:     err,
+		Reason:    tunnel.HandshakeClosed,
+		Message:   "the server hung up during the login, without an answer to it",
+		Remedy:    "look at the server's log (journalctl -u ssh); it is tried again by itself",
+		Diagnosis: diagnosis(endOf(err), e.login.evidence(), e.advisor().log()),
+		Err:       err,
 	}
 }
 
 // noCommonAlgorithm names what is missing and what the server offers instead.
-func noCommonAlgorithm(n *ssh.AlgorithmNegotiationError) *Failure {
-	return &Failure{
-		Reason: tunnel.AlgorithmRefused,
-		Message: fmt.Sprintf("the server offers no %s that is safe; it offers: %s",
-			n.What, tunnel.Clean(strings.Join(n.RequestedAlgorithms, ", "), 300)),
-		Remedy: "update the SSH server, or allow a current algorithm in its sshd_config (curve25519-sha256, aes128-gcm@openssh.com, an Ed25519 host key)",
-		Err:    n,
+func (e *entry) noCommonAlgorithm(n *ssh.AlgorithmNegotiationError) *Failure {
+	offered := tunnel.Clean(strings.Join(n.RequestedAlgorithms, ", "), 300)
+	cause, fix := lackOf(n.What)
+	a := e.advisor()
+	fixes := []tunnel.Fix{a.sshdConfig(fix), a.reload()}
+	if cause == tunnel.NoCommonHostKey {
+		fixes = append([]tunnel.Fix{{Where: inShell, Line: "ssh-keygen -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key"}}, fixes...)
 	}
+	return &Failure{
+		Reason:  tunnel.AlgorithmRefused,
+		Message: fmt.Sprintf("the server offers no %s that is safe; it offers: %s", n.What, offered),
+		Remedy:  "update the SSH server, or allow a current algorithm in its sshd_config (curve25519-sha256, aes128-gcm@openssh.com, an Ed25519 host key)",
+		Diagnosis: diagnosis(cause, []string{
+			"the server calls itself " + e.firstLine(),
+			"it offers: " + offered,
+			"we take: " + strings.Join(n.SupportedAlgorithms, ", "),
+		}, fixes...),
+		Err: n,
+	}
+}
+
+// lackOf is the cause for what the server has nothing of that we take, in the words of x/crypto/ssh, and a line of
+// sshd_config against it.
+func lackOf(what string) (tunnel.Cause, string) {
+	switch {
+	case strings.Contains(what, "key exchange"):
+		return tunnel.NoCommonKex, "KexAlgorithms +curve25519-sha256,ecdh-sha2-nistp256"
+	case strings.Contains(what, "host key"):
+		return tunnel.NoCommonHostKey, "HostKey /etc/ssh/ssh_host_ed25519_key"
+	case strings.Contains(what, "MAC"):
+		return tunnel.NoCommonMAC, "MACs +hmac-sha2-256-etm@openssh.com,hmac-sha2-256"
+	}
+	return tunnel.NoCommonCipher, "Ciphers +aes128-gcm@openssh.com,aes128-ctr"
 }
 
 func (e *entry) handshakeTimeout(err error) *Failure {
@@ -75,32 +117,73 @@ func (e *entry) handshakeTimeout(err error) *Failure {
 	if said := e.firstLine(); said == "" {
 		f.Message = fmt.Sprintf("%s took the connection but said nothing for %s", e.at, e.within)
 		f.Remedy = "check that an SSH server listens at this port and that it is not overloaded"
+		f.Diagnosis = diagnosis(tunnel.Mute, []string{"the connection was taken", fmt.Sprintf("nothing came for %s", e.within)},
+			tunnel.Fix{Where: inShell, Line: fmt.Sprintf("ss -ltnp 'sport = :%d'", e.config.Server.Port)}, e.advisor().log())
 	} else {
 		f.Message = fmt.Sprintf("%s said %q and did not finish the key exchange within %s", e.at, said, e.within)
 		f.Remedy = "check the path: large packets that are lost on the way (MTU) look like this"
+		f.Diagnosis = diagnosis(tunnel.CutShort, []string{fmt.Sprintf("it said %q", said), "then nothing more came"},
+			tunnel.Fix{Where: onPBX, Line: "ping -M do -s 1400 " + tunnel.Clean(e.config.Server.Host, 253)},
+			tunnel.Fix{Where: onPBX, Line: "iptables -t mangle -A OUTPUT -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu"})
 	}
 	return f
 }
 
 func (e *entry) handshakeClosed(err error) *Failure {
 	f := &Failure{Reason: tunnel.HandshakeClosed, Err: err}
-	said := e.firstLine()
+	said, a := e.firstLine(), e.advisor()
+	evidence := []string{"the connection was taken", fmt.Sprintf("it said %q", said), endWords(err)}
 	switch {
-	case said == "":
-		f.Message = fmt.Sprintf("%s took the connection and hung up at once", e.at)
+	case said == "" && endOf(err) == tunnel.Reset:
+		f.Message = fmt.Sprintf("%s took the connection and reset it before a word was said", e.at)
+		f.Remedy = "a firewall or the server itself cuts it (fail2ban, hosts.deny, MaxStartups): check the server's log"
+		f.Diagnosis = diagnosis(tunnel.Reset, []string{"the connection was taken", endWords(err)}, a.unban()...)
+	case said == "", dropsAtStart(said):
+		f.Message = fmt.Sprintf("%s took the connection and hung up at once%s", e.at, inBrackets(said))
 		f.Remedy = "the server limits connections or has locked this address out (MaxStartups, PerSourcePenalties, fail2ban): check its log"
+		f.Diagnosis = diagnosis(tunnel.DroppedAtStart, evidence,
+			append([]tunnel.Fix{a.sshdConfig("MaxStartups 100:30:300"), a.reload()}, a.unban()...)...)
 	case strings.HasPrefix(said, "SSH-1.") && !strings.HasPrefix(said, "SSH-1.99"):
 		f.Reason = tunnel.AlgorithmRefused
 		f.Message = fmt.Sprintf("the server speaks only SSH version 1 (%s)", said)
 		f.Remedy = "update the SSH server: version 1 is no longer safe"
+		f.Diagnosis = diagnosis(tunnel.OldProtocol, evidence, a.sshdConfig("Protocol 2"))
+	case strings.HasPrefix(said, "HTTP/"), strings.HasPrefix(strings.ToLower(said), "<html"), strings.HasPrefix(strings.ToLower(said), "<!doctype"):
+		f.Message = fmt.Sprintf("what listens at %s is a web server or a proxy; it said %q", e.at, said)
+		f.Remedy = "check the port; if it is a proxy to go out through, give it as such: culvert tunnel set OWNER/NAME --via http://HOST:PORT"
+		f.Diagnosis = diagnosis(tunnel.SpeaksHTTP, evidence, a.onPBX("tunnel set", "--via", "http://"+hostPort(e.config.Server)))
 	case !strings.HasPrefix(said, "SSH-"):
 		f.Message = fmt.Sprintf("what listens at %s is no SSH server; it said %q", e.at, said)
 		f.Remedy = "check the port"
+		f.Diagnosis = diagnosis(tunnel.NotSSH, evidence, a.onPBX("tunnel set", "--server", "USER@HOST:PORT"))
 	default:
 		f.Message = fmt.Sprintf("the server (%s) hung up during the key exchange", said)
 		f.Remedy = "look at the server's log (journalctl -u ssh); it is tried again by itself"
+		f.Diagnosis = diagnosis(tunnel.CutShort, evidence, a.log())
 	}
 	return f
+}
+
+// dropsAtStart reports whether a server said so that it has too many connections or does not want ours: OpenSSH since 7.8
+// and since 9.8.
+func dropsAtStart(said string) bool {
+	return strings.HasPrefix(said, "Exceeded MaxStartups") || strings.HasPrefix(said, "Not allowed at this time")
+}
+
+// endOf is the cause that the end of a connection is: a reset, or none.
+func endOf(err error) tunnel.Cause {
+	if errors.Is(err, syscall.ECONNRESET) || strings.Contains(err.Error(), "connection reset") {
+		return tunnel.Reset
+	}
+	return ""
+}
+
+// endWords says how the connection ended.
+func endWords(err error) string {
+	if endOf(err) == tunnel.Reset {
+		return "the connection was reset"
+	}
+	return "then it hung up"
 }
 
 // firstLine is the first line the peer sent, escaped.

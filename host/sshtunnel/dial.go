@@ -118,7 +118,8 @@ func unreachable(server tunnel.Server, failures []error) *Failure {
 		Message: fmt.Sprintf("no SSH server could be reached at %s: %s", hostPort(server), strings.Join(said, "; ")),
 		Remedy: fmt.Sprintf("check that the server runs and that port %d is open to this machine in every firewall between",
 			server.Port),
-		Err: errors.Join(failures...),
+		Diagnosis: unmet(server, failures),
+		Err:       errors.Join(failures...),
 	}
 }
 

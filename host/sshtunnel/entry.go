@@ -44,6 +44,7 @@ func (e *entry) enter(ctx context.Context, by time.Time) (*wire, error) {
 		Config:            ssh.Config{KeyExchanges: keyExchanges, Ciphers: ciphers, MACs: macs},
 		User:              e.config.Server.User,
 		AuthCallback:      e.login.next,
+		BannerCallback:    e.login.hear,
 		HostKeyCallback:   e.checkHostKey,
 		HostKeyAlgorithms: hostKeyAlgorithms(e.want.keyType()),
 		ClientVersion:     "SSH-2.0-Culvert",
@@ -128,5 +129,5 @@ func (e *entry) shownInstead(ctx context.Context) *Failure {
 		f.Message = "the server no longer has a host key of the pinned type " + e.want.pin.KeyType + "; no login was sent"
 		f.Err = err
 	}
-	return f
+	return e.diagnoseHostKey(f)
 }

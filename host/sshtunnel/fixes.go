@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"golang.org/x/crypto/ssh"
-
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -101,5 +99,21 @@ func (a advisor) firewall(port int) []tunnel.Fix {
 	}
 }
 
-// publicLine is the line of authorized_keys for a key.
-func publicLine(s ssh.Signer) string { return authorizedLine(s.PublicKey(), "") }
+// unban lets this PBX in again where something at the server locks addresses out.
+func (a advisor) unban() []tunnel.Fix {
+	if isWindows(a.version) {
+		return []tunnel.Fix{a.log()}
+	}
+	return []tunnel.Fix{
+		{Where: inShell, Line: "fail2ban-client set sshd unbanip ADDRESS-OF-THIS-PBX"},
+		a.log(),
+	}
+}
+
+// log shows what the server itself says.
+func (a advisor) log() tunnel.Fix {
+	if isWindows(a.version) {
+		return tunnel.Fix{Where: "PowerShell at the SSH server", Line: "Get-WinEvent OpenSSH/Operational -MaxEvents 20"}
+	}
+	return tunnel.Fix{Where: inShell, Line: "journalctl -n 30 -u ssh -u sshd || tail -n 30 /var/log/auth.log /var/log/secure"}
+}

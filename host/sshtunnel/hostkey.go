@@ -74,6 +74,39 @@ func mismatch(want string, shown tunnel.Pin) *Failure {
 	}
 }
 
+// diagnoseHostKey adds to f, why a host key was not taken, what tells it apart.
+func (e *entry) diagnoseHostKey(f *Failure) *Failure {
+	a, out := e.advisor(), *f
+	if f.Reason != tunnel.HostKeyMismatch {
+		out.Diagnosis = diagnosis(tunnel.WeakHostKey, []string{f.Message},
+			tunnel.Fix{Where: inShell, Line: "ssh-keygen -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key"},
+			a.sshdConfig("HostKey /etc/ssh/ssh_host_ed25519_key"), a.reload())
+		return &out
+	}
+	cause, want := tunnel.KeyChanged, e.want.fingerprint
+	if pinned := e.want.keyType(); pinned != "" {
+		want = pinned + " " + e.want.pin.Fingerprint
+		if pinned != f.Shown.KeyType {
+			cause = tunnel.KeyTypeChanged
+		}
+	}
+	shown := "none of that type"
+	if f.Shown.Fingerprint != "" {
+		shown = f.Shown.KeyType + " " + f.Shown.Fingerprint
+	}
+	out.Diagnosis = diagnosis(cause, []string{"expected: " + want, "shown: " + shown, "no login was sent"},
+		a.showHostKeys(), a.onPBX("tunnel accept-key"))
+	return &out
+}
+
+// showHostKeys prints the fingerprints of the server's own keys.
+func (a advisor) showHostKeys() tunnel.Fix {
+	if isWindows(a.version) {
+		return tunnel.Fix{Where: "PowerShell at the SSH server", Line: `Get-ChildItem $env:ProgramData\ssh\ssh_host_*_key.pub | ForEach-Object { ssh-keygen -lf $_ }`}
+	}
+	return tunnel.Fix{Where: inShell, Line: "for k in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $k; done"}
+}
+
 // tooShort refuses an RSA key that can be broken.
 func tooShort(key ssh.PublicKey) *Failure {
 	k, ok := key.(ssh.CryptoPublicKey)

@@ -22,7 +22,11 @@ type login struct {
 	given   bool       // the password was handed out to be sent
 	asked   error      // why a question of the server could not be answered
 	partial bool       // the server took it and wants more
+	banner  []byte     // what the server said beside, for people; the beginning of it
 }
+
+// maxBanner is how much of what a server says during the login is kept.
+const maxBanner = 1024
 
 // newLogin prepares the credential, reading the PBX's own key where the tunnel has none.
 func newLogin(c Config) (*login, error) {
@@ -114,55 +118,20 @@ func (l *login) answer() ssh.KeyboardInteractiveChallenge {
 	}
 }
 
-// refused says why the server did not let us in.
-func (l *login) refused(user string, err error) *Failure {
-	f := &Failure{Reason: tunnel.LoginRefused, Err: err}
-	who := tunnel.Clean(user, 80)
-	offers := tunnel.Clean(strings.Join(l.offered, ", "), 120)
-	switch {
-	case l.partial:
-		f.Message = fmt.Sprintf("the server took the %s of %s and wants a second proof of who it is (%s)", l.noun(), who, offers)
-		f.Remedy = "exempt this user from the second factor at the server, or log in by key: culvert key show"
-	case l.asked != nil:
-		f.Message = fmt.Sprintf("the server asked more of %s than a password", who)
-		f.Remedy = "log in by key instead: culvert key show prints the line for ~/.ssh/authorized_keys there"
-		f.Err = l.asked
-	case l.sent == "keyboard-interactive" && strings.Contains(err.Error(), errNoQuestion):
-		f.Message = fmt.Sprintf("the server offers to ask %s for a password, but refuses without asking", who)
-		f.Remedy = "allow PasswordAuthentication in the server's sshd_config, or log in by key: culvert key show"
-	case l.sent == "":
-		f.Message = fmt.Sprintf("the server takes no login by %s (it takes: %s)", l.noun(), offers)
-		f.Remedy = "use another way to log in, or allow this one in the server's sshd_config"
-	case l.kind == tunnel.LoginPassword:
-		f.Message = fmt.Sprintf("the server refused the password of %s", who)
-		f.Remedy = "check user and password, then give it again: culvert tunnel secret OWNER/NAME --password-stdin"
-	default:
-		f.Message = fmt.Sprintf("the server refused the key %s for %s", ssh.FingerprintSHA256(l.signer.PublicKey()), who)
-		f.Remedy = fmt.Sprintf("put this line into ~%s/.ssh/authorized_keys at the server: %s", who, authorizedLine(l.signer.PublicKey(), ""))
-	}
-	return f
-}
-
-// leftUnanswered says that the server hung up when it had the password. Appliances and those who lock others out answer a
-// wrong password like that, and sending it every few seconds would only feed them. A server that was cut off by chance in
-// this moment looks the same: then the tunnel waits longer than it must. A login by key never does, because keys that are
-// shown again harm nothing.
-func (l *login) leftUnanswered(user string, err error) *Failure {
-	return &Failure{
-		Reason:  tunnel.LoginRefused,
-		Message: fmt.Sprintf("the server hung up when it was given the password of %s, without an answer", tunnel.Clean(user, 80)),
-		Remedy: "check user and password, then give it again: culvert tunnel secret OWNER/NAME --password-stdin; " +
-			"if they are right, the server's log says why (journalctl -u ssh)",
-		Err: err,
-	}
-}
-
 // noun is what the login shows.
 func (l *login) noun() string {
 	if l.kind == tunnel.LoginPassword {
 		return "password"
 	}
 	return "key"
+}
+
+// hear keeps what the server says to people during the login.
+func (l *login) hear(text string) error {
+	if room := maxBanner - len(l.banner); room > 0 {
+		l.banner = append(l.banner, text[:min(room, len(text))]...)
+	}
+	return nil
 }
 
 // isRefusal reports whether err is the server's answer to a login, in the words of x/crypto/ssh: a method refused
