@@ -105,6 +105,9 @@ func (a *app) warn(warnings []string) {
 // clean makes a text from outside fit for a terminal.
 func clean(s string) string { return tunnel.Clean(s, 2000) }
 
+// cleanLine is clean for a line that is to be pasted: it is never cut.
+func cleanLine(s string) string { return tunnel.Clean(s, 4*len(s)+1) }
+
 // terminal reports whether v is a terminal.
 func terminal(v any) bool {
 	f, ok := v.(*os.File)

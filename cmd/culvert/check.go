@@ -12,6 +12,7 @@ import (
 type checkFlags struct {
 	server, fingerprint string
 	login               loginFlags
+	route               routeFlags
 	mappings            mappingFlags
 }
 
@@ -20,11 +21,14 @@ func checkCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check --server SERVER",
 		Short: "Try a connection step by step, storing nothing",
-		Long: `Try a connection step by step, storing nothing: name, TCP, host key, login, then
-each mapping that is named. The exit code is 3 when a step fails.
+		Long: `Try a connection step by step, storing nothing: name, TCP, the proxy where one
+is named, host key, login, then each mapping that is named. The exit code is 3
+when a step fails. One server is tried once in 5 seconds: who comes earlier
+waits, and gives the turn to whoever comes after.
 
 ` + mappingHelp,
 		Example: `  culvert check --server pbx@office.example.org --key host
+  culvert check --server pbx@office.example.org --key host --via socks5://proxy.lan:1080
   culvert check --server 192.0.2.7 --password-stdin --expose 443:8443 -o json < password`,
 		Args: needs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.check(cmd, &f) },
@@ -32,6 +36,7 @@ each mapping that is named. The exit code is 3 when a step fails.
 	cmd.Flags().StringVar(&f.server, "server", "", "SSH server, [USER@]HOST[:PORT]")
 	cmd.Flags().StringVar(&f.fingerprint, "fingerprint", "", "the server's host key: SHA256:..., MD5:... or 16 hex bytes")
 	f.login.register(cmd)
+	f.route.register(cmd)
 	f.mappings.register(cmd)
 	return cmd
 }
@@ -40,11 +45,11 @@ func (a *app) check(cmd *cobra.Command, f *checkFlags) error {
 	server, fs := parseServer(f.server)
 	fs = append(fs, checkFingerprint(f.fingerprint)...)
 	fs = append(fs, f.mappings.check()...)
-	login, err := f.login.read(a, loginFor(server), fs)
+	login, route, err := a.readSecrets(&f.login, &f.route, loginFor(server), fs)
 	if err != nil {
 		return err
 	}
-	in := control.CheckInput{Server: f.server, LoginInput: login, Fingerprint: f.fingerprint, Mappings: f.mappings.list}
+	in := control.CheckInput{Server: f.server, LoginInput: login, RouteInput: route, Fingerprint: f.fingerprint, Mappings: f.mappings.list}
 	a.warn(server.Warnings())
 	out, err := a.daemon.Check(cmd.Context(), in, a.step)
 	if err != nil {
@@ -59,8 +64,11 @@ func (a *app) check(cmd *cobra.Command, f *checkFlags) error {
 	return nil
 }
 
-// step shows one step for a person when it is decided.
+// step shows one step for a person when it is decided; of a wait for the turn also that it begins.
 func (a *app) step(s control.Step) {
+	if s.Name == control.StepTurn && s.State == control.StepRunning && !a.json() {
+		a.note("culvert: %s", clean(s.Message))
+	}
 	if a.json() || s.State == control.StepRunning {
 		return
 	}

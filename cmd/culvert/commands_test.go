@@ -113,7 +113,8 @@ tunnel remove
 tunnel restart
 tunnel secret
 tunnel set
-tunnel show`, "\n")
+tunnel show
+tunnel why`, "\n")
 	if slices.Sort(got); !slices.Equal(got, want) {
 		t.Errorf("commands: %q, not %q", got, want)
 	}
@@ -192,6 +193,33 @@ func TestExitCodes(t *testing.T) {
 		{"tunnel set hello/x --comment c --comment d", exitUsage, "--comment is given twice"},
 		{"tunnel secret hello/x", exitUsage, "give --password-stdin or --password-file FILE"},
 		{"tunnel secret hello/x --password-file /dev/null", exitUsage, "/dev/null is empty"},
+		{"tunnel why", exitUsage, "OWNER/NAME[/MAPPING] is missing"},
+		{"tunnel why hello", exitUsage, "OWNER/NAME[/MAPPING]"},
+		{"tunnel why hello/x/A", exitUsage, "OWNER/NAME[/MAPPING]"},
+		{"tunnel why hello/x/", exitUsage, "OWNER/NAME[/MAPPING]"},
+		{"tunnel why hello/x/reach-389/more", exitUsage, "OWNER/NAME[/MAPPING]"},
+		{"tunnel why hello/absent", exitFailed, "no tunnel hello/absent"},
+		{"tunnel why hello/x/absent", exitFailed, "hello/x has no mapping absent"},
+		{"tunnel why hello/x", exitNotUp, "hello/x is connecting"},
+		{"key show hello", exitUsage, "OWNER/NAME"},
+		{"key show hello/x more", exitUsage, "one argument too many"},
+		{"key show hello/absent", exitFailed, "no tunnel hello/absent"},
+		{"tunnel set hello/x --via proxy:3128", exitUsage, "--via: "},
+		{"tunnel set hello/x --via http://proxy", exitUsage, "--via: the proxy's port is missing"},
+		{"tunnel set hello/x --via http://a@p:1 --via http://b@p:1", exitUsage, "--via is given twice"},
+		{"tunnel set hello/x --via-password-file /nonexistent", exitUsage, "--via-password-file: /nonexistent cannot be read"},
+		{"tunnel set hello/x --via-password-stdin", exitUsage, "--via-password-stdin: the proxy's password is empty"},
+		{"tunnel set hello/x --via-password-stdin --password-stdin", exitUsage, "standard input cannot hold two secrets"},
+		{"tunnel set hello/x --via-password-stdin --via-password-file f", exitUsage, "given in two ways"},
+		{"check --server a@b --key host --via ftp://p:1", exitUsage, "--via: "},
+		{"tunnel set hello/x --server-lan office", exitUsage, "--server-lan: \"office\" is not an IP address"},
+		{"tunnel set hello/x --lane reach-389", exitUsage, "--lane reach-389: it is not NAME=bulk"},
+		{"tunnel set hello/x --lane reach-389=fast", exitUsage, "--lane reach-389=fast: "},
+		{"tunnel set hello/x --lane reach-389=bulk --lane reach-389=main", exitUsage, "has two lanes"},
+		{"tunnel set hello/x --lane absent=bulk", exitFailed, "there is no mapping absent"},
+		{"tunnel add hello/y --server a@b --key host --lane absent=bulk", exitUsage, "lanes.absent: "},
+		{"tunnel set hello/x --accept-wider absent", exitFailed, "there is no mapping absent"},
+		{"tunnel set hello/x --accept-wider reach-389 --refuse-wider reach-389", exitUsage, "accepted and refused"},
 	} {
 		r := b.run("", strings.Fields(tt.line)...)
 		if r.code != tt.code || !strings.Contains(r.out+r.err, tt.says) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,6 +41,19 @@ func (a *app) completeTunnels(_ *cobra.Command, args []string, _ string) ([]cobr
 	})
 }
 
+// completeTunnelOrMapping offers OWNER/NAME, and OWNER/NAME/MAPPING once a tunnel is named.
+func (a *app) completeTunnelOrMapping(cmd *cobra.Command, args []string, text string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	ref, _, of := cutMapping(text)
+	if len(args) > 0 || !of {
+		return a.completeTunnels(cmd, args, text)
+	}
+	offers, directive := a.completeMappings(cmd, []string{ref}, "")
+	for i, o := range offers {
+		offers[i] = ref + "/" + o
+	}
+	return offers, directive
+}
+
 // completeMappings offers the names of the mappings of the tunnel that the line names.
 func (a *app) completeMappings(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) == 0 {
@@ -56,6 +70,23 @@ func (a *app) completeMappings(_ *cobra.Command, args []string, _ string) ([]cob
 		}
 		return out, err
 	})
+}
+
+// completeLanes offers NAME=bulk and NAME=main for the mappings of the tunnel that the line names, and for those that the
+// line gives it.
+func (a *app) completeLanes(cmd *cobra.Command, args []string, given *mappingFlags) ([]cobra.Completion, cobra.ShellCompDirective) {
+	names := given.names()
+	if offers, _ := a.completeMappings(cmd, args, ""); len(args) > 0 {
+		for _, o := range offers {
+			name, _, _ := strings.Cut(o, "\t")
+			names = append(names, name)
+		}
+	}
+	var out []cobra.Completion
+	for _, name := range names {
+		out = append(out, name+"="+string(tunnel.LaneBulk), name+"="+tunnel.LaneMain.String())
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeConfigurations offers MODULE/NAME with its state, for the first argument.

@@ -14,16 +14,26 @@ func TestCompletion(t *testing.T) {
 	b := newTestbed(t)
 	b.add("hello/x", "1389:389")
 	for line, want := range map[string]string{
-		"tunnel show ":               "hello/x\tconnecting",
-		"tunnel set hello/x ":        "",
-		"tunnel set hello/x --drop ": "reach-389\treach",
-		"tunnel add ":                "hello/ office/ operator/",
-		"config show ":               "hello/default\trunning",
-		"config add ":                "hello/ office/",
-		"module log ":                "hello\tstopped office\tstopped",
-		"tunnel list --owner ":       "hello\tstopped office\tstopped",
-		"tunnel list --output ":      "table json",
-		"module ":                    "accept list log restart show",
+		"tunnel show ":                                          "hello/x\tconnecting",
+		"tunnel set hello/x ":                                   "",
+		"tunnel set hello/x --drop ":                            "reach-389\treach",
+		"tunnel set hello/x --lane ":                            "reach-389=bulk reach-389=main",
+		"tunnel set hello/x --accept-wider ":                    "reach-389",
+		"tunnel set hello/x --refuse-wider ":                    "reach-389",
+		"tunnel add hello/y --reach a=1:2 --expose 3:4 --lane ": "a=bulk a=main expose-4=bulk",
+		"tunnel add hello/y --via ":                             "http",
+		"tunnel why ":                                           "hello/x\tconnecting",
+		"tunnel why hello/x/":                                   "hello/x/reach-389\treach",
+		"tunnel why hello/absent/":                              "",
+		"key show ":                                             "hello/x\tconnecting",
+		"key show hello/x ":                                     "",
+		"tunnel add ":                                           "hello/ office/ operator/",
+		"config show ":                                          "hello/default\trunning",
+		"config add ":                                           "hello/ office/",
+		"module log ":                                           "hello\tstopped office\tstopped",
+		"tunnel list --owner ":                                  "hello\tstopped office\tstopped",
+		"tunnel list --output ":                                 "table json",
+		"module ":                                               "accept list log restart show",
 	} {
 		args := append([]string{"__complete"}, strings.Split(line, " ")...)
 		r := b.run("", args...)

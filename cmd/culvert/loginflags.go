@@ -52,6 +52,17 @@ func (f *loginFlags) ways() []string {
 	return ways
 }
 
+// fromStdin is the flag that takes a secret from standard input, "" where none does.
+func (f *loginFlags) fromStdin() string {
+	switch {
+	case f.passwordStdin:
+		return "--password-stdin"
+	case f.passphraseStdin:
+		return "--passphrase-stdin"
+	}
+	return ""
+}
+
 // given reports whether anything about the login is said.
 func (f *loginFlags) given() bool { return len(f.ways()) > 0 || f.passphraseStdin }
 

@@ -46,6 +46,21 @@ func (f *mappingFlags) check() tunnel.Findings {
 	return fs
 }
 
+// names are what the mappings will be called, of those that can be read.
+func (f *mappingFlags) names() (names []string) {
+	var all []tunnel.Mapping
+	for _, m := range f.list {
+		if parsed, fs := tunnel.ParseMapping(tunnel.Kind(m.Kind), m.Mapping); len(fs) == 0 {
+			all = append(all, parsed)
+		}
+	}
+	tunnel.NameMappings(all)
+	for _, m := range all {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
 // mappingFlag is one of the four; it keeps the text, so that all that is wrong is said at once.
 type mappingFlag struct {
 	kind tunnel.Kind

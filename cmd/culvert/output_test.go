@@ -31,8 +31,13 @@ func full(t *testing.T) testbed {
 	host := strings.Repeat("h", 60) + "." + strings.Repeat("x", 60)
 	b.must("tunnel", "add", name, "--server", strings.Repeat("u", 200)+"@"+host+":2222", "--key", "host", "--comment", strings.Repeat("c", 1000),
 		"--reach-gateway", mapping+"=1389:"+host+":389")
-	b.report(name, tunnel.Status{State: tunnel.Degraded, ServerVersion: hostile, Since: time.Now(), Mappings: []tunnel.MappingStatus{
-		{Name: mapping, State: tunnel.Down, Reason: tunnel.TargetUnreachable, Message: strings.Repeat("a long sentence ", 30) + hostile, Remedy: hostile},
+	said := tunnel.Statement{State: tunnel.Down, Reason: tunnel.Reason(hostile), Message: strings.Repeat("a long sentence ", 30) + hostile, At: time.Now()}
+	diagnosis := &tunnel.Diagnosis{Cause: tunnel.Cause(hostile), Evidence: slices.Repeat([]string{strings.Repeat("e", 400), hostile}, 10),
+		Fixes: slices.Repeat([]tunnel.Fix{{Where: hostile, Line: hostile}, {Where: strings.Repeat("w", 400), Line: strings.Repeat("l", 1000)}}, 10)}
+	b.report(name, tunnel.Status{State: tunnel.Degraded, ServerVersion: hostile, Since: time.Now(), Diagnosis: diagnosis, Link: said, Mappings: []tunnel.MappingStatus{
+		{Name: mapping, State: tunnel.Down, Reason: tunnel.TargetUnreachable, Message: strings.Repeat("a long sentence ", 30) + hostile, Remedy: hostile,
+			Diagnosis: diagnosis, Listener: said, Target: said, Connections: 1 << 30, Total: 1 << 63, Refused: 1 << 63, BytesIn: 1 << 63, BytesOut: 999_999,
+			Callers: slices.Repeat([]tunnel.Caller{{Address: strings.Repeat("f", 200), Open: 1 << 30, Total: 1 << 63, Last: time.Now()}, {Address: hostile}}, 20)},
 	}})
 	b.SetModules(control.ModuleStatus{Name: "hello", Version: hostile, State: "failed", SHA256: strings.Repeat("f", 64), Reason: tunnel.Crashed, Message: hostile + strings.Repeat(" word", 60), Remedy: hostile,
 		Pending: &control.Candidate{Face: control.Face{Version: hostile}, Described: true}})
@@ -46,6 +51,7 @@ func full(t *testing.T) testbed {
 var shows = []string{
 	"status", "tunnel list", "tunnel list --as hello", "tunnel show hello/" + strings.Repeat("n", tunnel.MaxTunnelName), "module list", "module show hello",
 	"module accept hello", "module log hello", "config list", "config show hello/default", "events", "key show", "check --server a@b --key host",
+	"tunnel why hello/" + strings.Repeat("n", tunnel.MaxTunnelName), "key show hello/" + strings.Repeat("n", tunnel.MaxTunnelName),
 }
 
 // Nothing from outside reaches the terminal as it is, in any format.

@@ -76,3 +76,24 @@ func TestPasswordIsTypedWithoutEcho(t *testing.T) {
 		t.Errorf("the terminal showed %q %v", shown[:n], err)
 	}
 }
+
+// So is that of the user at a proxy.
+func TestProxyPasswordIsTyped(t *testing.T) {
+	b := newTestbed(t)
+	keyboard, tty := openTerminal(t)
+	var out, errOut safeBuffer
+	done := make(chan int)
+	go func() {
+		done <- run(t.Context(), []string{"--socket", b.Socket, "tunnel", "add", "hello/x", "--server", "pbx@192.0.2.1", "--key", "host", "--via", "http://u@proxy.lan:3128"}, tty, &out, &errOut)
+	}()
+	eventually(t, "echo goes off", func() bool { return !echoes(t, tty) })
+	if _, err := io.WriteString(keyboard, "open sesame\n"); err != nil {
+		t.Fatal(err)
+	}
+	if code := <-done; code != 0 || !strings.Contains(errOut.String(), "Password of u at the proxy proxy.lan:3128: ") {
+		t.Fatalf("exit %d: %s", code, errOut.String())
+	}
+	if got := b.Credential(tunnel.Ref{Owner: "hello", Name: "x"}).Via.Reveal(); got != "open sesame" {
+		t.Errorf("arrived: %q", got)
+	}
+}

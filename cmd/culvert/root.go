@@ -93,6 +93,16 @@ func group(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
+// needsAtMost makes name an argument that cmd takes once or not at all.
+func needsAtMost(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return needs(name)(cmd, args)
+	}
+}
+
 // needs makes names the arguments that cmd takes, each exactly once.
 func needs(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {

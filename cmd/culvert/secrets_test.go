@@ -42,6 +42,55 @@ func TestSecretsOnTheirWayIn(t *testing.T) {
 	}
 }
 
+// The password of a proxy's user goes in like others, and stays where the tunnel is changed otherwise.
+func TestProxyPassword(t *testing.T) {
+	b := newTestbed(t)
+	ref := tunnel.Ref{Owner: "office", Name: "x"}
+	for _, tt := range []struct {
+		stdin, line, login, via string
+	}{
+		{"proxy pass\n", "add office/x --server a@b --key host --via http://u@proxy:3128 --via-password-stdin", "", "proxy pass"},
+		{"", "set office/x --via-password-file " + file(t, "other\n"), "", "other"},
+		{"", "set office/x --comment c", "", "other"},
+		{"login\n", "set office/x --password-stdin --via socks5://u@proxy:1080 --via-password-file " + file(t, "third\r\n"), "", "third"},
+	} {
+		if r := b.run(tt.stdin, append([]string{"tunnel"}, strings.Fields(tt.line)...)...); r.code != 0 {
+			t.Fatalf("%s: exit %d: %s", tt.line, r.code, r.err)
+		}
+		if got := b.Credential(ref).Via.Reveal(); got != tt.via {
+			t.Errorf("%s: %q arrived", tt.line, got)
+		}
+	}
+	if got := b.tunnels()["office/x"]; got.Via != "socks5://u@proxy:1080" {
+		t.Errorf("%+v", got)
+	}
+	b.must("tunnel", "set", "office/x", "--via", "", "--server-lan", "10.0.0.1")
+	if got := b.tunnels()["office/x"]; got.Via != "" || got.LAN != "10.0.0.1" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A password in the text of a proxy is refused by name and not repeated, whatever else is wrong with that text.
+func TestPasswordInTheProxysText(t *testing.T) {
+	b := newTestbed(t)
+	b.add("office/x", "1389:389")
+	const canary = "s3cr3t"
+	long := strings.Repeat("x", 3000)
+	for _, via := range []string{"http://u:s3cr3t@proxy:3128", "http://u:s3cr3t@proxy", "socks5://u:s3cr3t@proxy:99999", "ftp://u:s3cr3t@proxy:1", "u:s3cr3t@proxy:3128", "http://u:s3cr3t@", "http://u:s3cr3t@[::1", "http://u:s3cr3t@proxy:1/" + long, "http://u:s3cr3t" + long + "@proxy:1"} {
+		for _, line := range []string{"tunnel add office/y --server a@b --key host", "tunnel set office/x", "check --server a@b --key host"} {
+			for _, format := range []string{"table", "json"} {
+				r := b.run("", append(strings.Fields(line), "--via", via, "-o", format)...)
+				if r.code != exitUsage || strings.Contains(r.out+r.err, canary) || !strings.Contains(r.err, "--via") {
+					t.Errorf("culvert %s --via %.40s: exit %d: %s", line, via, r.code, r.err)
+				}
+			}
+		}
+	}
+	if r := b.run("", "tunnel", "set", "office/x", "--via", "http://u:s3cr3t@proxy:3128"); !strings.Contains(r.err, "a password has no place beside the user name") {
+		t.Errorf("%s", r.err)
+	}
+}
+
 func TestTunnelSecret(t *testing.T) {
 	b := newTestbed(t)
 	b.add("hello/x", "1389:389")

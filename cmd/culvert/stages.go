@@ -7,13 +7,23 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-// linkStages are what a link goes through before its mappings are tried.
+// The stage of a link in which its proxy is asked for the way, and those that every link goes through.
+const stageProxy = "proxy"
+
 var linkStages = []string{"name", "tcp", "hostkey", "login"}
+
+// stagesOf are what the link of t goes through before its mappings are tried. With a proxy, name and tcp are the proxy's.
+func stagesOf(t control.Tunnel) []string {
+	if t.Via == "" {
+		return linkStages
+	}
+	return slices.Insert(slices.Clone(linkStages), 2, stageProxy)
+}
 
 // failsAt is the stage at which a tunnel with that reason stopped.
 var failsAt = map[tunnel.Reason]string{
 	tunnel.UnknownHost: "name", tunnel.NameLookupFailed: "name",
-	tunnel.Unreachable:     "tcp",
+	tunnel.Unreachable: "tcp", tunnel.ProxyUnreachable: "tcp", tunnel.ProxyRefused: stageProxy,
 	tunnel.HandshakeClosed: "hostkey", tunnel.HandshakeTimeout: "hostkey", tunnel.AlgorithmRefused: "hostkey", tunnel.HostKeyMismatch: "hostkey",
 	tunnel.LoginRefused: "login", tunnel.SecretMissing: "login", tunnel.SecretUnreadable: "login",
 }
@@ -24,17 +34,16 @@ func stages(t control.Tunnel) []control.Step {
 	linked := tunnel.State(t.State).Linked() || slices.ContainsFunc(t.Mappings, func(m control.Mapping) bool {
 		return m.State != string(tunnel.Down)
 	})
-	failed := len(linkStages)
-	if !linked && t.Reason != nil {
-		if at := slices.Index(linkStages, failsAt[tunnel.Reason(*t.Reason)]); at >= 0 {
-			failed = at
-		}
+	names := stagesOf(t)
+	failed := len(names)
+	if at := slices.Index(names, failedStage(t)); !linked && at >= 0 {
+		failed = at
 	}
 	var out []control.Step
-	for i, name := range linkStages {
+	for i, name := range names {
 		s := control.Step{Name: name, State: control.StepRunning}
 		switch {
-		case linked, failed < len(linkStages) && i < failed:
+		case linked, failed < len(names) && i < failed:
 			s.State = control.StepOK
 		case i == failed:
 			s.State, s.Reason, s.Message, s.Remedy = control.StepFailed, t.Reason, t.Message, t.Remedy
@@ -47,6 +56,17 @@ func stages(t control.Tunnel) []control.Step {
 		}
 	}
 	return out
+}
+
+// failedStage is the stage at which t stopped, "" where that is not known. A server that is not found or not reached
+// behind a proxy is the proxy's answer.
+func failedStage(t control.Tunnel) string {
+	reason := tunnel.Reason(deref(t.Reason))
+	stage := failsAt[reason]
+	if t.Via != "" && reason != tunnel.ProxyUnreachable && (stage == "name" || stage == "tcp") {
+		return stageProxy
+	}
+	return stage
 }
 
 // mappingStage is running until the mapping has had its verdict.

@@ -41,3 +41,26 @@ func TestStages(t *testing.T) {
 		}
 	}
 }
+
+// With a proxy there is a stage more, and what it answers about the server fails there.
+func TestStagesThroughAProxy(t *testing.T) {
+	for _, tt := range []struct {
+		reason tunnel.Reason
+		want   string
+	}{
+		{tunnel.ProxyUnreachable, "name ok, tcp failed, proxy running, hostkey running, login running"},
+		{tunnel.ProxyRefused, "name ok, tcp ok, proxy failed, hostkey running, login running"},
+		{tunnel.Unreachable, "name ok, tcp ok, proxy failed, hostkey running, login running"},
+		{tunnel.UnknownHost, "name ok, tcp ok, proxy failed, hostkey running, login running"},
+		{tunnel.LoginRefused, "name ok, tcp ok, proxy ok, hostkey ok, login failed"},
+	} {
+		r := string(tt.reason)
+		var got []string
+		for _, s := range stages(control.Tunnel{State: "waiting", Reason: &r, Via: "http://proxy:3128"}) {
+			got = append(got, fmt.Sprintf("%s %s", s.Name, s.State))
+		}
+		if s := strings.Join(got, ", "); s != tt.want {
+			t.Errorf("%s: %s, not %s", tt.reason, s, tt.want)
+		}
+	}
+}

@@ -51,10 +51,13 @@ func (a *app) statusTable(s control.Status) {
 func (a *app) problem(p control.Problem, label string) {
 	a.say("\n%s%s: %s", label, clean(p.Subject), clean(p.Message))
 	if p.Reason != nil {
-		a.say("  reason: %s", clean(*p.Reason))
+		a.say("  reason: %s", clean(codesOf(p.Reason, p.Cause)))
 	}
 	if p.Remedy != "" {
 		a.say("  what to do: %s", clean(p.Remedy))
+	}
+	if p.More != "" {
+		a.say("  more: %s", clean(p.More))
 	}
 }
 

@@ -15,9 +15,10 @@ called OWNER/NAME. The owner is a module, or operator for tunnels without one.
 Everybody sees every tunnel; what a module declared is changed through its
 configuration (culvert config set).`,
 		Example: `  culvert tunnel list
-  culvert tunnel show operator/office`,
+  culvert tunnel show operator/office
+  culvert tunnel why operator/office`,
 	})
-	cmd.AddCommand(tunnelListCommand(a), tunnelShowCommand(a), tunnelAddCommand(a), tunnelSetCommand(a),
+	cmd.AddCommand(tunnelListCommand(a), tunnelShowCommand(a), tunnelWhyCommand(a), tunnelAddCommand(a), tunnelSetCommand(a),
 		tunnelEnableCommand(a), tunnelDisableCommand(a), tunnelRestartCommand(a), tunnelRemoveCommand(a),
 		tunnelAcceptKeyCommand(a), tunnelSecretCommand(a), tunnelLogCommand(a))
 	return cmd

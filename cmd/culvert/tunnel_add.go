@@ -11,7 +11,9 @@ type addFlags struct {
 	server, fingerprint, comment string
 	disabled                     bool
 	login                        loginFlags
+	route                        routeFlags
 	mappings                     mappingFlags
+	lanes                        laneFlag
 	wait                         waitFlag
 }
 
@@ -29,7 +31,9 @@ It returns when the tunnel is stored; on a terminal, or with --wait, it then
 shows how the tunnel comes up.`,
 		Example: `  culvert tunnel add operator/office --server pbx@example.org --key host --expose 443:8443
   culvert tunnel add operator/sql --server 192.0.2.7 --password-file F --reach 1433:sql.lan:1433
-  culvert tunnel add hello/lab --server pbx@[2001:db8::1]:2222 --key ~/.ssh/id --reach web=8080:80`,
+  culvert tunnel add hello/lab --server pbx@[2001:db8::1]:2222 --key ~/.ssh/id --reach web=8080:80
+  culvert tunnel add operator/ldap --server pbx@example.org --key host --via http://proxy.lan:3128
+  culvert tunnel add operator/rec --server 192.0.2.7 --key host --reach up=2022:22 --lane up=bulk`,
 		Args:              needs(tunnelArg),
 		ValidArgsFunction: a.completeOwners,
 	}
@@ -39,7 +43,9 @@ shows how the tunnel comes up.`,
 	cmd.Flags().StringVar(&f.comment, "comment", "", "what the tunnel is for")
 	cmd.Flags().BoolVar(&f.disabled, "disabled", false, "store it switched off")
 	f.login.register(cmd)
+	f.route.register(cmd)
 	f.mappings.register(cmd)
+	f.lanes.register(a, cmd, &f.mappings)
 	f.wait.register(cmd)
 	return cmd
 }
@@ -51,14 +57,16 @@ func (a *app) addTunnel(cmd *cobra.Command, name string, f *addFlags) error {
 	fs = append(fs, more...)
 	fs = append(fs, checkFingerprint(f.fingerprint)...)
 	fs = append(fs, f.mappings.check()...)
+	lanes, more := f.lanes.read()
+	fs = append(fs, more...)
 	fs = append(fs, f.wait.check(f.disabled)...)
-	login, err := f.login.read(a, loginFor(server), fs)
+	login, route, err := a.readSecrets(&f.login, &f.route, loginFor(server), fs)
 	if err != nil {
 		return err
 	}
 	t, err := a.daemon.AddTunnel(cmd.Context(), control.NewTunnel{
-		Owner: string(ref.Owner), Name: string(ref.Name), Server: f.server, LoginInput: login,
-		Fingerprint: f.fingerprint, Comment: f.comment, Disabled: f.disabled, Mappings: f.mappings.list,
+		Owner: string(ref.Owner), Name: string(ref.Name), Server: f.server, LoginInput: login, RouteInput: route,
+		Fingerprint: f.fingerprint, Comment: f.comment, Disabled: f.disabled, Mappings: f.mappings.list, Lanes: lanes,
 	})
 	if err != nil {
 		return err
@@ -68,6 +76,17 @@ func (a *app) addTunnel(cmd *cobra.Command, name string, f *addFlags) error {
 		return a.changed(t, "added, switched off")
 	}
 	return a.changedAndWait(cmd, &f.wait, t, "added", nil)
+}
+
+// readSecrets gets login and proxy. fs is what is wrong already: then nothing is read, and all findings come back as one.
+func (a *app) readSecrets(login *loginFlags, route *routeFlags, prompt string, fs tunnel.Findings) (control.LoginInput, control.RouteInput, error) {
+	fs = append(fs, route.check(login)...)
+	in, err := login.read(a, prompt, fs)
+	if err != nil {
+		return in, control.RouteInput{}, err
+	}
+	way, err := route.read(a)
+	return in, way, err
 }
 
 // changed says what was done to t, or shows it as JSON.

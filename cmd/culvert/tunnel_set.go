@@ -1,6 +1,8 @@
 package main
 
 import (
+	"reflect"
+
 	"github.com/spf13/cobra"
 
 	"github.com/culvert-pbx/culvert/host/control"
@@ -8,11 +10,13 @@ import (
 )
 
 type setFlags struct {
-	server, fingerprint, comment string
-	drop, acceptWider            []string
-	ifRevision                   revision
-	login                        loginFlags
-	mappings                     mappingFlags
+	server, fingerprint, comment   string
+	drop, acceptWider, refuseWider []string
+	ifRevision                     revision
+	login                          loginFlags
+	route                          routeFlags
+	mappings                       mappingFlags
+	lanes                          laneFlag
 }
 
 func tunnelSetCommand(a *app) *cobra.Command {
@@ -22,12 +26,17 @@ func tunnelSetCommand(a *app) *cobra.Command {
 		Short: "Change a tunnel of your own making",
 		Long: `Change a tunnel of your own making; what is not named stays. A mapping of a name
 that is there already takes its place. Connections through mappings that are not
-named go on. A new server or user needs the login anew.
+named go on. A new server or user needs the login anew, and a new proxy its
+password. --accept-wider and --refuse-wider work on tunnels of modules too.
 
 ` + mappingHelp,
 		Example: `  culvert tunnel set operator/office --expose web=443:9443 --drop ssh
   culvert tunnel set operator/office --server pbx@office.example.org:2222 --key host
-  culvert tunnel set operator/office --comment "branch office" --if-revision 7`,
+  culvert tunnel set operator/office --comment "branch office" --if-revision 7
+  culvert tunnel set operator/office --via http://pbx@proxy.lan:3128 --via-password-stdin < password
+  culvert tunnel set operator/office --via ""
+  culvert tunnel set operator/office --lane recordings=bulk
+  culvert tunnel set monitoring/default.site --accept-wider host`,
 	}, func(cmd *cobra.Command, ref tunnel.Ref) error {
 		edit, err := f.edit(a, cmd)
 		if err != nil {
@@ -40,39 +49,32 @@ named go on. A new server or user needs the login anew.
 		a.warn(t.Warnings)
 		return a.changed(t, "changed")
 	})
-	cmd.Flags().StringVar(&f.server, "server", "", "another SSH server, [USER@]HOST[:PORT]")
-	cmd.Flags().StringVar(&f.fingerprint, "fingerprint", "", "the server's host key; empty forgets the one given before")
-	cmd.Flags().StringVar(&f.comment, "comment", "", "what the tunnel is for")
-	cmd.Flags().StringArrayVar(&f.drop, "drop", nil, "remove the mapping of this NAME (again for more)")
-	cmd.Flags().StringArrayVar(&f.acceptWider, "accept-wider", nil, "let the server bind the remote port of this mapping wider than declared")
-	f.ifRevision.register(cmd, "tunnel")
-	_ = cmd.RegisterFlagCompletionFunc("drop", a.completeMappings)
-	_ = cmd.RegisterFlagCompletionFunc("accept-wider", a.completeMappings)
-	f.login.register(cmd)
-	f.mappings.register(cmd)
+	f.register(a, cmd)
 	return cmd
+}
+
+func (f *setFlags) register(a *app, cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.server, "server", "", "another SSH server, [USER@]HOST[:PORT]")
+	flags.StringVar(&f.fingerprint, "fingerprint", "", "the server's host key; empty forgets the one given before")
+	flags.StringVar(&f.comment, "comment", "", "what the tunnel is for")
+	flags.StringArrayVar(&f.drop, "drop", nil, "remove the mapping of this NAME (again for more)")
+	flags.StringArrayVar(&f.acceptWider, "accept-wider", nil, "let the remote port of the mapping of this NAME be bound wider than declared:\nmore than the SSH server itself can connect then (again for more)")
+	flags.StringArrayVar(&f.refuseWider, "refuse-wider", nil, "take that back (again for more)")
+	f.ifRevision.register(cmd, "tunnel")
+	for _, name := range []string{"drop", "accept-wider", "refuse-wider"} {
+		_ = cmd.RegisterFlagCompletionFunc(name, a.completeMappings)
+	}
+	f.login.register(cmd)
+	f.route.register(cmd)
+	f.mappings.register(cmd)
+	f.lanes.register(a, cmd, &f.mappings)
 }
 
 // edit is what the flags ask for; nothing asked for is a usage error.
 func (f *setFlags) edit(a *app, cmd *cobra.Command) (control.TunnelEdit, error) {
-	e := control.TunnelEdit{Set: f.mappings.list, Drop: f.drop, AcceptWider: f.acceptWider, IfRevision: f.ifRevision.n}
-	flags := cmd.Flags()
-	fs := f.mappings.check()
-	for flag, names := range map[string][]string{"--drop": f.drop, "--accept-wider": f.acceptWider} {
-		for _, n := range names {
-			fs = append(fs, tunnel.CheckName(n, tunnel.MaxName).At(flag)...)
-		}
-	}
-	if flags.Changed("server") {
-		_, more := parseServer(f.server)
-		e.Server, fs = &f.server, append(fs, more...)
-	}
-	if flags.Changed("fingerprint") {
-		e.Fingerprint, fs = &f.fingerprint, append(fs, checkFingerprint(f.fingerprint)...)
-	}
-	if flags.Changed("comment") {
-		e.Comment = &f.comment
-	}
+	e := control.TunnelEdit{Set: f.mappings.list, Drop: f.drop, AcceptWider: f.acceptWider, RefuseWider: f.refuseWider, IfRevision: f.ifRevision.n}
+	fs := f.check(cmd, &e)
 	if f.login.given() {
 		login, err := f.login.read(a, "Password", fs)
 		if err != nil {
@@ -83,8 +85,45 @@ func (f *setFlags) edit(a *app, cmd *cobra.Command) (control.TunnelEdit, error) 
 	if len(fs) > 0 {
 		return e, fs
 	}
-	if e.Server == nil && e.Fingerprint == nil && e.Comment == nil && e.Login == nil && len(e.Set)+len(e.Drop)+len(e.AcceptWider) == 0 {
+	if err := f.route.edit(a, &e); err != nil {
+		return e, err
+	}
+	if !asks(e) {
 		return e, usage("nothing to change is named", cmd.CommandPath()+" --help shows what can be changed")
 	}
 	return e, nil
+}
+
+// check says what is wrong with the flags and puts into e what needs no reading.
+func (f *setFlags) check(cmd *cobra.Command, e *control.TunnelEdit) tunnel.Findings {
+	fs := f.mappings.check()
+	for _, names := range []struct {
+		flag  string
+		names []string
+	}{{"--drop", f.drop}, {"--accept-wider", f.acceptWider}, {"--refuse-wider", f.refuseWider}} {
+		for _, n := range names.names {
+			fs = append(fs, tunnel.CheckName(n, tunnel.MaxName).At(names.flag)...)
+		}
+	}
+	var more tunnel.Findings
+	e.Lanes, more = f.lanes.read()
+	fs = append(fs, more...)
+	flags := cmd.Flags()
+	if flags.Changed("server") {
+		_, more := parseServer(f.server)
+		e.Server, fs = &f.server, append(fs, more...)
+	}
+	if flags.Changed("fingerprint") {
+		e.Fingerprint, fs = &f.fingerprint, append(fs, checkFingerprint(f.fingerprint)...)
+	}
+	if flags.Changed("comment") {
+		e.Comment = &f.comment
+	}
+	return append(fs, f.route.check(&f.login)...)
+}
+
+// asks reports whether e changes anything.
+func asks(e control.TunnelEdit) bool {
+	e.IfRevision = 0
+	return !reflect.ValueOf(e).IsZero()
 }

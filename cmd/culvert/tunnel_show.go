@@ -14,7 +14,7 @@ import (
 func tunnelShowCommand(a *app) *cobra.Command {
 	return onTunnel(a, &cobra.Command{
 		Use:     "show " + tunnelArg,
-		Short:   "Show one tunnel with its mappings",
+		Short:   "Show one tunnel with its mappings, their traffic and who uses them",
 		Example: "  culvert tunnel show operator/office\n  culvert tunnel show monitoring/default.site -o json",
 	}, func(cmd *cobra.Command, ref tunnel.Ref) error {
 		t, err := a.daemon.Tunnel(cmd.Context(), ref)
@@ -36,7 +36,7 @@ func (a *app) tunnelPage(t control.Tunnel) {
 			rows = append(rows, []string{name, value})
 		}
 	}
-	add("reason", deref(t.Reason))
+	add("reason", codesOf(t.Reason, t.Cause))
 	add("message", t.Message)
 	add("what to do", t.Remedy)
 	if t.NextAttempt != nil {
@@ -45,7 +45,10 @@ func (a *app) tunnelPage(t control.Tunnel) {
 	if !t.Enabled {
 		add("enabled", "no")
 	}
+	add("link", a.statementText(linkOf(t)))
 	add("server", serverText(t.Server))
+	add("proxy", t.Via)
+	add("in its LAN", t.LAN)
 	add("runs", t.ServerVersion)
 	add("login", t.Auth)
 	add("host key", hostKeyText(t))
@@ -87,7 +90,7 @@ func managedBy(t control.Tunnel) string {
 	return fmt.Sprintf("module %s, configuration %s", t.Owner, *t.Configuration)
 }
 
-// mappingTable lists the mappings of t, then what is wrong with them and who else gets access.
+// mappingTable lists the mappings of t, then how each is, what is wrong with it, and who else gets access.
 func (a *app) mappingTable(t control.Tunnel) {
 	if len(t.Mappings) == 0 {
 		a.say("\nIt has no mappings.")
@@ -100,7 +103,7 @@ func (a *app) mappingTable(t control.Tunnel) {
 	}
 	a.table([]string{"MAPPING", "KIND", "LOCAL", "REMOTE", "STATE", "PROVED"}, rows)
 	for _, m := range t.Mappings {
-		a.mappingProblem(t, m)
+		a.mappingPage(t, m)
 	}
 	for _, m := range t.Mappings {
 		if m.Gateway {
@@ -114,10 +117,11 @@ func (a *app) mappingProblem(t control.Tunnel, m control.Mapping) {
 	if m.Reason == nil || deref(m.Reason) == deref(t.Reason) {
 		return
 	}
-	a.say("\n%s: %s (%s)", clean(m.Name), clean(m.Message), clean(*m.Reason))
+	a.say("\n%s: %s (%s)", clean(m.Name), clean(m.Message), clean(codesOf(m.Reason, m.Cause)))
 	if m.Remedy != "" {
 		a.say("  what to do: %s", clean(m.Remedy))
 	}
+	a.say("  what was seen: culvert tunnel why %s/%s", clean(t.Ref()), clean(m.Name))
 }
 
 // kindText marks the kinds that give third parties access (R35).

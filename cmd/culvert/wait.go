@@ -94,7 +94,7 @@ func (a *app) await(caller context.Context, d time.Duration, g goal) ([]control.
 			return w.mine(), err
 		}
 		if over, err := w.take(c); over {
-			return w.mine(), err
+			return w.heard(caller, err)
 		}
 	}
 	return w.mine(), w.ended(caller, d)

@@ -46,6 +46,24 @@ func TestWaitShowsTheStagesUntilUp(t *testing.T) {
 	}
 }
 
+// At the end it tells what the services said, though no change told it.
+func TestWaitShowsWhatTheServicesSaid(t *testing.T) {
+	b := newTestbed(t)
+	b.must("tunnel", "add", "hello/x", "--server", "pbx@192.0.2.1", "--key", "host", "--reach", "1389:389", "--via", "http://proxy:3128")
+	b.must("tunnel", "disable", "hello/x")
+	r := b.later("tunnel enable hello/x --wait=15s", func() {
+		heard := up
+		heard.Mappings = mapping(tunnel.Up, "")
+		heard.Mappings[0].Target = tunnel.Statement{State: tunnel.Up, Message: "220 mail.example.org ESMTP\x1b[2J"}
+		b.report("hello/x", heard)
+	})
+	for _, want := range []string{"  proxy         ok\n", "  reach-389     ok\n", "  reach-389     the service said: 220 mail.example.org ESMTP\\x1b[2J\n"} {
+		if r.code != 0 || !strings.Contains(r.err, want) {
+			t.Errorf("exit %d, no %q in %s", r.code, want, r.err)
+		}
+	}
+}
+
 func TestWaitEndsWhenAPersonIsNeeded(t *testing.T) {
 	b := newTestbed(t)
 	b.add("hello/x", "1389:389")

@@ -66,6 +66,28 @@ func (w *waiting) judge() (over bool, err error) {
 	return up > 0 && up == len(mine), nil
 }
 
+// heard returns the tunnels at the end of a wait. Where all are up it first shows what the services behind their mappings
+// said, which no change tells.
+func (w *waiting) heard(ctx context.Context, outcome error) ([]control.Tunnel, error) {
+	mine := w.mine()
+	if outcome != nil {
+		return mine, outcome
+	}
+	for i, t := range mine {
+		now, err := w.app.daemon.Tunnel(ctx, tunnel.Ref{Owner: tunnel.Owner(t.Owner), Name: tunnel.Name(t.Name)})
+		if err != nil || now.State != t.State {
+			continue // it changed meanwhile: the outcome is that of the moment it was up
+		}
+		mine[i] = now
+		for _, m := range now.Mappings {
+			if m.Target.Message != "" {
+				w.app.note("%s%-12s  %s", w.prefix(now), clean(m.Name), clean("the service said: "+m.Target.Message))
+			}
+		}
+	}
+	return mine, nil
+}
+
 // stale reports whether t is still as it was before the change that started the wait.
 func (w *waiting) stale(t control.Tunnel) bool {
 	old := w.goal.old
@@ -84,7 +106,7 @@ func (w *waiting) show(t control.Tunnel) {
 	if w.stale(t) {
 		return
 	}
-	if w.shown[t.Ref()] != t.Message && t.State == string(tunnel.Connecting) && t.Reason == nil {
+	if t.Message != "" && w.shown[t.Ref()] != t.Message && t.State == string(tunnel.Connecting) && t.Reason == nil {
 		w.shown[t.Ref()] = t.Message
 		w.app.note("%s%s", w.prefix(t), clean(t.Message))
 	}

@@ -42,6 +42,8 @@ var tried = strings.NewReplacer(
 	"culvert tunnel accept-key OWNER/NAME", "give its fingerprint with --fingerprint",
 	"culvert tunnel secret OWNER/NAME --password-stdin", "--password-stdin",
 	"culvert tunnel set OWNER/NAME --key host", "--key host",
+	"culvert tunnel set OWNER/NAME --via", "--via",
+	"culvert key show OWNER/NAME", "culvert key show",
 )
 
 // postCheck streams a "step" whenever one begins or is decided, and the whole as "check" at the end. Its turn comes first.
@@ -81,7 +83,7 @@ func (s *Server) turn(ctx context.Context, server tunnel.Server, report func(Ste
 	err := s.turns.wait(ctx, server, func(left time.Duration) {
 		waited = true
 		report(Step{Name: StepTurn, State: StepRunning, Message: fmt.Sprintf("it begins in %s: the server was tried a moment ago, and that is done once in %s",
-			left.Round(100*time.Millisecond), checkSpacing)})
+			left.Round(100*time.Millisecond), s.turns.spacing)})
 	})
 	if err == nil && waited {
 		report(Step{Name: StepTurn, State: StepOK, MS: time.Since(began).Milliseconds()})

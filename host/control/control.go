@@ -32,6 +32,8 @@ type Config struct {
 	Settings Settings
 	Health   func() []Problem // what is wrong with the daemon itself; nil is never anything
 
+	CheckSpacing time.Duration // from the beginning of a check to the next of the same server; 0 is five seconds
+
 	Token    string                             // what Listen returned
 	IsModule func(pid int) (tunnel.Owner, bool) // whether a peer is, or descends from, a module's process
 	Tell     func(tunnel.Event)                 // takes the events of refused peers
@@ -63,7 +65,10 @@ func New(c Config) *Server {
 	if c.Log == nil {
 		c.Log = hclog.NewNullLogger()
 	}
-	return &Server{Config: c, heartbeat: 15 * time.Second, closing: make(chan struct{})}
+	if c.CheckSpacing == 0 {
+		c.CheckSpacing = checkSpacing
+	}
+	return &Server{Config: c, turns: turns{spacing: c.CheckSpacing}, heartbeat: 15 * time.Second, closing: make(chan struct{})}
 }
 
 // Serve answers on l until ctx ends, then ends the streams, lets running requests finish for a moment and closes l.

@@ -16,6 +16,9 @@ const (
 	MaxTurns     = maxTurns
 )
 
+// NewTurns are turns as the daemon has them.
+func NewTurns() *Turns { return &Turns{turns{spacing: checkSpacing}} }
+
 // Wait is wait.
 func (t *Turns) Wait(ctx context.Context, s tunnel.Server, told func(time.Duration)) error {
 	return t.wait(ctx, s, told)

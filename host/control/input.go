@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -112,7 +113,19 @@ func (in TunnelEdit) edit() (tunnel.Edit, tunnel.Findings) {
 	fs = append(fs, more...)
 	fs = append(fs, checkNames("drop", in.Drop)...)
 	fs = append(fs, checkNames("accept_wider", in.AcceptWider)...)
-	return e, append(fs, checkNames("refuse_wider", in.RefuseWider)...)
+	fs = append(fs, checkNames("refuse_wider", in.RefuseWider)...)
+	return e, append(fs, in.checkWider()...)
+}
+
+// checkWider refuses a mapping that is to be both.
+func (in TunnelEdit) checkWider() (fs tunnel.Findings) {
+	for i, name := range in.RefuseWider {
+		if slices.Contains(in.AcceptWider, name) {
+			fs = append(fs, tunnel.Finding{Code: tunnel.Malformed, Field: fmt.Sprintf("refuse_wider[%d]", i), Value: tunnel.Clean(name, tunnel.MaxName),
+				Message: "the mapping is to be accepted and refused at once", WayOut: "name it once"})
+		}
+	}
+	return fs
 }
 
 // checkNames says which names of mappings are none; findings name field[i].

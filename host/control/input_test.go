@@ -130,6 +130,7 @@ func TestBadBodies(t *testing.T) {
 		{"PATCH", "/v1/tunnels/hello/x", `{"lan":"::"}`, "lan"},
 		{"PATCH", "/v1/tunnels/hello/x", `{"lanes":{"reach-389":"slow"}}`, "lanes.reach-389"},
 		{"PATCH", "/v1/tunnels/hello/x", `{"refuse_wider":["A"]}`, "refuse_wider[0]"},
+		{"PATCH", "/v1/tunnels/hello/x", `{"accept_wider":["a"],"refuse_wider":["b","a"]}`, "refuse_wider[1]"},
 		{"POST", "/v1/check", `{"server":"a@b","login":"key","via":"http://h"}`, "via"},
 		{"PATCH", "/v1/tunnels/hello/x", `{"comment":"c","if_revision":null}`, "if_revision"},
 		{"PATCH", "/v1/configurations/hello/default", `{"settings":{},"if_revision":0}`, "if_revision"},

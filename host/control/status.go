@@ -1,6 +1,10 @@
 package control
 
-import "github.com/culvert-pbx/culvert/sdk/tunnel"
+import (
+	"fmt"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
 
 // Status is the whole on one screen: what is wrong and what to do.
 type Status struct {
@@ -15,8 +19,10 @@ type Status struct {
 type Problem struct {
 	Subject string  `json:"subject"` // OWNER/NAME, OWNER/NAME/MAPPING, MODULE or MODULE/CONFIGURATION
 	Reason  *string `json:"reason"`
+	Cause   *string `json:"cause"` // null where the reason says it all
 	Message string  `json:"message"`
 	Remedy  string  `json:"remedy"`
+	More    string  `json:"more"` // the command that says more, "" where there is none
 }
 
 // newStatus is a Status in which nothing is wrong yet.
@@ -34,12 +40,15 @@ func (s *Status) problem(subject string, reason *string, message, remedy string)
 func (s *Status) tunnel(t Tunnel) {
 	s.Tunnels[t.State]++
 	switch {
-	case !t.Enabled, t.State == string(tunnel.Up), t.State == string(tunnel.Disabled):
+	case !t.Enabled, t.State == string(tunnel.Disabled):
+	case t.State == string(tunnel.Up):
+		s.openDoors(t)
 	case t.State == string(tunnel.Inactive) && is(t.Reason, tunnel.NoConfiguration):
 	case t.State == string(tunnel.Degraded):
 		s.mappings(t)
+		s.openDoors(t)
 	default:
-		s.problem(t.Ref(), t.Reason, orElse(t.Message, t.Ref()+" is "+t.State), t.Remedy)
+		s.wrong(Problem{Subject: t.Ref(), Reason: t.Reason, Cause: t.Cause, Message: orElse(t.Message, t.Ref()+" is "+t.State), Remedy: t.Remedy})
 	}
 }
 
@@ -49,11 +58,30 @@ func (s *Status) mappings(t Tunnel) {
 	for _, m := range t.Mappings {
 		if m.State != string(tunnel.Up) {
 			subject := t.Ref() + "/" + m.Name
-			s.problem(subject, m.Reason, orElse(m.Message, subject+" is "+m.State), m.Remedy)
+			s.wrong(Problem{Subject: subject, Reason: m.Reason, Cause: m.Cause, Message: orElse(m.Message, subject+" is "+m.State), Remedy: m.Remedy})
 		}
 	}
 	if len(s.Problems) == before {
-		s.problem(t.Ref(), t.Reason, orElse(t.Message, t.Ref()+" is "+t.State), t.Remedy)
+		s.wrong(Problem{Subject: t.Ref(), Reason: t.Reason, Cause: t.Cause, Message: orElse(t.Message, t.Ref()+" is "+t.State), Remedy: t.Remedy})
+	}
+}
+
+// wrong adds what is wrong with a tunnel or a mapping.
+func (s *Status) wrong(p Problem) {
+	p.More = "culvert tunnel why " + p.Subject
+	s.OK = false
+	s.Problems = append(s.Problems, p)
+}
+
+// openDoors notes each port of t that more can connect to than was declared, because an operator accepted it.
+func (s *Status) openDoors(t Tunnel) {
+	reason := string(tunnel.WiderThanDeclared)
+	for _, m := range t.Mappings {
+		if m.AcceptedWider && !m.Gateway && m.Bound == string(tunnel.BoundAll) {
+			s.Notes = append(s.Notes, Problem{Subject: t.Ref() + "/" + m.Name, Reason: &reason,
+				Message: fmt.Sprintf("hosts connected to the SSH server can connect to its port %d: wider than declared, and accepted", m.Remote.Port),
+				Remedy:  "if it shall not be so: culvert tunnel set " + t.Ref() + " --refuse-wider " + m.Name, More: "culvert tunnel show " + t.Ref()})
+		}
 	}
 }
 

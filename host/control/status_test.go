@@ -34,6 +34,18 @@ func TestStatusSaysWhatIsWrong(t *testing.T) {
 		{"degraded by its server", func(t *testing.T, w daemon) {
 			w.d.World.Report(ref, tunnel.Status{State: tunnel.Degraded, Reason: tunnel.ServerBusy, Mappings: mapping(tunnel.Up, "")})
 		}, []string{"hello/x"}, nil},
+		{"unproved", func(t *testing.T, w daemon) {
+			w.d.World.Report(ref, tunnel.Status{State: tunnel.Degraded, Mappings: mapping(tunnel.Unproved, tunnel.ProofForbidden)})
+		}, []string{"hello/x/reach-389"}, nil},
+		{"wider than declared", func(t *testing.T, w daemon) {
+			w.d.World.Report(ref, tunnel.Status{State: tunnel.Degraded, Mappings: mapping(tunnel.Down, tunnel.WiderThanDeclared)})
+		}, []string{"hello/x/reach-389"}, nil},
+		{"wider than declared, and accepted", func(t *testing.T, w daemon) {
+			must(w.c.EditTunnel(t.Context(), ref, control.TunnelEdit{AcceptWider: []string{"reach-389"}}))
+			up := mapping(tunnel.Up, "")
+			up[0].Bound = tunnel.BoundAll
+			w.d.World.Report(ref, tunnel.Status{State: tunnel.Up, Mappings: up})
+		}, nil, []string{"hello/x/reach-389"}},
 		{"switched off", func(t *testing.T, w daemon) {
 			must(w.c.EnableTunnel(t.Context(), ref, false))
 		}, nil, nil},

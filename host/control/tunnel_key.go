@@ -1,6 +1,8 @@
 package control
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -11,10 +13,13 @@ import (
 type TunnelKey struct {
 	AuthorizedKey string     `json:"authorized_key"` // one authorized_keys line: options, key, comment
 	Options       string     `json:"options"`        // those of the line
-	User          string     `json:"user"`           // whose line it is
+	Host          string     `json:"host"`           // the server it is for
+	User          string     `json:"user"`           // whose line it is there
 	Own           bool       `json:"own"`            // the key is the tunnel's own, not the PBX's
 	Auth          string     `json:"auth"`           // how the tunnel logs in now: password or key
+	UseKey        string     `json:"use_key"`        // the command that has it log in with this key
 	Places        []KeyPlace `json:"places"`
+	Shared        []string   `json:"shared"` // other tunnels that log in there as this user with this key
 }
 
 // KeyPlace is a file that an SSH server looks for the line in.
@@ -37,11 +42,40 @@ func (s *Server) showTunnelKey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	shared, err := s.sharers(r.Context(), v.Tunnel)
+	if err != nil {
+		return err
+	}
 	options := tunnel.AuthorizedOptions(v.Tunnel)
 	return answer(w, http.StatusOK, TunnelKey{
 		AuthorizedKey: options + " " + strings.TrimSpace(key), Options: options,
-		User: v.Server.User, Own: v.OwnKey, Auth: string(v.Login), Places: keyPlaces(v.Server.User),
+		Host: v.Server.Host, User: v.Server.User, Own: v.OwnKey, Auth: string(v.Login), UseKey: useKey(v.Tunnel),
+		Places: keyPlaces(v.Server.User), Shared: shared,
 	})
+}
+
+// sharers are the other tunnels that log in at t's server as its user with the PBX's key, where t does: sshd looks at the
+// first line with that key alone.
+func (s *Server) sharers(ctx context.Context, t tunnel.Tunnel) ([]string, error) {
+	out := []string{}
+	for v, err := range s.Operator.List(ctx) {
+		switch {
+		case err != nil:
+			return nil, err
+		case v.Ref == t.Ref, t.OwnKey, v.OwnKey, v.Login != tunnel.LoginKey:
+		case serverKey(v.Server) == serverKey(t.Server) && v.Server.User == t.Server.User:
+			out = append(out, v.Ref.String())
+		}
+	}
+	return out, nil
+}
+
+// useKey is the command that has t log in with the PBX's key.
+func useKey(t tunnel.Tunnel) string {
+	if t.Configuration != "" {
+		return fmt.Sprintf("culvert config set %s/%s %s.login=key", t.Ref.Owner, t.Configuration, t.Settings)
+	}
+	return "culvert tunnel set " + t.Ref.String() + " --key host"
 }
 
 // keyPlaces are where sshd as it is delivered looks for a user's keys.

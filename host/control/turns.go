@@ -13,7 +13,8 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-// How often one server is tried, and how many servers are told apart at a time; those beyond take turns together.
+// How long one server is left alone after a check began, and how many servers are told apart at a time; those beyond take
+// turns together.
 const (
 	checkSpacing = 5 * time.Second
 	maxTurns     = 1000
@@ -21,8 +22,10 @@ const (
 
 // turns spaces the checks of each server, so that a form which checks while somebody types costs few connections, and no
 // server takes them for an attack. One check waits for each server; a newer one takes its place, for it is about what
-// was typed since. The zero turns is ready; safe for concurrent use.
+// was typed since. Safe for concurrent use.
 type turns struct {
+	spacing time.Duration
+
 	mu      sync.Mutex
 	servers map[string]*turn
 }
@@ -54,7 +57,7 @@ func (t *turns) wait(ctx context.Context, server tunnel.Server, told func(time.D
 		t.leave(s, lost, false)
 		return ctx.Err()
 	}
-	return superseded(server)
+	return t.superseded(server)
 }
 
 // enter begins a check, or takes the place of the one that waits: then lost is closed when another does so too, and left
@@ -69,7 +72,7 @@ func (t *turns) enter(key string) (s *turn, lost chan struct{}, left time.Durati
 		s.waiting = nil
 	}
 	if left = s.next.Sub(now); left <= 0 {
-		s.next = now.Add(checkSpacing)
+		s.next = now.Add(t.spacing)
 		return s, nil, 0
 	}
 	s.waiting = make(chan struct{})
@@ -85,7 +88,7 @@ func (t *turns) leave(s *turn, lost chan struct{}, begin bool) bool {
 	}
 	s.waiting = nil
 	if begin {
-		s.next = time.Now().Add(checkSpacing)
+		s.next = time.Now().Add(t.spacing)
 	}
 	return true
 }
@@ -114,7 +117,7 @@ func serverKey(s tunnel.Server) string {
 	return net.JoinHostPort(strings.ToLower(s.Host), strconv.Itoa(s.Port))
 }
 
-func superseded(s tunnel.Server) error {
+func (t *turns) superseded(s tunnel.Server) error {
 	return &Error{Status: http.StatusConflict, Code: codeSuperseded, Message: "a newer check of " + serverKey(s) + " took the place of this one, which made no connection",
-		Hint: fmt.Sprintf("look at the newer one: a server is tried once in %s", checkSpacing)}
+		Hint: fmt.Sprintf("look at the newer one: a server is tried once in %s", t.spacing)}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,13 +13,14 @@ import (
 	"time"
 
 	"github.com/culvert-pbx/culvert/host/control"
+	"github.com/culvert-pbx/culvert/host/control/controltest"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // Fifty edits in ten seconds make three connections, the last of them for the last edit.
 func TestTypingMakesFewConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var turns control.Turns
+		turns := control.NewTurns()
 		var began []time.Duration
 		var last, told int
 		start := time.Now()
@@ -56,7 +58,7 @@ func TestTypingMakesFewConnections(t *testing.T) {
 // Servers do not wait for each other, and those of long ago are forgotten, however many there were.
 func TestTurnsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var turns control.Turns
+		turns := control.NewTurns()
 		at := func(i int) tunnel.Server {
 			return tunnel.Server{Host: fmt.Sprintf("h%d.example", i), Port: 22, User: "u"}
 		}
@@ -89,7 +91,7 @@ func TestTurnsAreBounded(t *testing.T) {
 // A caller who no longer waits takes nobody's place.
 func TestTurnOfWhoLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var turns control.Turns
+		turns := control.NewTurns()
 		s := tunnel.Server{Host: "h.example", Port: 22, User: "u"}
 		ctx, cancel := context.WithCancel(t.Context())
 		_ = turns.Wait(ctx, s, func(time.Duration) { t.Error("the first waits") })
@@ -109,7 +111,11 @@ func TestTurnOfWhoLeft(t *testing.T) {
 
 // Fifty requests at once: two connections, and each of the others is told by name why it made none.
 func TestCrowdOfChecks(t *testing.T) {
-	d, c := start(t)
+	f := controltest.New()
+	f.CheckSpacing = control.CheckSpacing
+	d := controltest.StartAt(t, filepath.Join(controltest.Dir(t), "s"), f)
+	c := control.NewClient(d.Socket)
+	t.Cleanup(c.Close)
 	var connections, superseded, waited atomic.Int32
 	d.Steps = []control.Step{{Name: "name", State: control.StepOK}}
 	d.OnCheck = func(_ context.Context, r control.CheckRequest) {

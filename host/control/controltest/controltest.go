@@ -59,7 +59,7 @@ func StartAt(t testing.TB, socket string, f *Fake) *Daemon {
 func serve(ctx context.Context, t testing.TB, f *Fake, l net.Listener, token string) {
 	s := control.New(control.Config{
 		Operator: f, Modules: f.modules(), Links: f.links(), Journal: f.Events, Keys: keys{f}, Settings: bySchema{},
-		Token: token, IsModule: f.isModule, Tell: f.Events.Add, Version: Version,
+		CheckSpacing: f.CheckSpacing, Token: token, IsModule: f.isModule, Tell: f.Events.Add, Version: Version,
 	})
 	if err := s.Serve(ctx, l); err != nil {
 		t.Errorf("control server: %v", err)

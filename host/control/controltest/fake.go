@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/culvert-pbx/culvert/host/control"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -32,6 +33,8 @@ type Fake struct {
 	statuses []control.ModuleStatus
 	intruder bool
 
+	CheckSpacing time.Duration // of the daemon, to be set before it starts; short, so that tests need not wait
+
 	// To be set before they are asked for.
 	Lines     []string                                    // what each module wrote
 	Steps     []control.Step                              // what a check reports
@@ -44,7 +47,7 @@ type Fake struct {
 // New is a Fake without modules and tunnels.
 func New() *Fake {
 	return &Fake{
-		World: tunneltest.NewWorld(), Events: NewEvents(),
+		World: tunneltest.NewWorld(), Events: NewEvents(), CheckSpacing: time.Millisecond,
 		descriptions: map[tunnel.Owner]tunnel.Description{},
 		configs:      map[tunnel.ConfigurationRef]*tunnel.Configuration{},
 		pins:         map[tunnel.Ref]tunnel.Pin{},

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/culvert-pbx/culvert/host/control"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// whyPage says for a person why t is as it is, or its one mapping in ms: the tunnel's own cause first, then each mapping
+// that is not up.
+func (a *app) whyPage(t control.Tunnel, ms []control.Mapping, one bool) {
+	troubled := slices.DeleteFunc(slices.Clone(ms), func(m control.Mapping) bool { return mappingReasons(t, m).fine() })
+	r := tunnelReasons(t)
+	switch {
+	case len(troubled) == 0 && (one || r.fine()):
+		a.nothingWrong(t, ms, one)
+		return
+	case !tunnel.State(t.State).Linked():
+		a.withoutLink(t, ms, one)
+		return
+	case one:
+	case r.Reason != nil || len(troubled) == 0:
+		a.section(r)
+		a.next(nextOfTunnel(t))
+	default:
+		a.say("%s", clean(r.Subject+" is "+r.State+since(a, t.Since)+": "+count(len(troubled), "mapping is", "mappings are")+" not up."))
+	}
+	for _, m := range troubled {
+		if !one {
+			a.say("")
+		}
+		a.section(mappingReasons(t, m))
+		a.say("")
+		a.statements(t, []control.Mapping{m})
+		a.next(nextOfMapping(t, m))
+	}
+}
+
+// withoutLink says why there is no link, which is what is wrong with every mapping of t too.
+func (a *app) withoutLink(t control.Tunnel, ms []control.Mapping, one bool) {
+	if one {
+		a.section(mappingReasons(t, ms[0]))
+	} else {
+		a.section(tunnelReasons(t))
+	}
+	if len(ms) > 0 {
+		a.say("")
+		a.statements(t, ms)
+	}
+	a.next(nextOfTunnel(t))
+}
+
+// nothingWrong says so, and since when that is proved.
+func (a *app) nothingWrong(t control.Tunnel, ms []control.Mapping, one bool) {
+	if one {
+		a.say("%s is up: nothing is wrong.", clean(t.Ref()+"/"+ms[0].Name))
+	} else {
+		a.say("%s is up%s: nothing is wrong.", clean(t.Ref()), since(a, t.Since))
+	}
+	rows := [][]string{{"link", a.statementText(linkOf(t))}}
+	for _, m := range ms {
+		text := "proved at " + a.when(m.ProvedAt)
+		if m.TargetProvedAt != nil {
+			text += ", the service behind it answered at " + a.when(m.TargetProvedAt)
+		}
+		rows = append(rows, []string{m.Name, text + saying(m.Target)})
+	}
+	a.table(nil, rows)
+}
+
+// section is one sentence, what was seen, and what to paste: each line alone, from its first column to its end, so that
+// it can be taken whole.
+func (a *app) section(r reasons) {
+	sentence := r.Subject + " is " + r.State
+	if r.Message != "" {
+		sentence += ": " + r.Message
+	}
+	if r.Reason != nil {
+		sentence += " (" + codesOf(r.Reason, r.Cause) + ")"
+	}
+	a.say("%s", clean(sentence))
+	if len(r.Evidence) > 0 {
+		a.say("\nWhat was seen:")
+	}
+	for _, e := range r.Evidence {
+		a.say("  - %s", clean(e))
+	}
+	if len(r.Fixes) == 0 && r.Remedy == "" {
+		return
+	}
+	a.say("\nWhat to do:")
+	if r.Remedy != "" {
+		a.say("  %s", clean(r.Remedy))
+	}
+	for i, f := range r.Fixes {
+		or := ""
+		if i > 0 {
+			or = "or, "
+		}
+		a.say("\n  %s%s:\n\n%s", or, clean(f.Where), cleanLine(f.Line))
+	}
+}
+
+// next is what happens without anybody doing anything.
+func (a *app) next(text string) { a.say("\nWhat happens next:\n  %s", clean(text)) }
+
+func nextOfTunnel(t control.Tunnel) string {
+	if t.NextAttempt != nil {
+		left := max(time.Until(*t.NextAttempt), 0).Round(time.Second)
+		after := ""
+		if t.State == string(tunnel.Blocked) {
+			after = ", and at once after a change"
+		}
+		return fmt.Sprintf("the next attempt is in %s, by itself%s", left, after)
+	}
+	switch tunnel.State(t.State) {
+	case tunnel.Connecting:
+		return "an attempt is on its way; culvert tunnel list --watch follows it"
+	case tunnel.Degraded, tunnel.Up:
+		return "the link stands, and what is not up is tried again by itself"
+	case tunnel.Waiting:
+		return "it is tried again by itself"
+	}
+	return "nothing, until that is done"
+}
+
+func nextOfMapping(t control.Tunnel, m control.Mapping) string {
+	again := "culvert tunnel restart " + t.Ref() + " tries it at once, and ends the tunnel's connections"
+	if is(m.Reason, tunnel.WiderThanDeclared) {
+		return "the port is not asked for again until that is done; " + again
+	}
+	return "it is tried again by itself; " + again
+}
+
+func is(reason *string, r tunnel.Reason) bool { return deref(reason) == string(r) }
+
+// since is " since WHEN", or nothing.
+func since(a *app, t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return " since " + a.when(t)
+}
+
+// codesOf are a reason and the cause that is finer than it.
+func codesOf(reason, cause *string) string {
+	if cause == nil {
+		return deref(reason)
+	}
+	return deref(reason) + ", " + *cause
+}
