@@ -40,15 +40,20 @@ func (m Mapping) ListenHost() string {
 // permitlisten all would be allowed. Nobody asks for that host string, and the port is sshd's own.
 const noListen = `permitlisten="none:22"`
 
+// noShell is run in place of whatever is asked for: restrict alone leaves the login its shell, and files by SFTP. It ends
+// at once in every shell, those of Windows included.
+const noShell = `command="exit 1"`
+
 // AuthorizedOptions is the option list of t's authorized_keys line that allows what t needs and nothing else (R65): to
 // listen for each expose mapping by the very host string that is asked for, to prove those ports, and to connect to the
-// target of each reach mapping. A tunnel without mappings needs no forwarding at all. t has passed Check. OpenSSH 7.8 and
-// later read it, on Linux and Windows.
+// target of each reach mapping. A tunnel without mappings needs no forwarding at all, and none a shell. t has passed Check.
+// OpenSSH 7.8 and later read it, on Linux and Windows.
 func AuthorizedOptions(t Tunnel) string {
+	options := []string{"restrict", noShell}
 	if len(t.Mappings) == 0 {
-		return "restrict"
+		return strings.Join(options, ",")
 	}
-	options := []string{"restrict", "port-forwarding"}
+	options = append(options, "port-forwarding")
 	add := func(keyword, host string, port int) {
 		o := keyword + `="` + hostText(host) + ":" + strconv.Itoa(port) + `"`
 		if !slices.Contains(options, o) {

@@ -17,25 +17,25 @@ func TestAuthorizedOptionsAllowWhatTheTunnelNeeds(t *testing.T) {
 		mappings []string // KIND SPEC
 		want     string
 	}{
-		{"nothing", "srv.example.org", "", nil, `restrict`},
+		{"nothing", "srv.example.org", "", nil, `restrict,command="exit 1"`},
 		{"a reach to the server itself", "srv.example.org", "", []string{"reach 1389:389"},
-			`restrict,port-forwarding,permitopen="localhost:389",permitlisten="none:22"`},
+			`restrict,command="exit 1",port-forwarding,permitopen="localhost:389",permitlisten="none:22"`},
 		{"a private reach to a target", "srv.example.org", "", []string{"reach :dc1.example.org:389"},
-			`restrict,port-forwarding,permitopen="dc1.example.org:389",permitlisten="none:22"`},
+			`restrict,command="exit 1",port-forwarding,permitopen="dc1.example.org:389",permitlisten="none:22"`},
 		{"two ways to one target", "srv.example.org", "", []string{"reach 1389:[2001:db8::7]:389", "reach-gateway 2389:[2001:db8::7]:389"},
-			`restrict,port-forwarding,permitopen="[2001:db8::7]:389",permitlisten="none:22"`},
+			`restrict,command="exit 1",port-forwarding,permitopen="[2001:db8::7]:389",permitlisten="none:22"`},
 		{"an expose", "srv.example.org", "", []string{"expose 80:8080"},
-			`restrict,port-forwarding,permitlisten="localhost:8080",` + proofs},
+			`restrict,command="exit 1",port-forwarding,permitlisten="localhost:8080",` + proofs},
 		{"an expose-gateway asks for the empty host", "srv.example.org", "", []string{"expose-gateway 80:8080"},
-			`restrict,port-forwarding,permitlisten=":8080",` + proofs},
+			`restrict,command="exit 1",port-forwarding,permitlisten=":8080",` + proofs},
 		{"a server known by its address", "192.0.2.7", "", []string{"expose 80:8080"},
-			`restrict,port-forwarding,permitlisten="localhost:8080",` + proofs + `,permitopen="192.0.2.7:8080"`},
+			`restrict,command="exit 1",port-forwarding,permitlisten="localhost:8080",` + proofs + `,permitopen="192.0.2.7:8080"`},
 		{"a server with an address in its own network", "192.0.2.7", "2001:db8::9", []string{"expose 80:8080"},
-			`restrict,port-forwarding,permitlisten="localhost:8080",` + proofs + `,permitopen="[2001:db8::9]:8080"`},
+			`restrict,command="exit 1",port-forwarding,permitlisten="localhost:8080",` + proofs + `,permitopen="[2001:db8::9]:8080"`},
 		{"a server on the PBX itself", "127.0.0.1", "", []string{"expose 80:8080"},
-			`restrict,port-forwarding,permitlisten="localhost:8080",` + proofs},
+			`restrict,command="exit 1",port-forwarding,permitlisten="localhost:8080",` + proofs},
 		{"both directions at one port", "srv.example.org", "", []string{"expose 80:8080", "reach 1389:localhost:8080"},
-			`restrict,port-forwarding,permitlisten="localhost:8080",` + proofs},
+			`restrict,command="exit 1",port-forwarding,permitlisten="localhost:8080",` + proofs},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tun := tunnel.Tunnel{LAN: c.lan}
