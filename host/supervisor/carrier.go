@@ -18,18 +18,19 @@ const (
 
 // carrier carries one mapping on one link: it makes it listen, proves it again and again and tells the standing.
 type carrier struct {
-	k      *keeper
-	link   *guarded
-	m      *mapping
-	due    time.Time // when the target may be opened again
-	cancel context.CancelFunc
-	ended  chan struct{}
+	k       *keeper
+	link    *guarded
+	m       *mapping
+	due     time.Time // when the target may be opened again
+	curious bool      // what the service behind says is asked for, the next time it is opened: somebody changed something
+	cancel  context.CancelFunc
+	ended   chan struct{}
 }
 
 // startCarrier starts a carrier that works until ctx ends or it is told to leave.
-func startCarrier(ctx context.Context, k *keeper, l *guarded, m *mapping) *carrier {
+func startCarrier(ctx context.Context, k *keeper, l *guarded, m *mapping, curious bool) *carrier {
 	ctx, cancel := context.WithCancel(ctx)
-	c := &carrier{k: k, link: l, m: m, cancel: cancel, ended: make(chan struct{})}
+	c := &carrier{k: k, link: l, m: m, curious: curious, cancel: cancel, ended: make(chan struct{})}
 	go func() {
 		defer close(c.ended)
 		defer cancel()
@@ -167,7 +168,7 @@ func (c *carrier) target(ctx context.Context) {
 		c.due = time.Now().Add(moduleAgain)
 	}
 	err := c.link.ask(ctx, patience, func(ctx context.Context) error {
-		_, err := c.link.Target(ctx, c.m.Name, false)
+		_, err := c.link.Target(ctx, c.m.Name, c.curious)
 		return err
 	})
 	if ctx.Err() != nil {
@@ -176,6 +177,8 @@ func (c *carrier) target(ctx context.Context) {
 	v := c.verdict(err)
 	if v.why.Reason == tunnel.ServerBusy {
 		c.due = time.Now().Add(busyAgain)
+	} else {
+		c.curious = false
 	}
 	c.k.standing.note(func() {
 		c.m.target = v

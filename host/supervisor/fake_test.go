@@ -273,11 +273,15 @@ func (l *fakeLink) Prove(ctx context.Context, name string) error {
 	return l.dead()
 }
 
-func (l *fakeLink) Target(ctx context.Context, name string, _ bool) (string, error) {
+func (l *fakeLink) Target(ctx context.Context, name string, thorough bool) (heard string, err error) {
+	if thorough {
+		asked(l, "thoroughly", name, new(int))
+		heard = "220 " + name + " ready"
+	}
 	if f := asked(l, "target", name, &l.target); f != nil {
 		return "", f(ctx, name)
 	}
-	return "", l.dead()
+	return heard, l.dead()
 }
 
 func (l *fakeLink) Open(ctx context.Context, m tunnel.Mapping, _ string) (Conn, error) {

@@ -18,11 +18,11 @@ func (c *check) serve(ctx context.Context, l Link) error {
 	}
 	for _, m := range c.trial.Mappings {
 		decide := c.begin(forwarding + " " + m.Name)
-		err := c.try(ctx, l, m)
+		heard, err := c.try(ctx, l, m)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		decide("", err)
+		decide(tunnel.Clean(heard, 500), err)
 	}
 	return errTried
 }
@@ -40,21 +40,20 @@ func (c *check) begin(name string) (decide func(note string, err error)) {
 	}
 }
 
-// try asks for one mapping, proves it as a tunnel would and gives it back.
-func (c *check) try(ctx context.Context, l Link, m tunnel.Mapping) error {
+// try asks for one mapping, proves it as a tunnel would, hears what the service behind it says and gives it back.
+func (c *check) try(ctx context.Context, l Link, m tunnel.Mapping) (heard string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*patience)
 	defer cancel()
 	if err := l.Apply(ctx, m); err != nil {
-		return err
+		return "", err
 	}
 	defer func() { _ = l.Withdraw(context.WithoutCancel(ctx), m.Name) }()
 	if !m.Kind.Reaches() || !m.Private() {
 		if err := l.Prove(ctx, m.Name); err != nil {
-			return err
+			return "", err
 		}
 	}
-	_, err := l.Target(ctx, m.Name, false)
-	return err
+	return l.Target(ctx, m.Name, true)
 }
 
 // probePort is a port of the server on which nothing listens: its refusal shows that the question was allowed.
@@ -64,7 +63,7 @@ const probePort = 1
 // the mappings to come, so that it is a note.
 func (c *check) probe(ctx context.Context, l Link) (note string, err error) {
 	m := tunnel.Mapping{Name: "probe", Kind: tunnel.Reach, Remote: tunnel.Endpoint{Port: probePort}}
-	err = c.try(ctx, l, m)
+	_, err = c.try(ctx, l, m)
 	switch failure(c.config.Engine, err).Reason {
 	case tunnel.TargetRefused, tunnel.TargetUnreachable:
 		return "", nil

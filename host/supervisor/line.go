@@ -169,18 +169,18 @@ func (n *line) revived() bool {
 	return n.awake
 }
 
-// wakes asks the server of a link that rests, once, whether it is there.
+// wakes reports whether the server of a link that rests answers, once it is asked.
 func (n *line) wakes(ctx context.Context) bool {
-	if n == nil {
-		return false
+	if n == nil || n.revived() {
+		return n != nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, wakePatience)
 	defer cancel()
-	if n.link.wake(ctx) != nil || n.over() {
-		return false
+	if n.link.wake(ctx) != nil {
+		return n.revived() // it may have answered the pulse
 	}
 	n.answered()
-	return true
+	return !n.over()
 }
 
 // closed reports whether c is.

@@ -376,7 +376,7 @@ func TestALinkWhoseAddressIsGoneIsSilentAtOnce(t *testing.T) {
 		s.pass(0) // nobody waits for an answer to an address that is gone
 		s.carries(s.engine.link(-1))
 		if len(old.times("wake", "")) != 0 || !old.retired() {
-			t.Error("the old link was asked, or not retired")
+			t.Errorf("the old link was asked %d times, retired: %v; %v", len(old.times("wake", "")), old.retired(), s.engine.gaps())
 		}
 	})
 }

@@ -50,7 +50,7 @@ func (r *round) attempt(ctx context.Context, alive func()) error {
 	if err != nil {
 		return err
 	}
-	if r.resting().wakes(ctx) || r.resting().revived() {
+	if r.resting().wakes(ctx) {
 		n.cancel()
 		return r.carry(r.takeUp(), alive)
 	}

@@ -24,12 +24,13 @@ func (k *keeper) serve(ctx context.Context, n *line) error {
 		return errSuperseded
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	crew := &crew{k: k, link: n.link, carriers: map[*mapping]*carrier{}}
+	crew := &crew{k: k, link: n.link, carriers: map[*mapping]*carrier{}, curious: k.standing.curiosity()}
 	defer crew.wait()
 	defer cancel()
 	crew.pulse.Go(func() { n.pulse(ctx) })
 	for {
 		crew.arrange(ctx, k.standing.entries())
+		crew.curious = true // what comes to a link that stands was changed by somebody
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -45,6 +46,7 @@ type crew struct {
 	k        *keeper
 	link     *guarded
 	carriers map[*mapping]*carrier
+	curious  bool // of those that start now, see carrier
 	pulse    sync.WaitGroup
 }
 
@@ -65,7 +67,7 @@ func (c *crew) arrange(ctx context.Context, entries []*mapping) {
 	leaving.Wait()
 	for _, m := range entries {
 		if c.carriers[m] == nil {
-			c.carriers[m] = startCarrier(ctx, c.k, c.link, m)
+			c.carriers[m] = startCarrier(ctx, c.k, c.link, m, c.curious)
 		}
 	}
 }

@@ -23,6 +23,7 @@ type standing struct {
 	next     time.Time
 	round    uint64
 	fresh    bool // the running attempt is the first after a change
+	curious  bool // no link stood since a change
 	version  string
 	mappings []*mapping
 	edition  uint64 // of what is wanted, for the reports
@@ -90,6 +91,15 @@ func (s *standing) entries() []*mapping {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.mappings)
+}
+
+// curiosity reports whether the present link is the first after a change.
+func (s *standing) curiosity() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := s.curious
+	s.curious = false
+	return first
 }
 
 // usable is the link that may be asked for something new, nil where there is none. Callers hold s.mu.

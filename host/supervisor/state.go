@@ -69,7 +69,7 @@ func (s *standing) begin(w tunnel.Wanted) {
 	case w.Gone:
 		s.report = func(tunnel.Status) {}
 	case w.Active:
-		s.fresh = true
+		s.fresh, s.curious = true, true
 		s.transition(tunnel.Connecting, Failure{}, time.Time{})
 	default:
 		s.transition(w.State, Failure{Reason: w.Reason, Message: w.Message, Remedy: w.Remedy}, time.Time{})
