@@ -217,7 +217,7 @@ func TestKeyOfATunnel(t *testing.T) {
 	b := newTestbed(t)
 	b.must("tunnel", "add", "hello/x", "--server", `CORP\pbx@office.example`, "--key", "host", "--reach", "ldap=1389:dc1.corp:389")
 	r := b.run("", "key", "show", "hello/x")
-	if !strings.HasPrefix(r.out, `restrict,port-forwarding,permitopen="dc1.corp:389"`) || !strings.HasSuffix(r.out, " "+controltest.AuthorizedKey+"\n") || strings.Count(r.out, "\n") != 1 {
+	if !strings.HasPrefix(r.out, `restrict,command="exit 1",port-forwarding,permitopen="dc1.corp:389"`) || !strings.HasSuffix(r.out, " "+controltest.AuthorizedKey+"\n") || strings.Count(r.out, "\n") != 1 {
 		t.Errorf("exit %d: %q", r.code, r.out)
 	}
 	for _, want := range []string{`for the user CORP\pbx at office.example`, `Linux: ~CORP\pbx/.ssh/authorized_keys`, `Windows: C:\Users\pbx\.ssh\authorized_keys`,
@@ -249,7 +249,7 @@ func TestKeyOfATunnel(t *testing.T) {
 func TestKeyOfATunnelWithItsOwn(t *testing.T) {
 	b := newTestbed(t)
 	b.must("tunnel", "add", "hello/x", "--server", "pbx@office.example", "--key", file(t, "a key"))
-	if out := b.must("key", "show", "hello/x"); out != "restrict "+controltest.OwnAuthorizedKey+"\n" {
+	if out := b.must("key", "show", "hello/x"); out != `restrict,command="exit 1" `+controltest.OwnAuthorizedKey+"\n" {
 		t.Errorf("%q", out)
 	}
 	r := b.run("secret", "tunnel", "add", "hello/y", "--server", "pbx@office.example", "--password-stdin")
