@@ -100,3 +100,69 @@ func FuzzClean(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseVia(f *testing.F) {
+	for _, s := range []string{"", "http://p:1", "socks5://u@p:1", `HTTP://C\u x@[2001:DB8::1]:1/`, "http://u:canary@p:1", "://", "http://@:0", "http://\u202e@\xff:1", "u:p@h"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		v, fs := ParseVia(s)
+		if len(fs) > 0 {
+			says(t, fs)
+			if v != (Via{}) {
+				t.Errorf("%q is refused and comes back as %+v", s, v)
+			}
+			return
+		}
+		if again, fs := ParseVia(v.String()); len(fs) > 0 || again != v {
+			t.Errorf("%q reads as %+v, prints as %q, reads as %+v %v", s, v, v, again, fs)
+		}
+		if fs := v.check(); len(fs) > 0 {
+			t.Errorf("%q is read, but Check refuses it: %v", s, fs)
+		}
+	})
+}
+
+func FuzzParseLAN(f *testing.F) {
+	for _, s := range []string{"", "192.168.1.10", "::ffff:10.0.0.1", "fe80::1%eth0", "0.0.0.0", "::1", "224.0.0.1", "h"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		a, fs := ParseLAN(s)
+		if len(fs) > 0 {
+			says(t, fs)
+			return
+		}
+		if again, fs := ParseLAN(a); len(fs) > 0 || again != a {
+			t.Errorf("%q reads as %q, which reads as %q %v", s, a, again, fs)
+		}
+	})
+}
+
+// Whatever a tunnel that passed Check holds, its key line has one option of each, no space and no quote out of place.
+func FuzzAuthorizedOptions(f *testing.F) {
+	f.Add("site.example.org", "", "dc1.example.org", 389, 0)
+	f.Add("2001:db8::7", "::ffff:10.0.0.1", "[", 65535, 2)
+	f.Add("h", "", `a",command="x`, 1, 3)
+	f.Fuzz(func(t *testing.T, server, lan, target string, port, kind int) {
+		if kind < 0 || kind >= len(Kinds) {
+			return
+		}
+		m := Mapping{Name: "m", Kind: Kinds[kind], Local: Endpoint{Port: 1}, Remote: Endpoint{Host: target, Port: port}}
+		v := Tunnel{Ref: Ref{Operator, "a"}, Server: Server{server, 22, "u"}, LAN: lan, Login: LoginKey, Mappings: []Mapping{m}}
+		if len(Check(v)) > 0 {
+			return
+		}
+		line := AuthorizedOptions(v)
+		rest, ok := strings.CutPrefix(line, `restrict,command="exit 1",port-forwarding,`)
+		if !ok || strings.Count(line, "command") != 1 && !strings.Contains(target+server, "command") {
+			t.Fatalf("%q", line)
+		}
+		for o := range strings.SplitSeq(rest, ",") {
+			keyword, value, _ := strings.Cut(o, "=")
+			if keyword != "permitopen" && keyword != "permitlisten" || len(value) < 4 || strings.Trim(value, `"`) != value[1:len(value)-1] || strings.ContainsAny(value, " ,") {
+				t.Errorf("option %q of %q", o, line)
+			}
+		}
+	})
+}
