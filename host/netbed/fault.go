@@ -84,15 +84,10 @@ func (b *Bed) MITMOn(port int) error {
 	return b.fault(port, rule{"nat", "PREROUTING", "-i w1 -p tcp -d " + SrvAddr + " --dport " + p + " -j DNAT --to " + EvilAddr + ":" + p})
 }
 
-// Penalty bans an address for so many seconds that opened connections to the port more often than hits times within
-// that time, as servers do that penalise failed logins; until Heal.
-func (b *Bed) Penalty(port, hits, seconds int) error {
-	p, s := strconv.Itoa(port), strconv.Itoa(seconds)
-	spec := "-p tcp --syn --dport " + p + " -m recent --name p" + p + " --update --seconds " + s + " --hitcount " + strconv.Itoa(hits) + " -j DROP"
-	if err := b.fault(port, forward("-p tcp --syn --dport "+p+" -m recent --name p"+p+" --set")); err != nil {
-		return err
-	}
-	return b.fault(port, forward(spec))
+// Ban drops every attempt at a new connection to the port, as a server does to an address that it penalises; those that
+// stand go on.
+func (b *Bed) Ban(port int) error {
+	return b.fault(port, forward("-p tcp --syn --dport "+strconv.Itoa(port)+" -j DROP"))
 }
 
 // Heal takes back every fault of the port. The path is whole when it returns.

@@ -63,6 +63,7 @@ func TestEachFaultBreaksItsFlowAndHeals(t *testing.T) {
 		{"silent", func() error { return b.CutSilent(port) }, "i/o timeout"},
 		{"to the server", func() error { return b.CutOneWay(port, ToServer) }, "i/o timeout"},
 		{"from the server", func() error { return b.CutOneWay(port, FromServer) }, "i/o timeout"},
+		{"ban", func() error { return b.Ban(port) }, "i/o timeout"},
 		{"reset", func() error { return b.CutRST(port) }, "refused"},
 		{"no way", func() error { return b.Refuse(port) }, "no route to host"},
 	} {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,6 +26,7 @@ type Probe struct {
 	opts   ProbeOptions
 	cancel context.CancelFunc
 	all    sync.WaitGroup
+	rests  atomic.Bool
 
 	mu      sync.Mutex
 	answers []Answer
@@ -58,11 +60,16 @@ func (p *Probe) Stop() {
 	p.all.Wait()
 }
 
+// Rest has it ask nothing for a while, or go on.
+func (p *Probe) Rest(rests bool) { p.rests.Store(rests) }
+
 func (p *Probe) run(ctx context.Context) {
 	tick := time.NewTicker(p.opts.Every)
 	defer tick.Stop()
 	for {
-		p.all.Go(func() { p.ask(ctx) })
+		if !p.rests.Load() {
+			p.all.Go(func() { p.ask(ctx) })
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

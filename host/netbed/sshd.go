@@ -22,7 +22,7 @@ const sshd = "/usr/sbin/sshd"
 type SSHDOptions struct {
 	Port    int      // required
 	Keys    []string // lines of authorized_keys, for every user
-	KeyType string   // of the host key, as ssh-keygen -t takes it; default ed25519
+	KeyType string   // of the host key, as it follows ssh-keygen -t: "ecdsa", "rsa -b 3072"; default ed25519
 	Config  []string // further lines of sshd_config; the first that sets a keyword counts
 }
 
@@ -80,7 +80,8 @@ func (s *SSHD) NewHostKey(kind string) error {
 		kind = "ed25519"
 	}
 	os.Remove(s.path("host_key"))
-	out, err := exec.Command("ssh-keygen", "-q", "-t", kind, "-N", "", "-f", s.path("host_key")).CombinedOutput()
+	args := append([]string{"-q", "-N", "", "-f", s.path("host_key"), "-t"}, strings.Fields(kind)...)
+	out, err := exec.Command("ssh-keygen", args...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("ssh-keygen: %w: %s", err, out)
 	}
