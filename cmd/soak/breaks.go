@@ -17,13 +17,15 @@ const patience = 240 * time.Second
 const side = 20
 
 func breakLimits() []limit {
-	visible := []string{"kill", "ss -K", "reset", "restart"}
+	visible, away := []string{"kill", "ss -K"}, []string{"reset", "restart"} // away: refused for a while
 	silent := []string{"5 s", "15 s", "30 s", "60 s", "150 s", "300 s", "to server", "from server", "15 s quiet", "30 s quiet", "60 s quiet"}
 	return []limit{
 		{goal: "G1", figure: "gap", asked: "a packet at least every 20.5 s", stat: "max", most: 20.5},
-		{goal: "G2", kinds: visible[:2], figure: "noticed", asked: "noticed ≤ 0.2 s p99", stat: "p99", most: 0.2},
+		{goal: "G2", kinds: visible, figure: "noticed", asked: "noticed ≤ 0.2 s p99", stat: "p99", most: 0.2},
 		{goal: "G2", kinds: visible, figure: "back", asked: "data again p50 ≤ 0.3 s", stat: "p50", most: 0.3},
 		{goal: "G2", kinds: visible, figure: "back", asked: "data again p99 ≤ 1 s", stat: "p99", most: 1},
+		{goal: "G2", kinds: away, figure: "back", asked: "data again p50 ≤ 0.3 s", stat: "p50", most: 0.3},
+		{goal: "G2", kinds: away, figure: "back", asked: "data again p99 ≤ 1 s", stat: "p99", most: 1},
 		{goal: "G2", kinds: []string{"12 in a row"}, figure: "back", asked: "each of 12 breaks in a row ≤ 15 s", stat: "max", most: 15},
 		{goal: "G3", kinds: silent, figure: "noticed", asked: "noticed ≤ 11 s p99", stat: "p99", most: 11},
 		{goal: "G3", kinds: silent, figure: "noticed", asked: "noticed ≤ 20 s", stat: "max", most: 20},
