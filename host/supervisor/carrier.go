@@ -20,6 +20,7 @@ const (
 type carrier struct {
 	k       *keeper
 	link    *guarded
+	branch  *branch // that link is of, nil where it is the main link
 	m       *mapping
 	due     time.Time // when the target may be opened again
 	curious bool      // what the service behind says is asked for, the next time it is opened: somebody changed something
@@ -34,7 +35,7 @@ func startCarrier(ctx context.Context, k *keeper, l *guarded, m *mapping, curiou
 	go func() {
 		defer close(c.ended)
 		defer cancel()
-		c.carry(ctx)
+		c.ride(ctx)
 	}()
 	return c
 }
@@ -107,6 +108,9 @@ func (c *carrier) prove(ctx context.Context) (held bool, err error) {
 
 // proof asks once whether the mapping's listeners lead to us: the private socket, and the port where there is one.
 func (c *carrier) proof(ctx context.Context) error {
+	if err := c.branch.unanswered(); err != nil {
+		return err
+	}
 	if err := c.k.private.prove(ctx, c.m.Mapping); err != nil {
 		return err
 	}
@@ -159,7 +163,7 @@ func (c *carrier) target(ctx context.Context) {
 	if time.Now().Before(c.due) {
 		return
 	}
-	if c.m.Kind.Reaches() && c.k.standing.unanswered() {
+	if c.m.Kind.Reaches() && (c.k.standing.unanswered() || c.branch.unanswered() != nil) {
 		c.due = time.Now().Add(busyAgain)
 		return
 	}

@@ -47,7 +47,7 @@ func (p *private) open(ctx context.Context, name string) (Conn, error) {
 			if f.Reason == tunnel.LinkLost { // or the mapping does not stand on it, and it is known why
 				f = g.listener
 			}
-			if ctx.Err() == nil && f != (Failure{}) {
+			if ctx.Err() == nil && f != (Failure{}) && f.Reason != tunnel.LinkLost {
 				return nil, p.refusal(name, tunnel.Down, f)
 			}
 		case g.state == tunnel.Blocked, g.state == tunnel.Disabled, g.state == tunnel.Inactive:

@@ -14,6 +14,7 @@ import (
 type guarded struct {
 	Link
 	engine Engine
+	second *second // the link beside it, nil where it is itself one
 
 	mu     sync.Mutex
 	gone   bool          // the address it comes from is no longer this machine's

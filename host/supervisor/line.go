@@ -27,6 +27,7 @@ type line struct {
 	stood   chan struct{} // closed when link and since are there
 	link    *guarded
 	since   time.Time
+	second  *second
 	begun   chan struct{} // closed when the link shall carry the tunnel
 	hurry   chan struct{} // poked when the server shall be asked now
 	retired chan struct{} // closed when the link is given up for another
@@ -62,6 +63,7 @@ func startLine(r *round, t tunnel.Tunnel, cred tunnel.Credential) *line {
 
 // run is the whole life of the line.
 func (n *line) run(ctx context.Context, plan Attempt) {
+	n.second = newSecond(ctx, n)
 	err := n.r.k.config.Engine.Run(ctx, plan, n.serve)
 	n.place.giveBack()
 	n.err = n.r.k.conclude(err, closed(n.stood))
@@ -70,12 +72,13 @@ func (n *line) run(ctx context.Context, plan Attempt) {
 	}
 	close(n.ended)
 	poke(n.r.news)
+	n.second.drain()
 }
 
 // serve lets the tunnel run over l as soon as, and as long as, the round says so.
 func (n *line) serve(ctx context.Context, l Link) error {
 	defer close(n.left)
-	n.link, n.since = guard(l, n.r.k.config.Engine), time.Now()
+	n.link, n.since = n.second.beside(l), time.Now()
 	n.r.k.watch(n)
 	defer n.r.k.unwatch(n)
 	close(n.stood)

@@ -117,6 +117,18 @@ func (s *standing) stirring() <-chan struct{} {
 	return s.stirred
 }
 
+// stir has every carrier ask again.
+func (s *standing) stir() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stirLocked()
+}
+
+func (s *standing) stirLocked() {
+	close(s.stirred)
+	s.stirred = make(chan struct{})
+}
+
 // wasWhole reports whether the tunnel was up on l, which is gone by now, and on no other since.
 func (s *standing) wasWhole(l Link) bool {
 	s.mu.Lock()

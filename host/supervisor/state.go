@@ -176,8 +176,7 @@ func (s *standing) rest(round uint64, l Link, why Failure) {
 	for _, m := range s.mappings {
 		m.listener = verdict{}
 	}
-	close(s.stirred)
-	s.stirred = make(chan struct{})
+	s.stirLocked()
 	s.wire = down(why)
 	s.transition(tunnel.Connecting, why, time.Time{})
 }

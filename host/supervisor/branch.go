@@ -1,0 +1,178 @@
+package supervisor
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// branch is one run of the engine for a second link, and the link that comes of it.
+type branch struct {
+	s      *second
+	ctx    context.Context
+	cancel context.CancelFunc // ends it, whatever it does
+	place  *place
+
+	stood  chan struct{} // closed when link and since are there
+	link   *guarded
+	since  time.Time
+	enough chan struct{}   // closed when nobody needs it any more
+	frozen chan struct{}   // closed when its server has not answered for too long
+	riding context.Context // ends when the riders shall alight
+	aboard sync.WaitGroup  // of riders; none joins once it is not the second's present branch
+	over   chan struct{}   // closed when it is through, or given up and its server has yet to hear so
+	err    error           // why, once over is closed
+
+	mu   sync.Mutex
+	busy Failure // set while its server does not answer
+}
+
+func newBranch(s *second, server tunnel.Server) *branch {
+	b := &branch{
+		s: s, place: &place{gate: s.k.gate, server: server},
+		stood: make(chan struct{}), enough: make(chan struct{}), frozen: make(chan struct{}), over: make(chan struct{}),
+	}
+	b.ctx, b.cancel = context.WithCancel(s.ctx)
+	return b
+}
+
+// run is the whole life of the branch.
+func (b *branch) run(plan Attempt) {
+	defer b.cancel()
+	err := b.s.k.config.Engine.Run(b.ctx, plan, b.serve)
+	b.place.giveBack()
+	if !closed(b.over) {
+		b.end(b.s.k.conclude(err, closed(b.stood)))
+	}
+}
+
+func (b *branch) end(err error) {
+	b.err = err
+	close(b.over)
+}
+
+// serve carries the riders until the link is gone, given up, or needed no more.
+func (b *branch) serve(ctx context.Context, l Link) error {
+	b.link, b.since = guard(l, b.s.k.config.Engine), time.Now()
+	riding, alight := context.WithCancel(ctx)
+	b.riding = riding
+	var pulse sync.WaitGroup
+	pulse.Go(func() { b.pulse(riding) })
+	close(b.stood)
+	b.s.set(b, Failure{})
+	err, retire := b.last(ctx)
+	b.s.set(nil, b.s.k.explain(err, true))
+	alight()
+	b.aboard.Wait()
+	pulse.Wait()
+	if err != nil || retire {
+		b.s.remember(b)
+	}
+	if retire {
+		l.Retire()
+		b.s.send(b)
+		b.end(err)
+	}
+	return err
+}
+
+// last returns when the link is to end, with why, and whether its server can only be told by a messenger.
+func (b *branch) last(ctx context.Context) (why error, retire bool) {
+	for {
+		_, at := b.link.look()
+		_, main := b.s.main.look()
+		silent := make(<-chan time.Time)
+		if b.alone() {
+			timer := time.NewTimer(aloneFor)
+			defer timer.Stop()
+			silent = timer.C
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx), false
+		case <-b.enough:
+			return nil, b.link.peer() != PeerAnswers || closed(b.s.given)
+		case <-b.frozen:
+			return &failed{busy()}, true
+		case <-silent:
+			return &failed{Failure{
+				Reason:  tunnel.LinkLost,
+				Message: "its server's machine is not heard any more, though the main link is: it is made anew",
+				Remedy:  "nothing to do unless it repeats: then look at the network in between",
+			}}, true
+		case <-at.changed:
+		case <-at.turned:
+		case <-main.changed:
+		case <-main.turned:
+		}
+	}
+}
+
+// alone reports whether the link is silent while the main link is not. Where both are, the second shares the fate of the
+// main link.
+func (b *branch) alone() bool {
+	return b.link.peer() == PeerSilent && b.s.main.peer() == PeerAnswers
+}
+
+// pulse asks the server for a sign of life in each cycle until ctx ends: sooner while it gives none, and at last the link
+// counts as frozen.
+func (b *branch) pulse(ctx context.Context) {
+	var silent time.Time // since when it gives none
+	for {
+		asked, pause := time.Now(), cycle
+		err := b.link.ask(ctx, patience, b.link.Keepalive)
+		b.place.giveBack()
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			silent = time.Time{}
+			b.tell(Failure{})
+		default:
+			pause = urgency
+			if silent.IsZero() {
+				silent = later(asked, time.Now().Add(-patience))
+			}
+			b.tell(busy())
+			if time.Since(silent) >= replaceAfter {
+				close(b.frozen)
+				return
+			}
+		}
+		if !sleepUntil(ctx, asked.Add(pause)) {
+			return
+		}
+	}
+}
+
+// tell notes whether the server answers. The riders hear at once that it does not, and are asked again when it does.
+func (b *branch) tell(busy Failure) {
+	b.mu.Lock()
+	changed := b.busy.Reason != busy.Reason
+	b.busy = busy
+	b.mu.Unlock()
+	switch {
+	case !changed:
+	case busy == Failure{}:
+		b.s.k.standing.stir()
+	default:
+		for _, c := range b.s.aboard(b) {
+			c.listener(&failed{busy})
+		}
+	}
+}
+
+// unanswered is why nothing that rides on the branch is proved now: its server does not answer. No branch has none.
+func (b *branch) unanswered() error {
+	if b == nil {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.busy == (Failure{}) {
+		return nil
+	}
+	return &failed{b.busy}
+}

@@ -1,0 +1,52 @@
+package supervisor
+
+import (
+	"context"
+	"time"
+)
+
+// ride carries the mapping on the link where it belongs: the carrier's own or, branch after branch, the second beside it.
+func (c *carrier) ride(ctx context.Context) {
+	s := c.link.second
+	if s == nil || !onSecond(c.m.Mapping) {
+		c.carry(ctx)
+		return
+	}
+	main := c.link
+	s.join(c)
+	for {
+		b, ok := s.board(ctx, c)
+		if !ok {
+			break
+		}
+		c.link, c.branch = b.link, b
+		on, alight := both(ctx, b.riding)
+		c.carry(on)
+		alight()
+		c.k.standing.note(func() { c.m.withdrawn(b.link) })
+		s.alight(c, b)
+		if ctx.Err() != nil {
+			break
+		}
+		c.forget(main)
+	}
+	if s.leave(c) {
+		c.link, c.branch = main, nil
+	}
+}
+
+// both is a context that ends with a and with b.
+func both(a, b context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(a)
+	stop := context.AfterFunc(b, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
+// forget forgets the branch and what was found out about the mapping on it.
+func (c *carrier) forget(main *guarded) {
+	c.link, c.branch, c.due = main, nil, time.Time{}
+	c.k.standing.note(func() { c.m.target = verdict{} })
+}

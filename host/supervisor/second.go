@@ -1,0 +1,264 @@
+package supervisor
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/culvert-pbx/culvert/host/retry"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+const (
+	secondAgain  = 3 * time.Second  // from attempt to attempt, and more where that does not help
+	secondMost   = 30 * time.Second // at most
+	aloneFor     = 5 * time.Second  // silent beside a main link that answers: no common cause is behind that
+	partingGrace = time.Minute      // for the server to hear that second links were given up, once the main link is gone
+)
+
+// second keeps the second link of a line as long as mappings ride on it: attempt after attempt, one branch at a time. It
+// is made when the first comes and closed when the last has left.
+//
+// A branch that falls silent is given up for a new one at once, unless the main link is silent too: then it shares that
+// one's fate.
+type second struct {
+	k      *keeper
+	o      order
+	ctx    context.Context // of all branches; ends after the line
+	cancel context.CancelFunc
+	main   *guarded
+	given  <-chan struct{} // closed when the main link is given up for another
+	runs   sync.WaitGroup  // of the engine
+
+	mu        sync.Mutex
+	riders    map[*carrier]*branch // and the branch each is on, nil while it waits for one
+	stop      context.CancelFunc   // ends the attempts
+	idle      chan struct{}        // closed when there are none any more
+	now       *branch              // nil while none stands
+	why       Failure              // why none does, zero while the first is on its way
+	turned    chan struct{}        // closed when one of these two changed, or a rider boarded
+	messenger *branch              // the last that was given up
+	lost      time.Time            // when the last branch came up of whose end the server may not know
+}
+
+func newSecond(ctx context.Context, n *line) *second {
+	s := &second{
+		k: n.r.k, o: n.r.o, given: n.retired,
+		riders: map[*carrier]*branch{}, turned: make(chan struct{}),
+	}
+	s.ctx, s.cancel = context.WithCancel(ctx)
+	return s
+}
+
+// beside returns the main link with the second one beside it.
+func (s *second) beside(main Link) *guarded {
+	s.main = guard(lanes{main, s}, s.k.config.Engine)
+	s.main.second = s
+	return s.main
+}
+
+// drain returns when no branch is left: soon, unless some server has yet to hear that one was given up.
+func (s *second) drain() {
+	timer := time.AfterFunc(partingGrace, s.cancel)
+	defer timer.Stop()
+	s.runs.Wait()
+	s.cancel()
+}
+
+// join has c ride on the second link.
+func (s *second) join(c *carrier) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.riders[c] = nil
+	if s.stop != nil {
+		return
+	}
+	var ctx context.Context
+	ctx, s.stop = context.WithCancel(s.ctx)
+	s.idle, s.why = make(chan struct{}), Failure{}
+	go s.keep(ctx, s.idle)
+}
+
+// leave has c ride no more. With the last rider the link goes, and when leave returns its ports are free; it reports
+// whether that is so.
+func (s *second) leave(c *carrier) (gone bool) {
+	s.mu.Lock()
+	delete(s.riders, c)
+	if len(s.riders) > 0 {
+		s.mu.Unlock()
+		return false
+	}
+	stop, idle := s.stop, s.idle
+	s.stop = nil
+	s.mu.Unlock()
+	stop()
+	<-idle
+	return true
+}
+
+// keep makes attempt after attempt until ctx ends.
+func (s *second) keep(ctx context.Context, idle chan<- struct{}) {
+	defer close(idle)
+	policy := pace()
+	policy.Backoffs[""] = retry.Backoff{First: secondAgain, Max: secondMost, ResetAfter: steadyAfter}
+	_ = retry.Run(ctx, s.attempt, retry.Loop{Policy: policy, Waiting: func(end retry.End, _ time.Time) {
+		s.set(nil, why(end.Err))
+	}})
+}
+
+// attempt makes one branch and returns when it is through, or given up for another. Its error is a *failed, or that of the
+// context.
+func (s *second) attempt(ctx context.Context, alive func()) error {
+	t, cred, err := s.k.login(ctx, s.o)
+	if err != nil {
+		return err
+	}
+	b := s.start(t, cred)
+	select {
+	case <-b.stood:
+		alive()
+	case <-b.over:
+	case <-ctx.Done():
+		b.cancel()
+	}
+	select {
+	case <-b.over:
+	case <-ctx.Done():
+		close(b.enough)
+		<-b.over
+	}
+	return b.err
+}
+
+// start starts a branch. Its host key must be the one that the main link has seen, so there is none to learn.
+func (s *second) start(t tunnel.Tunnel, cred tunnel.Credential) *branch {
+	b := newBranch(s, t.Server)
+	plan := s.k.plan(s.o, t, cred, b.place)
+	plan.Earlier = s.earlier()
+	plan.Stage = func(Step) {}
+	plan.Learned = func(context.Context, tunnel.Pin) error {
+		return &failed{Failure{
+			Reason: tunnel.HostKeyMismatch, Message: "no host key is pinned for the second link",
+			Remedy: "culvert tunnel restart OWNER/NAME",
+		}}
+	}
+	s.runs.Go(func() { b.run(plan) })
+	return b
+}
+
+// set says which branch carries the riders from now on, or why none does.
+func (s *second) set(b *branch, why Failure) {
+	if why != (Failure{}) {
+		why.Message = "the tunnel's second link: " + why.Message
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now, s.why = b, why
+	s.turnLocked()
+}
+
+func (s *second) turnLocked() {
+	close(s.turned)
+	s.turned = make(chan struct{})
+}
+
+// remember notes that the server of b may not know of its end.
+func (s *second) remember(b *branch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lost = b.since
+}
+
+// earlier is when the last branch came up of whose end the server may not know, or the last main link.
+func (s *second) earlier() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return later(s.lost, s.k.unheard())
+}
+
+// board returns the branch that carries c, as soon as there is one; until then it has c say why there is none. It fails
+// when ctx ends. The rider alights again before the branch goes.
+func (s *second) board(ctx context.Context, c *carrier) (*branch, bool) {
+	for {
+		s.mu.Lock()
+		b, why, turned := s.now, s.why, s.turned
+		if b != nil {
+			b.aboard.Add(1)
+			s.riders[c] = b
+			s.turnLocked()
+		}
+		s.mu.Unlock()
+		switch {
+		case b != nil:
+			return b, true
+		case why != Failure{}:
+			c.listener(&failed{why})
+		}
+		select {
+		case <-turned:
+		case <-ctx.Done():
+			return nil, false
+		}
+	}
+}
+
+func (s *second) alight(c *carrier, b *branch) {
+	s.mu.Lock()
+	s.riders[c] = nil
+	s.mu.Unlock()
+	b.aboard.Done()
+}
+
+// aboard are the riders of b.
+func (s *second) aboard(b *branch) (all []*carrier) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c, on := range s.riders {
+		if on == b {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// carrying is the branch on which the mapping of that name is, nil where it is on none.
+func (s *second) carrying(name string) *branch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c, b := range s.riders {
+		if c.m.Name == name && b != nil {
+			return b
+		}
+	}
+	return nil
+}
+
+// await is carrying as soon as there is one. Its error, when ctx ends before, is why there is none, if that is known.
+func (s *second) await(ctx context.Context, name string) (*branch, error) {
+	for {
+		s.mu.Lock()
+		why, turned := s.why, s.turned
+		s.mu.Unlock()
+		if b := s.carrying(name); b != nil {
+			return b, nil
+		}
+		select {
+		case <-turned:
+		case <-ctx.Done():
+			if why != (Failure{}) {
+				return nil, &failed{why}
+			}
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// send makes a messenger of b. One that is still on its way is dropped: there is one at most.
+func (s *second) send(b *branch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.messenger != nil {
+		s.messenger.cancel()
+	}
+	s.messenger = b
+}
