@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,7 +20,7 @@ import (
 
 const canary = "c4naRy-7f3e91-p4ssW0rd"
 
-// One password goes in, is used to log in, and is nowhere to be found afterwards.
+// One password goes in, is used to log in at servers and proxies, and is nowhere to be found afterwards.
 func TestAPasswordNeverComesOut(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "monitoring", "hello")
@@ -31,19 +35,28 @@ func TestAPasswordNeverComesOut(t *testing.T) {
 	}
 	defer wrong.Close()
 
+	via := "http://pbx@" + proxy(t)
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte(canary+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
 	r.must("config", "add", "hello/default")
 	r.with(canary, "tunnel", "add", "operator/good", "--server", "pbx@"+site.Addr(), "--password-stdin")
 	r.with(canary, "tunnel", "add", "hello/bad", "--server", "pbx@"+wrong.Addr(), "--password-stdin")
+	r.with(canary, "tunnel", "add", "operator/far", "--server", "pbx@"+site.Addr(), "--password-stdin", "--via", via, "--via-password-file", file)
 	r.with(canary, "config", "add", "monitoring/default", "--set", "site.server=pbx@"+site.Addr(), "--set", "site.login=password",
 		"--secret-stdin", "site.password")
+	r.with(canary, "config", "set", "monitoring/default", "site.via="+via, "--secret-stdin", "site.via_password")
 	r.waitState("operator/good", "up", 20*time.Second)
+	r.waitState("operator/far", "up", 20*time.Second)
 	r.waitState(victim, "up", 20*time.Second)
 	r.waitState("hello/bad", "blocked", 20*time.Second)
 
 	hunted := map[string]string{}
 	for _, args := range [][]string{
 		{"status"}, {"status", "-o", "json"}, {"tunnel", "list"}, {"tunnel", "list", "-o", "json"},
-		{"tunnel", "show", "operator/good", "-o", "json"}, {"tunnel", "show", "hello/bad"}, {"tunnel", "log", "hello/bad"},
+		{"tunnel", "show", "operator/good", "-o", "json"}, {"tunnel", "show", "operator/far", "-o", "json"}, {"tunnel", "why", "operator/far"}, {"tunnel", "show", "hello/bad"}, {"tunnel", "log", "hello/bad"},
 		{"config", "list", "-o", "json"}, {"config", "show", "monitoring/default"}, {"config", "show", "monitoring/default", "-o", "json"},
 		{"module", "list", "-o", "json"}, {"module", "show", "monitoring", "-o", "json"}, {"module", "log", "hello"}, {"module", "log", "monitoring"},
 		{"events"}, {"events", "-o", "json"}, {"key", "show"},
@@ -64,6 +77,35 @@ func TestAPasswordNeverComesOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.hunt(map[string]string{"the module's page": page}, 0)
+}
+
+// proxy is an HTTP proxy that wants the user pbx with the canary, until the test ends; it gives its address.
+func proxy(t *testing.T) string {
+	t.Helper()
+	want := "Basic " + base64.StdEncoding.EncodeToString([]byte("pbx:"+canary))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect || r.Header.Get("Proxy-Authorization") != want {
+			http.Error(w, "no", http.StatusProxyAuthRequired)
+			return
+		}
+		far, err := net.Dial("tcp", r.Host)
+		if err != nil {
+			http.Error(w, "gone", http.StatusBadGateway)
+			return
+		}
+		defer far.Close()
+		near, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer near.Close()
+		_, _ = io.WriteString(near, "HTTP/1.1 200 OK\r\n\r\n")
+		go func() { _, _ = io.Copy(far, near); far.Close() }()
+		_, _ = io.Copy(near, far)
+	}))
+	t.Cleanup(s.Close)
+	return s.Listener.Addr().String()
 }
 
 // hunt looks for the canary in texts, in the state directory and in what a process shows of itself.
