@@ -51,10 +51,14 @@ func saying(s control.Statement) string {
 	return ": " + s.Message
 }
 
-// linkOf is the statement about the link of t, by its state where there is none.
+// linkOf is the statement about the link of t, by its state where there is none. What the tunnel's message says already
+// is left out.
 func linkOf(t control.Tunnel) control.Statement {
-	if t.Link.State != control.StatementUnknown && t.Link.State != "" {
-		return t.Link
+	if s := t.Link; s.State != control.StatementUnknown && s.State != "" {
+		if s.Message == t.Message {
+			s.Message = ""
+		}
+		return s
 	}
 	if tunnel.State(t.State).Linked() {
 		return control.Statement{State: string(tunnel.Up), At: t.Since}

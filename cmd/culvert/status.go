@@ -51,7 +51,7 @@ func (a *app) statusTable(s control.Status) {
 func (a *app) problem(p control.Problem, label string) {
 	a.say("\n%s%s: %s", label, clean(p.Subject), clean(p.Message))
 	if p.Reason != nil {
-		a.say("  reason: %s", clean(codesOf(p.Reason, p.Cause)))
+		a.say("  reason: %s", clean(*p.Reason))
 	}
 	if p.Remedy != "" {
 		a.say("  what to do: %s", clean(p.Remedy))

@@ -36,7 +36,8 @@ func (a *app) tunnelPage(t control.Tunnel) {
 			rows = append(rows, []string{name, value})
 		}
 	}
-	add("reason", codesOf(t.Reason, t.Cause))
+	add("reason", deref(t.Reason))
+	add("cause", deref(t.Cause))
 	add("message", t.Message)
 	add("what to do", t.Remedy)
 	if t.NextAttempt != nil {
@@ -117,7 +118,7 @@ func (a *app) mappingProblem(t control.Tunnel, m control.Mapping) {
 	if m.Reason == nil || deref(m.Reason) == deref(t.Reason) {
 		return
 	}
-	a.say("\n%s: %s (%s)", clean(m.Name), clean(m.Message), clean(codesOf(m.Reason, m.Cause)))
+	a.say("\n%s: %s (%s)", clean(m.Name), clean(m.Message), clean(*m.Reason))
 	if m.Remedy != "" {
 		a.say("  what to do: %s", clean(m.Remedy))
 	}

@@ -22,10 +22,10 @@ func (a *app) whyPage(t control.Tunnel, ms []control.Mapping, one bool) {
 		a.withoutLink(t, ms, one)
 		return
 	case one:
-	case r.Reason != nil || len(troubled) == 0:
+	case len(troubled) == 0, r.Reason != nil && !slices.ContainsFunc(troubled, func(m control.Mapping) bool { return deref(m.Reason) == *r.Reason }):
 		a.section(r)
 		a.next(nextOfTunnel(t))
-	default:
+	default: // a reason of the tunnel's is the first mapping's, of which more is said below
 		a.say("%s", clean(r.Subject+" is "+r.State+since(a, t.Since)+": "+count(len(troubled), "mapping is", "mappings are")+" not up."))
 	}
 	for _, m := range troubled {

@@ -204,7 +204,7 @@ func TestTunnelPageOfMappings(t *testing.T) {
 		"  lane     bulk: a second link carries it\n",
 		"  callers  192.0.2.9  2 now, 16 in all, last at 2026-03-04 12:00:00\n           192.0.2.10  0 now, 1 in all, last at 2026-03-04 12:00:00\n",
 		"  open to  WIDER than declared, and accepted: hosts connected to the SSH server too (all addresses)\n",
-		"  open to  not measured\n", "web: port 8443 of the server is held by another program (remote-port-held, held-by-stranger)", "  what was seen: culvert tunnel why hello/x/web\n",
+		"  open to  not measured\n", "web: port 8443 of the server is held by another program (remote-port-held)", "  what was seen: culvert tunnel why hello/x/web\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
@@ -217,7 +217,8 @@ func TestKeyOfATunnel(t *testing.T) {
 	b := newTestbed(t)
 	b.must("tunnel", "add", "hello/x", "--server", `CORP\pbx@office.example`, "--key", "host", "--reach", "ldap=1389:dc1.corp:389")
 	r := b.run("", "key", "show", "hello/x")
-	if !strings.HasPrefix(r.out, `restrict,command="exit 1",port-forwarding,permitopen="dc1.corp:389"`) || !strings.HasSuffix(r.out, " "+controltest.AuthorizedKey+"\n") || strings.Count(r.out, "\n") != 1 {
+	least := tunnel.AuthorizedOptions(tunnel.Tunnel{Server: tunnel.Server{Host: "office.example"}, Mappings: []tunnel.Mapping{{Kind: tunnel.Reach, Remote: tunnel.Endpoint{Host: "dc1.corp", Port: 389}}}})
+	if r.out != least+" "+controltest.AuthorizedKey+"\n" || !strings.Contains(least, `permitopen="dc1.corp:389"`) || strings.Count(r.out, "\n") != 1 {
 		t.Errorf("exit %d: %q", r.code, r.out)
 	}
 	for _, want := range []string{`for the user CORP\pbx at office.example`, `Linux: ~CORP\pbx/.ssh/authorized_keys`, `Windows: C:\Users\pbx\.ssh\authorized_keys`,
@@ -249,7 +250,7 @@ func TestKeyOfATunnel(t *testing.T) {
 func TestKeyOfATunnelWithItsOwn(t *testing.T) {
 	b := newTestbed(t)
 	b.must("tunnel", "add", "hello/x", "--server", "pbx@office.example", "--key", file(t, "a key"))
-	if out := b.must("key", "show", "hello/x"); out != `restrict,command="exit 1" `+controltest.OwnAuthorizedKey+"\n" {
+	if out := b.must("key", "show", "hello/x"); out != tunnel.AuthorizedOptions(tunnel.Tunnel{})+" "+controltest.OwnAuthorizedKey+"\n" {
 		t.Errorf("%q", out)
 	}
 	r := b.run("secret", "tunnel", "add", "hello/y", "--server", "pbx@office.example", "--password-stdin")

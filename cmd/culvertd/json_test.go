@@ -15,7 +15,7 @@ import (
 func TestJSONNamesAreAContract(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "monitoring", "intruder", "hello")
-	site, err := sshtest.Start(sshtest.Options{AuthorizedKeys: []string{r.publicKey()}})
+	site, err := sshtest.Start(sshtest.Options{AuthorizedKeys: []string{r.publicKey()}, Gateway: "clientspecified"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,10 +34,14 @@ func TestJSONNamesAreAContract(t *testing.T) {
 	tunnels = append(tunnels, object(t, r.must("tunnel", "show", "operator/x", "-o", "json")))
 	for _, v := range tunnels {
 		holds(t, v, "owner name configuration managed_by comment server auth fingerprint pin server_version enabled state reason "+
-			"message remedy since next_attempt revision warnings mappings")
+			"message remedy since next_attempt revision warnings mappings via lan link cause evidence fixes")
 		holds(t, v["server"], "host port user")
+		holds(t, v["link"], "state reason message at")
 		for _, m := range v["mappings"].([]any) {
-			holds(t, m, "name kind slot gateway local remote state reason message remedy proved_at target_proved_at bound connections bytes_in bytes_out")
+			holds(t, m, "name kind slot gateway local remote state reason message remedy proved_at target_proved_at bound connections bytes_in bytes_out "+
+				"lane accepted_wider listener target connections_total refused callers cause evidence fixes")
+			holds(t, m.(map[string]any)["listener"], "state reason message at")
+			holds(t, m.(map[string]any)["target"], "state reason message at")
 		}
 	}
 	operators, declared := tunnels[2], tunnels[slices.IndexFunc(tunnels, func(v map[string]any) bool { return v["owner"] == "monitoring" })]
@@ -75,8 +79,15 @@ func TestJSONNamesAreAContract(t *testing.T) {
 	check := object(t, out)
 	holds(t, check, "ok fingerprint steps")
 	for _, s := range check["steps"].([]any) {
-		holds(t, s, "name state reason message remedy ms")
+		holds(t, s, "name state reason message remedy ms cause evidence fixes")
 	}
+	why := object(t, r.must("tunnel", "why", "operator/x", "-o", "json"))
+	holds(t, why, "subject state reason cause message remedy evidence fixes link since next_attempt mappings")
+	for _, m := range why["mappings"].([]any) {
+		holds(t, m, "name subject state reason cause message remedy evidence fixes listener target bound proved_at target_proved_at")
+	}
+	key := object(t, r.must("key", "show", "operator/x", "-o", "json"))
+	holds(t, key, "authorized_key options host user own auth use_key places shared")
 	types := strings.Fields("tunnel-added tunnel-changed tunnel-removed tunnel-state mapping-state caller-new key-learned key-accepted refused module-state config-changed record-damaged events-lost")
 	for line := range strings.Lines(r.must("events", "-o", "json")) {
 		e := object(t, line)
