@@ -15,12 +15,14 @@ type keeper struct {
 	ref      tunnel.Ref
 	config   Config
 	gate     *gate
+	budget   *budget
 	log      hclog.Logger
 	standing *standing
 	private  *private
 	changed  chan struct{} // poked when the order changed
 	wake     chan struct{} // poked when an attempt is worth while now
 	ended    chan struct{} // closed when nothing of the keeper is left
+	rank     int           // of the next order's login
 
 	mu      sync.Mutex
 	now     order
@@ -42,11 +44,11 @@ func (o order) supersedes(old order) bool {
 		o.wanted.Generation != old.wanted.Generation
 }
 
-func newKeeper(c Config, g *gate, ref tunnel.Ref) *keeper {
+func newKeeper(c Config, g *gate, b *budget, ref tunnel.Ref) *keeper {
 	k := &keeper{
-		ref: ref, config: c, gate: g, log: c.Log.With("tunnel", ref.String()),
+		ref: ref, config: c, gate: g, budget: b, log: c.Log.With("tunnel", ref.String()),
 		changed: make(chan struct{}, 1), wake: make(chan struct{}, 1), ended: make(chan struct{}),
-		lines: map[*line]struct{}{},
+		lines: map[*line]struct{}{}, rank: untried,
 	}
 	k.standing = newStanding(k.log, func(now tunnel.Status) { c.Source.Report(ref, now) })
 	k.private = newPrivate(c.Sockets, ref, k.standing, c.Engine, k.log)
@@ -104,6 +106,7 @@ func (k *keeper) run(ctx context.Context) {
 			k.keep(ctx, o)
 			continue
 		}
+		k.rank = changed
 		k.begin(o)
 		select {
 		case <-k.changed:
@@ -122,7 +125,8 @@ func (k *keeper) keep(ctx context.Context, o order) {
 	var follower sync.WaitGroup
 	defer follower.Wait()
 	defer cancel()
-	r := &round{k: k, o: o, ctx: ctx, rearrange: make(chan struct{}, 1), news: make(chan struct{}, 1)}
+	r := &round{k: k, o: o, ctx: ctx, rearrange: make(chan struct{}, 1), news: make(chan struct{}, 1), rank: k.rank}
+	k.rank = changed // whatever the next order is, somebody gave it
 	follower.Go(func() {
 		defer cancel()
 		k.follow(ctx, o, r.rearrange)

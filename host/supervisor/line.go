@@ -23,6 +23,7 @@ type line struct {
 	r      *round
 	cancel context.CancelFunc // ends it, whatever it does
 	place  *place
+	turn   *turn
 
 	stood   chan struct{} // closed when link and since are there
 	link    *guarded
@@ -43,10 +44,10 @@ type line struct {
 }
 
 // startLine starts an attempt.
-func startLine(r *round, t tunnel.Tunnel, cred tunnel.Credential) *line {
+func startLine(r *round, t tunnel.Tunnel, cred tunnel.Credential, turn *turn) *line {
 	ctx, cancel := context.WithCancel(r.ctx)
 	n := &line{
-		r: r, cancel: cancel, place: &place{gate: r.k.gate, server: t.Server},
+		r: r, cancel: cancel, place: &place{gate: r.k.gate, server: t.Server}, turn: turn,
 		stood: make(chan struct{}), begun: make(chan struct{}), hurry: make(chan struct{}, 1),
 		retired: make(chan struct{}), left: make(chan struct{}), ended: make(chan struct{}),
 	}
@@ -66,6 +67,7 @@ func (n *line) run(ctx context.Context, plan Attempt) {
 	n.second = newSecond(ctx, n)
 	err := n.r.k.config.Engine.Run(ctx, plan, n.serve)
 	n.place.giveBack()
+	n.turn.end(failure(n.r.k.config.Engine, err).Reason == tunnel.LoginRefused)
 	n.err = n.r.k.conclude(err, closed(n.stood))
 	if closed(n.stood) {
 		n.r.k.parted(n, ctx.Err() != nil)
@@ -79,6 +81,7 @@ func (n *line) run(ctx context.Context, plan Attempt) {
 func (n *line) serve(ctx context.Context, l Link) error {
 	defer close(n.left)
 	n.link, n.since = n.second.beside(l), time.Now()
+	n.turn.worked()
 	n.r.k.watch(n)
 	defer n.r.k.unwatch(n)
 	close(n.stood)
@@ -123,6 +126,13 @@ func (n *line) retire() {
 	n.parting = time.Now()
 	close(n.retired)
 	<-n.left
+}
+
+// drop ends the line, whatever it does, and waits for nothing.
+func (n *line) drop() {
+	if n != nil {
+		n.cancel()
+	}
 }
 
 // over reports whether the link is gone.

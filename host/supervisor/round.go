@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/culvert-pbx/culvert/host/retry"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // round is one order while it is kept: attempt after attempt, and the links that came of them. One link carries the
@@ -19,6 +20,7 @@ type round struct {
 	ctx       context.Context // of all links
 	rearrange chan struct{}   // poked when the mappings changed
 	news      chan struct{}   // poked when something became of a link
+	rank      int             // of its login among those that wait, see turn
 
 	rest      *line // nil where none rests
 	messenger *line // nil where none was given up
@@ -51,22 +53,23 @@ func (r *round) attempt(ctx context.Context, alive func()) error {
 		return err
 	}
 	if r.resting().wakes(ctx) {
-		n.cancel()
+		n.drop()
 		return r.carry(r.takeUp(), alive)
 	}
 	r.giveUp()
 	return r.carry(n, alive)
 }
 
-// dial starts a new link and returns it when it stands, or when the one that rests answers.
+// dial starts a new link and returns it when it stands, or when the one that rests answers; nil where that was before it
+// was started.
 func (r *round) dial(ctx context.Context) (*line, error) {
-	r.k.standing.retry(r.o.round)
-	t, cred, err := r.k.login(ctx, r.o)
-	if err != nil {
+	t, cred, turn, err := r.turn(ctx)
+	if turn == nil || err != nil {
 		return nil, err
 	}
+	r.k.standing.retry(r.o.round)
 	defer r.k.tell(ctx, r.o)()
-	n := startLine(r, t, cred)
+	n := startLine(r, t, cred, turn)
 	for !r.resting().revived() {
 		select {
 		case <-n.stood:
@@ -77,6 +80,51 @@ func (r *round) dial(ctx context.Context) (*line, error) {
 		}
 	}
 	return n, nil
+}
+
+// turn waits until the login may be tried at its server, and returns what it is then; no turn where the link that rests
+// answers before.
+func (r *round) turn(ctx context.Context) (tunnel.Tunnel, tunnel.Credential, *turn, error) {
+	for {
+		t, cred, err := r.k.login(ctx, r.o)
+		if err != nil {
+			return t, cred, nil, err
+		}
+		turn := r.k.budget.apply(scopeOf(t.Server, t.Via), loginOf(t.Server, cred), r.rank)
+		if closed(turn.ready) {
+			r.rank = tried
+			return t, cred, turn, nil
+		}
+		err = r.wait(ctx, turn)
+		if err != nil || !closed(turn.ready) {
+			turn.end(false)
+			return t, cred, nil, err
+		}
+		now, fresh, err := r.k.login(ctx, r.o) // it may have waited for long
+		if err == nil && now.Server == t.Server && loginOf(now.Server, fresh) == turn.login {
+			r.rank = tried
+			return now, fresh, turn, nil
+		}
+		turn.end(false)
+	}
+}
+
+// wait waits for a turn, or for the link that rests to answer, and says what is waited for.
+func (r *round) wait(ctx context.Context, t *turn) error {
+	for !r.resting().revived() {
+		select {
+		case <-t.ready:
+			return nil
+		case <-t.moved:
+			if next := t.next(); !next.IsZero() {
+				r.k.standing.failed(r.o.round, tunnel.Blocked, spared(), next)
+			}
+		case <-r.news:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // carry lets the tunnel run over n until n is gone, or falls silent and rests.

@@ -40,6 +40,7 @@ type Config struct {
 type Supervisor struct {
 	config Config
 	gate   *gate
+	budget *budget
 
 	mu      sync.Mutex
 	keepers map[tunnel.Ref]*keeper
@@ -48,7 +49,7 @@ type Supervisor struct {
 
 // New returns a Supervisor that does nothing until it is run.
 func New(c Config) *Supervisor {
-	return &Supervisor{config: c, gate: newGate(handshakesPerServer), keepers: map[tunnel.Ref]*keeper{}}
+	return &Supervisor{config: c, gate: newGate(handshakesPerServer), budget: newBudget(), keepers: map[tunnel.Ref]*keeper{}}
 }
 
 // Run keeps the tunnels of the source running until ctx ends, then closes every link and frees every port; that takes
@@ -94,7 +95,7 @@ func (s *Supervisor) want(ctx context.Context, w tunnel.Wanted) {
 
 // keep starts a keeper for w, which waits for the one before to have gone. Callers hold s.mu.
 func (s *Supervisor) keep(ctx context.Context, w tunnel.Wanted, before *keeper) {
-	k := newKeeper(s.config, s.gate, w.Tunnel.Ref)
+	k := newKeeper(s.config, s.gate, s.budget, w.Tunnel.Ref)
 	s.keepers[k.ref] = k
 	k.want(w)
 	s.crew.Go(func() {

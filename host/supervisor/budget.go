@@ -1,0 +1,230 @@
+package supervisor
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// What refused logins a server is shown. It counts them against the address they come from, which is that of all
+// tunnels (PerSourcePenalties, fail2ban): in any ten minutes it sees at most six of logins that never worked there.
+const (
+	mostRefused  = 3.0               // at once
+	refusedEvery = 200 * time.Second // and one more each time this has passed
+	setAside     = 0.5               // of which so much is kept for a login that somebody has just changed
+	maxLogins    = 4096              // are remembered of one server
+)
+
+// budget bounds the refused logins at each server, over all tunnels. Each login that has not worked there yet takes its
+// turn; one that has passes freely, whatever others do.
+type budget struct {
+	mu      sync.Mutex
+	ledgers map[string]*ledger
+}
+
+// login is who logs in and with what; it tells secrets apart and gives none away.
+type login [sha256.Size]byte
+
+func loginOf(s tunnel.Server, c tunnel.Credential) login {
+	h := sha256.New()
+	for _, part := range []string{s.User, string(c.Login), c.Password.Reveal(), c.PrivateKey.Reveal()} {
+		fmt.Fprintf(h, "%d:%s", len(part), part)
+	}
+	return login(h.Sum(nil))
+}
+
+// ledger is what one server has seen of us. Its budget's mutex guards it.
+type ledger struct {
+	worked map[login]struct{}
+	left   float64   // refusals that it may still be shown, as of then
+	then   time.Time // when left was counted
+	flying int       // turns that may cost one and are not over
+	queue  []*turn
+	again  *time.Timer // set while somebody waits
+	users  int         // turns that have not ended
+}
+
+// turn is the place of one login in its server's budget.
+type turn struct {
+	b     *budget
+	key   string
+	l     *ledger
+	login login
+	rank  int
+	free  bool          // it costs nothing
+	ended bool          // guarded by the budget's mutex
+	ready chan struct{} // closed when the login may be tried
+	moved chan struct{} // poked while it waits, when next may say something else
+}
+
+// The ranks of those who wait, first come first served within each.
+const (
+	changed = iota // somebody has just changed something about it, or wants it tried
+	untried
+	tried // and refused, most likely
+)
+
+func newBudget() *budget { return &budget{ledgers: map[string]*ledger{}} }
+
+// scopeOf is where refusals are counted together. A proxy has an address of its own.
+func scopeOf(s tunnel.Server, v tunnel.Via) string {
+	return strings.ToLower(tunnel.ScopeRemote(s) + " " + v.String())
+}
+
+// apply asks for a turn at a server. Its ready is closed when the login may be tried, which is at once for most; whoever
+// no longer waits, and whoever has tried, calls end.
+func (b *budget) apply(scope string, who login, rank int) *turn {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l := b.ledgers[scope]
+	if l == nil {
+		l = &ledger{worked: map[login]struct{}{}, left: mostRefused, then: time.Now()}
+		b.ledgers[scope] = l
+	}
+	l.users++
+	t := &turn{b: b, key: scope, l: l, login: who, rank: rank, ready: make(chan struct{}), moved: make(chan struct{}, 1)}
+	if _, t.free = l.worked[who]; t.free {
+		close(t.ready)
+		return t
+	}
+	at := slices.IndexFunc(l.queue, func(other *turn) bool { return other.rank > rank })
+	if at < 0 {
+		at = len(l.queue)
+	}
+	l.queue = slices.Insert(l.queue, at, t)
+	b.serve(l)
+	return t
+}
+
+// serve lets in whoever can be now and comes back when the next one can. Callers hold b.mu.
+func (b *budget) serve(l *ledger) {
+	l.count()
+	for len(l.queue) > 0 && (l.queue[0].proven() || l.left >= l.queue[0].needs()) {
+		t := l.queue[0]
+		l.queue = l.queue[1:]
+		if t.free = t.proven(); !t.free {
+			l.left--
+			l.flying++
+		}
+		close(t.ready)
+	}
+	for _, t := range l.queue {
+		poke(t.moved)
+	}
+	if l.again != nil {
+		l.again.Stop()
+		l.again = nil
+	}
+	if len(l.queue) > 0 {
+		l.again = time.AfterFunc(l.until(l.queue[0].needs()), func() {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.serve(l)
+		})
+	}
+}
+
+// count adds what has come in since it was last counted.
+func (l *ledger) count() {
+	now := time.Now()
+	l.left = min(mostRefused, l.left+float64(now.Sub(l.then))/float64(refusedEvery))
+	l.then = now
+}
+
+// until is how long it takes until so much is left, if nothing else is spent.
+func (l *ledger) until(much float64) time.Duration {
+	return max(time.Millisecond, time.Duration((much-l.left)*float64(refusedEvery))+time.Millisecond)
+}
+
+func (t *turn) proven() bool {
+	_, ok := t.l.worked[t.login]
+	return ok
+}
+
+// needs is what has to be left for t to be let in.
+func (t *turn) needs() float64 {
+	if t.rank == changed {
+		return 1
+	}
+	return 1 + setAside
+}
+
+// next is when t is due at the latest, zero where it waits for others to log in and not for refusals to be forgotten.
+func (t *turn) next() time.Time {
+	t.b.mu.Lock()
+	defer t.b.mu.Unlock()
+	t.l.count()
+	at := slices.Index(t.l.queue, t)
+	if at < 0 || t.l.left+float64(t.l.flying) >= mostRefused {
+		return time.Time{}
+	}
+	return time.Now().Add(t.l.until(t.needs() + float64(at)))
+}
+
+// worked notes that the login was let in: it passes freely from now on, and so does everybody who logs in alike.
+func (t *turn) worked() {
+	t.b.mu.Lock()
+	defer t.b.mu.Unlock()
+	if len(t.l.worked) >= maxLogins {
+		clear(t.l.worked)
+	}
+	t.l.worked[t.login] = struct{}{}
+	t.settle(false)
+	for i := 0; i < len(t.l.queue); i++ { // those alike go first
+		if q := t.l.queue[i]; q.login == t.login {
+			t.l.queue = slices.Insert(slices.Delete(t.l.queue, i, i+1), 0, q)
+		}
+	}
+	t.b.serve(t.l)
+}
+
+// end gives the turn back, if that was not done; refused says that the server did not let the login in.
+func (t *turn) end(refused bool) {
+	t.b.mu.Lock()
+	defer t.b.mu.Unlock()
+	if refused {
+		delete(t.l.worked, t.login)
+	}
+	t.settle(refused)
+	t.b.serve(t.l)
+	if len(t.l.worked) == 0 && t.l.users == 0 && t.l.left >= mostRefused {
+		delete(t.b.ledgers, t.key)
+	}
+}
+
+// settle gives back what the turn did not cost. Callers hold the mutex.
+func (t *turn) settle(refused bool) {
+	if t.ended {
+		return
+	}
+	t.ended = true
+	t.l.users--
+	waited := slices.Index(t.l.queue, t)
+	t.l.count()
+	switch {
+	case waited >= 0:
+		t.l.queue = slices.Delete(t.l.queue, waited, waited+1)
+	case !t.free:
+		t.l.flying--
+		if !refused {
+			t.l.left = min(mostRefused, t.l.left+1)
+		}
+	case refused:
+		t.l.left = max(-mostRefused, t.l.left-1)
+	}
+}
+
+// spared is said of a tunnel whose login waits for its turn.
+func spared() Failure {
+	return Failure{
+		Reason: tunnel.LoginRefused,
+		Message: "the server has refused logins of this PBX lately, and this one has not worked there yet: it waits its turn, " +
+			"so that the server does not shut the PBX out",
+		Remedy: "mend the tunnels whose login is refused, see culvert status; what has worked before does not wait",
+	}
+}

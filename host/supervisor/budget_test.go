@@ -1,0 +1,232 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// known has the login of active tunnels work at their server, once, and leaves no tunnel behind.
+func (s *stage) known() {
+	s.t.Helper()
+	first := tunnel.Ref{Owner: tunnel.Operator, Name: "first"}
+	s.source.want(active(first, 1))
+	s.pass(0)
+	s.expect(first, tunnel.Up, "")
+	s.source.want(tunnel.Wanted{Tunnel: tunnel.Tunnel{Ref: first}, Gone: true})
+	s.pass(0)
+}
+
+// as is a tunnel that logs in as somebody.
+func as(user string) tunnel.Wanted {
+	w := active(tunnel.Ref{Owner: tunnel.Operator, Name: tunnel.Name(user)}, 1)
+	w.Tunnel.Server.User = user
+	return w
+}
+
+// strict is a server that refuses everybody whose name begins with wrong, and when it did.
+func strict(refusals *[]time.Time) func(context.Context, Attempt) error {
+	return func(_ context.Context, a Attempt) error {
+		a.Stage(Step{Stage: StageLogin})
+		if strings.HasPrefix(a.Server.User, "wrong") {
+			*refusals = append(*refusals, time.Now())
+			return fail(tunnel.LoginRefused)
+		}
+		return nil
+	}
+}
+
+// spread fails the test where more than six refusals came within ten minutes.
+func spread(t *testing.T, refusals []time.Time) {
+	t.Helper()
+	for i := range refusals {
+		if i >= 6 && refusals[i].Sub(refusals[i-6]) <= 10*time.Minute {
+			t.Fatalf("seven refusals in %s", refusals[i].Sub(refusals[i-6]))
+		}
+	}
+}
+
+func TestWrongPasswordsNeverLockOutTheGoodTunnels(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		var refusals []time.Time
+		s.engine.connect = strict(&refusals)
+		good := as("good")
+		for i := range 20 {
+			s.source.want(as(fmt.Sprintf("wrong%02d", i)))
+		}
+		s.source.want(good)
+		for range 4 * 60 {
+			s.pass(time.Minute)
+			s.expect(good.Tunnel.Ref, tunnel.Up, "")
+			s.engine.of(good.Tunnel.Ref).breaks(fail(tunnel.LinkLost))
+			s.pass(0)
+			if s.engine.of(good.Tunnel.Ref) == nil {
+				t.Fatal("a login that has worked waits")
+			}
+		}
+		spread(t, refusals)
+		if n := len(refusals); n < 60 {
+			t.Errorf("only %d attempts in four hours", n)
+		}
+		for i := range 20 {
+			ref := as(fmt.Sprintf("wrong%02d", i)).Tunnel.Ref
+			now := s.expect(ref, tunnel.Blocked, tunnel.LoginRefused)
+			if now.NextAttempt.Before(time.Now()) || now.Remedy == "" && !strings.Contains(now.Message, "because of") {
+				t.Errorf("%s: %+v", ref, now)
+			}
+			tried := 0
+			for _, p := range s.engine.plans {
+				if p.Ref == ref {
+					tried++
+				}
+			}
+			if tried == 0 {
+				t.Errorf("%s was never tried", ref)
+			}
+		}
+	})
+}
+
+// of is the link of a tunnel that stands, nil where there is none.
+func (e *fakeEngine) of(ref tunnel.Ref) *fakeLink {
+	for _, l := range e.live() {
+		if l.ref == ref {
+			return l
+		}
+	}
+	return nil
+}
+
+func TestALoginThatSomebodyMendedGoesFirst(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		var refusals []time.Time
+		s.engine.connect = strict(&refusals)
+		for i := range 20 {
+			s.source.want(as(fmt.Sprintf("wrong%02d", i)))
+		}
+		s.pass(time.Minute)
+		waiting := as("wrong19").Tunnel.Ref
+		if now := s.expect(waiting, tunnel.Blocked, tunnel.LoginRefused); !strings.Contains(now.Message, "waits its turn") {
+			t.Errorf("message %q", now.Message)
+		}
+		mended := as("wrong19")
+		mended.Generation, mended.Tunnel.Server.User = 2, "right"
+		s.source.want(mended)
+		s.pass(0)
+		s.expect(waiting, tunnel.Up, "")
+		spread(t, refusals)
+	})
+}
+
+func TestLoginsAlikePassOnceOneHasWorked(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.engine.connect = func(context.Context, Attempt) error { time.Sleep(100 * time.Millisecond); return nil }
+		for i := range 100 {
+			w := as("pbx")
+			w.Tunnel.Ref.Name = tunnel.Name(fmt.Sprintf("t%d", i))
+			s.source.want(w)
+		}
+		s.pass(100*time.Millisecond + 13*100*time.Millisecond)
+		if n := len(s.engine.live()); n != 100 {
+			t.Errorf("%d links stand", n)
+		}
+		for ref := range s.source.reports {
+			for _, state := range s.source.states(ref) {
+				if state == tunnel.Blocked {
+					t.Errorf("%s was blocked", ref)
+				}
+			}
+		}
+	})
+}
+
+// A login that has worked and is refused now costs the others nothing, and itself waits from then on.
+func TestARevokedLoginWaitsLikeAnyOther(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		var refusals []time.Time
+		for i := range 20 {
+			s.source.want(as(fmt.Sprintf("wrong%02d", i)))
+		}
+		good := as("good")
+		s.source.want(good)
+		s.pass(time.Minute)
+		if n := len(s.engine.live()); n != 21 {
+			t.Fatalf("%d links stand", n)
+		}
+		s.engine.set(func() { s.engine.connect = strict(&refusals) })
+		for _, l := range s.engine.live() {
+			l.breaks(fail(tunnel.LinkLost))
+		}
+		s.pass(0)
+		s.expect(good.Tunnel.Ref, tunnel.Up, "")
+		first := len(refusals)
+		s.pass(time.Hour)
+		spread(t, refusals[first:])
+	})
+}
+
+func TestBudgetsOfServersAreApart(t *testing.T) {
+	a, b := tunnel.Server{Host: "A.example.", Port: 22}, tunnel.Server{Host: "a.example", Port: 22, User: "x"}
+	via := tunnel.Via{Scheme: tunnel.ViaHTTP, Host: "p", Port: 1}
+	elsewhere := tunnel.Server{Host: "a.example", Port: 2222}
+	if scopeOf(a, tunnel.Via{}) != scopeOf(b, tunnel.Via{}) {
+		t.Error("one server has two budgets")
+	}
+	if scopeOf(b, via) == scopeOf(b, tunnel.Via{}) || scopeOf(elsewhere, tunnel.Via{}) == scopeOf(b, tunnel.Via{}) {
+		t.Error("two have one")
+	}
+	first := tunnel.Credential{Login: tunnel.LoginPassword, Password: "1"}
+	if loginOf(a, first) == loginOf(b, first) || loginOf(a, first) == loginOf(a, tunnel.Credential{Login: tunnel.LoginPassword, Password: "2"}) {
+		t.Error("logins are mixed up")
+	}
+}
+
+func TestABudgetThatNobodyUsesIsForgotten(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		var refusals []time.Time
+		s.engine.connect = strict(&refusals)
+		for i := range 5 {
+			s.source.want(as(fmt.Sprintf("wrong%02d", i)))
+		}
+		s.pass(time.Minute)
+		for i := range 5 {
+			s.source.want(tunnel.Wanted{Tunnel: tunnel.Tunnel{Ref: as(fmt.Sprintf("wrong%02d", i)).Tunnel.Ref}, Gone: true})
+		}
+		s.pass(time.Hour)
+		for _, l := range s.sup.budget.ledgers {
+			if l.users != 0 || len(l.queue) != 0 || l.flying != 0 || l.again != nil {
+				t.Errorf("left: %+v", l)
+			}
+		}
+	})
+}
+
+// Whoever waits for a turn while the old link rests goes on with that when it answers.
+func TestASilentLinkIsTakenUpWhileItsLoginWaits(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		var refusals []time.Time
+		s.source.want(active(office, 1, ldap, http))
+		s.pass(time.Minute)
+		old := s.engine.link(0)
+		s.sup.budget.mu.Lock()
+		for _, l := range s.sup.budget.ledgers {
+			clear(l.worked)
+			l.left = -1
+		}
+		s.sup.budget.mu.Unlock()
+		s.engine.set(func() { s.engine.connect = strict(&refusals) })
+		old.falls(PeerSilent)
+		s.pass(time.Minute)
+		s.expect(office, tunnel.Blocked, tunnel.LoginRefused)
+		old.falls(PeerAnswers)
+		s.pass(0)
+		s.carries(old)
+		if n := s.engine.count(); n != 1 {
+			t.Errorf("%d attempts", n)
+		}
+	})
+}
