@@ -104,19 +104,18 @@ func (r *Registry) replaceLocked(by string, e *entry) {
 	}
 }
 
-// relink reports whether a link made for was cannot serve now: it goes elsewhere, logs in otherwise, expects another
-// key, or is due again after it was not. A key learned by the very link, or confirmed, is no such change.
+// relink reports whether a link made for was cannot serve now: it goes elsewhere or otherwise, logs in otherwise, measures
+// from elsewhere, expects another key, or is due again after it was not. A key learned by the very link, or confirmed, is no such change.
 func relink(was, now *entry) bool {
 	a, b := was.tunnel, now.tunnel
 	otherKey := a.Pin.Fingerprint != "" && (a.Pin.Fingerprint != b.Pin.Fingerprint || a.Pin.KeyType != b.Pin.KeyType)
-	return a.Server != b.Server || a.Via != b.Via || a.Login != b.Login || a.OwnKey != b.OwnKey || was.secret != now.secret ||
+	return a.Server != b.Server || a.Via != b.Via || a.LAN != b.LAN || a.Login != b.Login || a.OwnKey != b.OwnKey || was.secret != now.secret ||
 		otherKey || expected(a) != expected(b) && b.Pin.Fingerprint == "" || !was.wanted.Active && now.wanted.Active
 }
 
-// remeasure reports whether what was seen of a's mappings says nothing of b's: others, or other leave and means to measure
-// where they are bound.
+// remeasure reports whether what was seen of a's mappings says nothing of b's: others, or with other leave to be wider.
 func remeasure(a, b tunnel.Tunnel) bool {
-	return !slices.Equal(a.Mappings, b.Mappings) || a.LAN != b.LAN || !slices.Equal(a.AcceptWider, b.AcceptWider)
+	return !slices.Equal(a.Mappings, b.Mappings) || !slices.Equal(a.AcceptWider, b.AcceptWider)
 }
 
 // expected is the fingerprint that a link is to meet: one given beforehand serves until a key is pinned.
@@ -127,7 +126,7 @@ func expected(t tunnel.Tunnel) string {
 	return t.Fingerprint
 }
 
-// stillTrue is the former report less what it said of mappings that are others now.
+// stillTrue is the former report less what it said of mappings that are others now, or with other leave.
 func stillTrue(was, now *entry) *tunnel.Status {
 	if was.reported == nil || !now.wanted.Active {
 		return nil
@@ -136,7 +135,8 @@ func stillTrue(was, now *entry) *tunnel.Status {
 	s.Mappings = slices.DeleteFunc(s.Mappings, func(ms tunnel.MappingStatus) bool {
 		a, ok := mappingNamed(was.tunnel, ms.Name)
 		b, still := mappingNamed(now.tunnel, ms.Name)
-		return !ok || !still || a != b
+		leave := slices.Contains(was.tunnel.AcceptWider, ms.Name) != slices.Contains(now.tunnel.AcceptWider, ms.Name)
+		return !ok || !still || a != b || leave
 	})
 	return &s
 }

@@ -42,6 +42,11 @@ func TestNothingIsUpThatWasNotProved(t *testing.T) {
 		{"a mapping changed", func(h *host) error {
 			return h.edit("operator/office", tunnel.Edit{Set: []tunnel.Mapping{mapping(tunnel.Reach, "a=1392:389")}})
 		}, tunnel.Degraded, []string{"b"}},
+		{"leave to be wider taken", func(h *host) error {
+			h.must(h.edit("operator/office", tunnel.Edit{Set: []tunnel.Mapping{mapping(tunnel.Expose, "a=80:8080")}, AcceptWider: []string{"a"}}))
+			h.Report(office, up("a", "b"))
+			return h.edit("operator/office", tunnel.Edit{RefuseWider: []string{"a"}})
+		}, tunnel.Degraded, []string{"b"}},
 		{"a pause", func(h *host) error {
 			h.must(h.SuspendTunnel(h.ctx(), by, office, true))
 			h.Report(office, up("a", "b")) // a late word

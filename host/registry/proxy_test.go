@@ -218,7 +218,7 @@ func TestWhatMakesTheLinkAnew(t *testing.T) {
 	}{
 		{"a proxy", tunnel.Edit{Via: new(via("http://proxy.example:1"))}, true, true},
 		{"a proxy's password", tunnel.Edit{ViaPassword: new(tunnel.Secret("new"))}, true, true},
-		{"a LAN address", tunnel.Edit{LAN: new("10.0.0.7")}, false, true},
+		{"a LAN address", tunnel.Edit{LAN: new("10.0.0.7")}, true, true},
 		{"a lane", tunnel.Edit{Lanes: map[string]tunnel.Lane{"a": tunnel.LaneBulk}}, false, true},
 		{"wideness accepted", tunnel.Edit{AcceptWider: []string{"a"}}, false, true},
 		{"a comment", tunnel.Edit{Comment: new("c")}, false, false},

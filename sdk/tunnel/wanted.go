@@ -12,13 +12,13 @@ type Wanted struct {
 	Message string
 	Remedy  string
 
-	// Generation rises when server, proxy, login, secret or pin changed: the link must be made anew. Other mappings alone
-	// do not raise it. It is never reused, also not by a tunnel that comes back under the name of one that went.
+	// Generation rises when server, proxy, LAN address, login, secret or pin changed: the link must be made anew. Other
+	// mappings alone do not raise it. It is never reused, also not by a tunnel that comes back under the name of one that
+	// went.
 	Generation uint64
 
-	// Edition rises with the generation and with every change of the mappings, their lanes, the leave to be bound wider and
-	// the address in the server's network. A Status names the one it is about, so that what was seen of a former one is not
-	// taken for the present.
+	// Edition rises with the generation and with every change of the mappings, their lanes and the leave to be bound wider.
+	// A Status names the one it is about, so that what was seen of a former one is not taken for the present.
 	Edition uint64
 }
 
