@@ -76,7 +76,11 @@ func TestHostileTextIsEscaped(t *testing.T) {
 // Tables fit a terminal of 80 columns, whatever the names.
 func TestTablesFit80Columns(t *testing.T) {
 	b := full(t)
-	for _, line := range []string{"tunnel list", "tunnel list --as hello", "tunnel show hello/" + strings.Repeat("n", tunnel.MaxTunnelName), "module list", "module show hello", "module accept hello", "config list"} {
+	mapping := strings.Repeat("r", tunnel.MaxName)
+	b.must("tunnel", "add", "hello/fine", "--server", "pbx@192.0.2.1", "--key", "host", "--reach", mapping+"=1390:389")
+	b.report("hello/fine", tunnel.Status{State: tunnel.Up, Since: time.Now(), Mappings: []tunnel.MappingStatus{
+		{Name: mapping, State: tunnel.Up, ProvedAt: time.Now(), TargetProvedAt: time.Now(), Target: tunnel.Statement{State: tunnel.Up, Message: strings.Repeat("a long banner ", 30)}}}})
+	for _, line := range []string{"tunnel why hello/fine", "tunnel list", "tunnel list --as hello", "tunnel show hello/" + strings.Repeat("n", tunnel.MaxTunnelName), "module list", "module show hello", "module accept hello", "config list"} {
 		for l := range strings.Lines(b.onTerminal(60, strings.Fields(line)...)) {
 			l = strings.TrimRight(l, "\n")
 			if w := text.StringWidth(l); w > 80 && strings.Contains(l, "  ") && !strings.Contains(l, ": ") {

@@ -28,6 +28,7 @@ Exit codes: 0 fine; 1 failed, or what is named is not there; 2 wrong in itself;
 daemon answers.`,
 		Example: `  culvert status
   culvert tunnel add operator/office --server pbx@example.org --key host --expose 443:8443
+  culvert tunnel why operator/office
   culvert tunnel list --watch`,
 		Version:           version(),
 		SilenceUsage:      true,

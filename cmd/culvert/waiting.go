@@ -167,7 +167,7 @@ func notUpYet(t control.Tunnel, after string) error {
 		}
 	}
 	if hint == "" {
-		hint = "culvert tunnel show " + t.Ref() + " shows how it goes on"
+		hint = "culvert tunnel why " + t.Ref() + " says what was seen and how it goes on"
 	}
 	return notUp(message, hint)
 }

@@ -95,12 +95,11 @@ func (a *app) section(r reasons) {
 	if r.Remedy != "" {
 		a.say("  %s", clean(r.Remedy))
 	}
-	for i, f := range r.Fixes {
-		or := ""
-		if i > 0 {
-			or = "or, "
-		}
-		a.say("\n  %s%s:\n\n%s", or, clean(f.Where), cleanLine(f.Line))
+	if len(r.Fixes) > 1 {
+		a.say("\nLines to paste, the likeliest first:")
+	}
+	for _, f := range r.Fixes {
+		a.say("\n  # %s:\n\n%s", clean(f.Where), cleanLine(f.Line))
 	}
 }
 

@@ -58,11 +58,13 @@ What was seen:
 What to do:
   put the key there
 
-  ~pbx/.ssh/authorized_keys at the server:
+Lines to paste, the likeliest first:
+
+  # ~pbx/.ssh/authorized_keys at the server:
 
 restrict ssh-ed25519 AAAA pbx
 
-  or, this machine:
+  # this machine:
 
 culvert tunnel set hello/x --key FILE
 
@@ -90,7 +92,7 @@ func TestWhyOfMappings(t *testing.T) {
 	parts := []string{
 		"hello/x is degraded since 2026-03-04 12:00:00: 2 mappings are not up.\n\n",
 		"hello/x/web is down: port 8443 of the server is held by another program (remote-port-held, held-by-stranger)\n\nWhat was seen:\n  - it answered: SSH-2.0-x\n",
-		"\n  the server:\n\nss -ltnp sport = :8443\n",
+		"\n  # the server:\n\nss -ltnp sport = :8443\n",
 		"\nlink     up, seen at 2026-03-04 13:00:00\nport     down (remote-port-held): another program answers\nservice  not known yet\n",
 		"\nWhat happens next:\n  it is tried again by itself; culvert tunnel restart hello/x tries it at once",
 		"\n\nhello/x/open is down: every host can connect to port 9000 (wider-than-declared)\n",

@@ -44,7 +44,7 @@ func TestNamesAreTheContract(t *testing.T) {
 		{"check", `ok fingerprint steps`, must(c.Check(t.Context(), control.CheckInput{Server: "a@b", LoginInput: control.LoginInput{Login: "key"}}, func(control.Step) {}))},
 		{"step", `name state reason message remedy ms cause evidence fixes`, d.Steps},
 		{"status", `ok problems tunnels modules`, must(c.Status(t.Context()))},
-		{"problem", `subject reason message remedy`, must(c.Status(t.Context())).Problems},
+		{"problem", `subject reason cause message remedy more`, must(c.Status(t.Context())).Problems},
 		{"event", `time type actor subject reason message fields`, first(t, c)},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
