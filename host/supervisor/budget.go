@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -16,7 +17,7 @@ import (
 const (
 	mostRefused  = 3.0               // at once
 	refusedEvery = 200 * time.Second // and one more each time this has passed
-	setAside     = 0.5               // of which so much is kept for a login that somebody has just changed
+	setAside     = 0.5               // of which so much is kept for a login that promises to work
 	maxLogins    = 4096              // are remembered of one server
 )
 
@@ -64,7 +65,7 @@ type turn struct {
 
 // The ranks of those who wait, first come first served within each.
 const (
-	changed = iota // somebody has just changed something about it, or wants it tried
+	promising = iota // it worked once, or somebody has just changed something about it
 	untried
 	tried // and refused, most likely
 )
@@ -141,6 +142,22 @@ func (l *ledger) until(much float64) time.Duration {
 	return max(time.Millisecond, time.Duration((much-l.left)*float64(refusedEvery))+time.Millisecond)
 }
 
+// await waits until the login may be tried; late says that it would have to wait for refusals to be forgotten.
+func (t *turn) await(ctx context.Context) (late bool, err error) {
+	for {
+		select {
+		case <-t.ready:
+			return false, nil
+		case <-t.moved:
+			if !t.next().IsZero() {
+				return true, nil
+			}
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+	}
+}
+
 func (t *turn) proven() bool {
 	_, ok := t.l.worked[t.login]
 	return ok
@@ -148,7 +165,7 @@ func (t *turn) proven() bool {
 
 // needs is what has to be left for t to be let in.
 func (t *turn) needs() float64 {
-	if t.rank == changed {
+	if t.rank == promising {
 		return 1
 	}
 	return 1 + setAside
@@ -227,4 +244,12 @@ func spared() Failure {
 			"so that the server does not shut the PBX out",
 		Remedy: "mend the tunnels whose login is refused, see culvert status; what has worked before does not wait",
 	}
+}
+
+// postponed is said of a check whose login would have to wait.
+func postponed() Failure {
+	f := spared()
+	f.Message = "the server has refused logins of this PBX lately: this one is not tried now, so that the server does not shut the PBX out"
+	f.Remedy = "try again in a few minutes, and mend the tunnels whose login is refused, see culvert status"
+	return f
 }

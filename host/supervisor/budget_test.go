@@ -55,6 +55,7 @@ func TestWrongPasswordsNeverLockOutTheGoodTunnels(t *testing.T) {
 		var refusals []time.Time
 		s.engine.connect = strict(&refusals)
 		good := as("good")
+		good.Tunnel.Pin = tunnel.Pin{State: tunnel.PinLearned, KeyType: "ssh-ed25519", Fingerprint: "SHA256:k"} // it worked once
 		for i := range 20 {
 			s.source.want(as(fmt.Sprintf("wrong%02d", i)))
 		}
@@ -227,6 +228,38 @@ func TestASilentLinkIsTakenUpWhileItsLoginWaits(t *testing.T) {
 		s.carries(old)
 		if n := s.engine.count(); n != 1 {
 			t.Errorf("%d attempts", n)
+		}
+	})
+}
+
+// Fifty tries of passwords cost no more refusals than tunnels do, and what was not tried says so.
+func TestChecksKeepToTheBudget(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		var refusals []time.Time
+		s.engine.connect = func(ctx context.Context, a Attempt) error {
+			refusals = append(refusals, time.Now())
+			return through(StageLogin, fail(tunnel.LoginRefused))(ctx, a)
+		}
+		for i := range 50 {
+			steps, _ := s.try(Trial{Credential: tunnel.Credential{Login: tunnel.LoginPassword, Password: tunnel.Secret(fmt.Sprint(i))}})
+			if got := strings.Join(steps, ", "); !strings.Contains(got, "login login-refused, forwarding skipped") {
+				t.Fatalf("steps %s", got)
+			}
+			s.pass(12 * time.Second)
+		}
+		spread(t, refusals)
+		if n := len(refusals); n < 5 || n > 6 {
+			t.Errorf("%d refusals", n)
+		}
+		s.engine.connect = through("", nil)
+		s.pass(10 * time.Minute)
+		if steps, _ := s.try(Trial{}); steps[len(steps)-1] != "forwarding ok" {
+			t.Errorf("steps %v", steps)
+		}
+		for _, l := range s.sup.budget.ledgers {
+			if l.users != 0 || l.flying != 0 || len(l.queue) != 0 {
+				t.Errorf("left: %+v", l)
+			}
 		}
 	})
 }

@@ -37,15 +37,37 @@ var errTried = errors.New("tried")
 
 // Check makes one connection as a tunnel would and reports each step; report is called by one goroutine at a time. It
 // stores nothing and tries nothing twice. It returns the key that the server showed, the zero Pin where it came to
-// none. Its error is that of ctx: what the server did stands in the steps.
+// none. A login that would have to wait, see budget, is not tried. Its error is that of ctx: what the server did stands in
+// the steps.
 func (s *Supervisor) Check(ctx context.Context, t Trial, report func(TrialStep)) (tunnel.Pin, error) {
 	c := &check{config: s.config, gate: s.gate, trial: t, report: report, ahead: steps(t)}
-	err := s.config.Engine.Run(ctx, c.plan(), c.serve)
+	c.turn = s.budget.apply(scopeOf(t.Server, t.Via), loginOf(t.Server, t.Credential), promising)
+	late, err := c.turn.await(ctx)
+	if err != nil || late {
+		c.turn.end(false)
+		c.postpone(err)
+		return tunnel.Pin{}, err
+	}
+	err = s.config.Engine.Run(ctx, c.plan(), c.serve)
+	c.turn.end(failure(s.config.Engine, err).Reason == tunnel.LoginRefused)
 	if ctx.Err() != nil {
 		return tunnel.Pin{}, ctx.Err()
 	}
 	c.conclude(err)
 	return c.key, nil
+}
+
+// postpone reports that the login is not tried, unless err is why.
+func (c *check) postpone(err error) {
+	for _, name := range c.ahead {
+		switch {
+		case err != nil:
+		case name == string(StageLogin):
+			c.report(TrialStep{Name: name, Done: true, Failure: postponed()})
+		default:
+			c.report(TrialStep{Name: name, Done: true, Skipped: true})
+		}
+	}
 }
 
 // steps are the names of all steps of a trial.
@@ -68,6 +90,7 @@ func steps(t Trial) []string {
 type check struct {
 	config Config
 	gate   *gate
+	turn   *turn
 	trial  Trial
 	report func(TrialStep)
 

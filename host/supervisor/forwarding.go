@@ -12,6 +12,7 @@ const forwarding = "forwarding"
 
 // serve tries the mappings of a check or, where it has none, whether anything may be forwarded at all.
 func (c *check) serve(ctx context.Context, l Link) error {
+	c.turn.worked()
 	if len(c.trial.Mappings) == 0 {
 		c.begin(forwarding)(c.probe(ctx, l))
 		return errTried

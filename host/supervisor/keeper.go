@@ -106,7 +106,7 @@ func (k *keeper) run(ctx context.Context) {
 			k.keep(ctx, o)
 			continue
 		}
-		k.rank = changed
+		k.rank = promising
 		k.begin(o)
 		select {
 		case <-k.changed:
@@ -126,7 +126,7 @@ func (k *keeper) keep(ctx context.Context, o order) {
 	defer follower.Wait()
 	defer cancel()
 	r := &round{k: k, o: o, ctx: ctx, rearrange: make(chan struct{}, 1), news: make(chan struct{}, 1), rank: k.rank}
-	k.rank = changed // whatever the next order is, somebody gave it
+	k.rank = promising // whatever the next order is, somebody gave it
 	follower.Go(func() {
 		defer cancel()
 		k.follow(ctx, o, r.rearrange)

@@ -90,7 +90,7 @@ func (r *round) turn(ctx context.Context) (tunnel.Tunnel, tunnel.Credential, *tu
 		if err != nil {
 			return t, cred, nil, err
 		}
-		turn := r.k.budget.apply(scopeOf(t.Server, t.Via), loginOf(t.Server, cred), r.rank)
+		turn := r.k.budget.apply(scopeOf(t.Server, t.Via), loginOf(t.Server, cred), r.ranked(t))
 		if closed(turn.ready) {
 			r.rank = tried
 			return t, cred, turn, nil
@@ -107,6 +107,14 @@ func (r *round) turn(ctx context.Context) (tunnel.Tunnel, tunnel.Credential, *tu
 		}
 		turn.end(false)
 	}
+}
+
+// ranked is the rank of the next login. A host key that is pinned says that logins at that server have worked.
+func (r *round) ranked(t tunnel.Tunnel) int {
+	if r.rank == untried && t.Pin != (tunnel.Pin{}) {
+		return promising
+	}
+	return r.rank
 }
 
 // wait waits for a turn, or for the link that rests to answer, and says what is waited for.

@@ -157,7 +157,7 @@ func (w *storm) calm() {
 		now.Generation = w.generation
 		w.want(now)
 	}
-	w.stage.pass(time.Minute)
+	w.stage.pass(15 * time.Minute) // a login that was refused may wait for its turn
 	links := w.stage.engine.live()
 	for ref, now := range w.wanted {
 		mine := slices.DeleteFunc(slices.Clone(links), func(l *fakeLink) bool { return l.ref != ref })
