@@ -5,8 +5,8 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-// Site is the far end in a module's settings: the SSH server and, per slot, whether it is on, its kind and ports. It
-// looks the same in every module (R54). Its password never reaches the module.
+// Site is the far end in a module's settings: the SSH server, the proxy on the way there and, per slot, whether it is on,
+// its kind, ports and lane. It looks the same in every module (R54). Its passwords never reach the module.
 //
 // The slots tag names the module's slots that a site offers:
 //

@@ -164,7 +164,7 @@ func (w *World) start() {
 	})
 }
 
-// given are the settings as the real host gives them: without the passwords of sites.
+// given are the settings as the real host gives them: without the passwords of sites and of their proxies.
 func (w *World) given() json.RawMessage {
 	doc := w.Settings(w.ref)
 	shown, secrets := settings.Part(w.schema, doc)

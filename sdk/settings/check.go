@@ -21,8 +21,8 @@ func CheckSchema(schema json.RawMessage) error {
 
 // Check says everything that is wrong with the document doc for a module of that schema; an empty doc is {}. Unknown
 // keys are unknown-key, absent ones required, wrong types malformed, numbers out-of-range, long texts and lists
-// too-long. Sites are held to the texts of SERVER and fingerprint and to names, which differ over all maps. What a site's
-// slots may hold is the module's description's to say: tunnel.Compute.
+// too-long. Sites are held to the texts of SERVER, fingerprint, proxy and LAN address, and to names, which differ over all
+// maps. What a site's slots may hold is the module's description's to say: tunnel.Compute.
 func Check(schema, doc json.RawMessage) tunnel.Findings {
 	root, compiled, err := compile(schema)
 	if err != nil {

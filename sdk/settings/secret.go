@@ -6,8 +6,8 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-// Secrets are the paths of the secrets that the document sets, in order: the sites' passwords ("site.password") and the
-// module's own. An empty secret is none.
+// Secrets are the paths of the secrets that the document sets, in order: the sites' passwords ("site.password"), those of
+// their proxies ("site.via_password") and the module's own. An empty secret is none.
 func Secrets(schema, doc json.RawMessage) []string {
 	var paths []string
 	root, d := both(schema, doc)

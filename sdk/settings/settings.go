@@ -32,7 +32,7 @@ const Hidden = "***"
 type Mark string
 
 const (
-	// Site is what one tunnel is made from (tunnel.Site and its password).
+	// Site is what one tunnel is made from (tunnel.Site, its password and its proxy's).
 	Site Mark = "site"
 	// Secret is text that goes in and never comes out.
 	Secret Mark = "secret"

@@ -36,7 +36,7 @@ type Description struct {
 }
 
 // Site is the part of a configuration's settings that one tunnel is made from; it looks the same in every module (R54).
-// The password is not here: it is sealed and never leaves the host.
+// The passwords of login and proxy are not here: they are sealed and never leave the host.
 type Site struct {
 	Server      string                  `json:"server,omitempty"` // SERVER text; "" is no tunnel
 	Login       Login                   `json:"login,omitempty"`  // default key
