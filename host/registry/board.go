@@ -105,7 +105,8 @@ func (r *Registry) replaceLocked(by string, e *entry) {
 }
 
 // relink reports whether a link made for was cannot serve now: it goes elsewhere or otherwise, logs in otherwise, measures
-// from elsewhere, expects another key, or is due again after it was not. A key learned by the very link, or confirmed, is no such change.
+// from elsewhere, expects another key, or is due again after it was not. A key learned by the very link, or confirmed, is
+// no such change.
 func relink(was, now *entry) bool {
 	a, b := was.tunnel, now.tunnel
 	otherKey := a.Pin.Fingerprint != "" && (a.Pin.Fingerprint != b.Pin.Fingerprint || a.Pin.KeyType != b.Pin.KeyType)

@@ -9,8 +9,8 @@ import (
 )
 
 // EditTunnel changes an operator-made tunnel. Of a declared one it only takes AcceptWider and RefuseWider; the rest is its
-// configuration's (managed-by-module). Without a new credential, the former one does not follow to another server, nor does a
-// proxy's password to another proxy, user or server; the pinned host key never does, and a warning says so where no
+// configuration's (managed-by-module). Without a new credential, the former one does not follow to another server, nor
+// does a proxy's password to another proxy, user or server; the pinned host key never does, and a warning says so where no
 // fingerprint takes its place.
 func (r *Registry) EditTunnel(ctx context.Context, by string, ref tunnel.Ref, e tunnel.Edit) (warnings []string, err error) {
 	var done *draft

@@ -73,12 +73,12 @@ func (r *Registry) removedLocked(by string, ref tunnel.Ref, why tunnel.Finding) 
 // statesChangedLocked notes what differs in state, reason or cause between two views of a tunnel.
 func (r *Registry) statesChangedLocked(was, now tunnel.View) {
 	a, b := was.Status, now.Status
-	if is := (standing{b.State, b.Reason, b.Diagnosis.Code()}); is != (standing{a.State, a.Reason, a.Diagnosis.Code()}) {
+	if is := ofTunnel(b); is != ofTunnel(a) {
 		r.teller.note(is.event(tunnel.TunnelState, now.Ref.String(), a.State, b.Message))
 	}
 	for _, m := range b.Mappings {
 		before := a.Mapping(m.Name)
-		if is := (standing{m.State, m.Reason, m.Diagnosis.Code()}); is != (standing{before.State, before.Reason, before.Diagnosis.Code()}) {
+		if is := ofMapping(m); is != ofMapping(before) {
 			r.teller.note(is.event(tunnel.MappingState, now.Ref.String()+"/"+m.Name, before.State, m.Message))
 		}
 	}
@@ -90,6 +90,10 @@ type standing struct {
 	reason tunnel.Reason
 	cause  tunnel.Cause
 }
+
+func ofTunnel(s tunnel.Status) standing { return standing{s.State, s.Reason, s.Diagnosis.Code()} }
+
+func ofMapping(s tunnel.MappingStatus) standing { return standing{s.State, s.Reason, s.Diagnosis.Code()} }
 
 func (s standing) event(typ tunnel.EventType, subject string, was tunnel.State, message string) tunnel.Event {
 	e := tunnel.Event{
