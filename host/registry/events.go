@@ -93,7 +93,9 @@ type standing struct {
 
 func ofTunnel(s tunnel.Status) standing { return standing{s.State, s.Reason, s.Diagnosis.Code()} }
 
-func ofMapping(s tunnel.MappingStatus) standing { return standing{s.State, s.Reason, s.Diagnosis.Code()} }
+func ofMapping(s tunnel.MappingStatus) standing {
+	return standing{s.State, s.Reason, s.Diagnosis.Code()}
+}
 
 func (s standing) event(typ tunnel.EventType, subject string, was tunnel.State, message string) tunnel.Event {
 	e := tunnel.Event{
