@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,32 +29,43 @@ func as(user string) tunnel.Wanted {
 	return w
 }
 
-// strict is a server that refuses everybody whose name begins with wrong, and when it did.
-func strict(refusals *[]time.Time) func(context.Context, Attempt) error {
-	return func(_ context.Context, a Attempt) error {
-		a.Stage(Step{Stage: StageLogin})
-		if strings.HasPrefix(a.Server.User, "wrong") {
-			*refusals = append(*refusals, time.Now())
-			return fail(tunnel.LoginRefused)
-		}
-		return nil
-	}
+// refusals are when a server refused a login.
+type refusals struct {
+	mu sync.Mutex
+	at []time.Time
 }
 
-// spread fails the test where more than six refusals came within ten minutes.
-func spread(t *testing.T, refusals []time.Time) {
+func (r *refusals) note() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.at = append(r.at, time.Now())
+}
+
+// strict is a server that refuses everybody whose name begins with wrong.
+func (r *refusals) strict(_ context.Context, a Attempt) error {
+	a.Stage(Step{Stage: StageLogin})
+	if strings.HasPrefix(a.Server.User, "wrong") {
+		r.note()
+		return fail(tunnel.LoginRefused)
+	}
+	return nil
+}
+
+// spread fails the test where more than six refusals came within ten minutes, those before from not counted.
+func (r *refusals) spread(t *testing.T, from int) {
 	t.Helper()
-	for i := range refusals {
-		if i >= 6 && refusals[i].Sub(refusals[i-6]) <= 10*time.Minute {
-			t.Fatalf("seven refusals in %s", refusals[i].Sub(refusals[i-6]))
+	at := r.at[from:]
+	for i := range at {
+		if i >= 6 && at[i].Sub(at[i-6]) <= 10*time.Minute {
+			t.Fatalf("seven refusals in %s", at[i].Sub(at[i-6]))
 		}
 	}
 }
 
 func TestWrongPasswordsNeverLockOutTheGoodTunnels(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
-		var refusals []time.Time
-		s.engine.connect = strict(&refusals)
+		var seen refusals
+		s.engine.connect = seen.strict
 		good := as("good")
 		good.Tunnel.Pin = tunnel.Pin{State: tunnel.PinLearned, KeyType: "ssh-ed25519", Fingerprint: "SHA256:k"} // it worked once
 		for i := range 20 {
@@ -69,8 +81,8 @@ func TestWrongPasswordsNeverLockOutTheGoodTunnels(t *testing.T) {
 				t.Fatal("a login that has worked waits")
 			}
 		}
-		spread(t, refusals)
-		if n := len(refusals); n < 60 {
+		seen.spread(t, 0)
+		if n := len(seen.at); n < 60 {
 			t.Errorf("only %d attempts in four hours", n)
 		}
 		for i := range 20 {
@@ -104,8 +116,8 @@ func (e *fakeEngine) of(ref tunnel.Ref) *fakeLink {
 
 func TestALoginThatSomebodyMendedGoesFirst(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
-		var refusals []time.Time
-		s.engine.connect = strict(&refusals)
+		var seen refusals
+		s.engine.connect = seen.strict
 		for i := range 20 {
 			s.source.want(as(fmt.Sprintf("wrong%02d", i)))
 		}
@@ -119,7 +131,7 @@ func TestALoginThatSomebodyMendedGoesFirst(t *testing.T) {
 		s.source.want(mended)
 		s.pass(0)
 		s.expect(waiting, tunnel.Up, "")
-		spread(t, refusals)
+		seen.spread(t, 0)
 	})
 }
 
@@ -148,7 +160,7 @@ func TestLoginsAlikePassOnceOneHasWorked(t *testing.T) {
 // A login that has worked and is refused now costs the others nothing, and itself waits from then on.
 func TestARevokedLoginWaitsLikeAnyOther(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
-		var refusals []time.Time
+		var seen refusals
 		for i := range 20 {
 			s.source.want(as(fmt.Sprintf("wrong%02d", i)))
 		}
@@ -158,15 +170,15 @@ func TestARevokedLoginWaitsLikeAnyOther(t *testing.T) {
 		if n := len(s.engine.live()); n != 21 {
 			t.Fatalf("%d links stand", n)
 		}
-		s.engine.set(func() { s.engine.connect = strict(&refusals) })
+		s.engine.set(func() { s.engine.connect = seen.strict })
 		for _, l := range s.engine.live() {
 			l.breaks(fail(tunnel.LinkLost))
 		}
 		s.pass(0)
 		s.expect(good.Tunnel.Ref, tunnel.Up, "")
-		first := len(refusals)
+		first := len(seen.at)
 		s.pass(time.Hour)
-		spread(t, refusals[first:])
+		seen.spread(t, first)
 	})
 }
 
@@ -188,8 +200,8 @@ func TestBudgetsOfServersAreApart(t *testing.T) {
 
 func TestABudgetThatNobodyUsesIsForgotten(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
-		var refusals []time.Time
-		s.engine.connect = strict(&refusals)
+		var seen refusals
+		s.engine.connect = seen.strict
 		for i := range 5 {
 			s.source.want(as(fmt.Sprintf("wrong%02d", i)))
 		}
@@ -209,7 +221,7 @@ func TestABudgetThatNobodyUsesIsForgotten(t *testing.T) {
 // Whoever waits for a turn while the old link rests goes on with that when it answers.
 func TestASilentLinkIsTakenUpWhileItsLoginWaits(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
-		var refusals []time.Time
+		var seen refusals
 		s.source.want(active(office, 1, ldap, http))
 		s.pass(time.Minute)
 		old := s.engine.link(0)
@@ -219,7 +231,7 @@ func TestASilentLinkIsTakenUpWhileItsLoginWaits(t *testing.T) {
 			l.left = -1
 		}
 		s.sup.budget.mu.Unlock()
-		s.engine.set(func() { s.engine.connect = strict(&refusals) })
+		s.engine.set(func() { s.engine.connect = seen.strict })
 		old.falls(PeerSilent)
 		s.pass(time.Minute)
 		s.expect(office, tunnel.Blocked, tunnel.LoginRefused)
@@ -235,9 +247,9 @@ func TestASilentLinkIsTakenUpWhileItsLoginWaits(t *testing.T) {
 // Fifty tries of passwords cost no more refusals than tunnels do, and what was not tried says so.
 func TestChecksKeepToTheBudget(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
-		var refusals []time.Time
+		var seen refusals
 		s.engine.connect = func(ctx context.Context, a Attempt) error {
-			refusals = append(refusals, time.Now())
+			seen.note()
 			return through(StageLogin, fail(tunnel.LoginRefused))(ctx, a)
 		}
 		for i := range 50 {
@@ -247,8 +259,8 @@ func TestChecksKeepToTheBudget(t *testing.T) {
 			}
 			s.pass(12 * time.Second)
 		}
-		spread(t, refusals)
-		if n := len(refusals); n < 5 || n > 6 {
+		seen.spread(t, 0)
+		if n := len(seen.at); n < 5 || n > 6 {
 			t.Errorf("%d refusals", n)
 		}
 		s.engine.connect = through("", nil)
