@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"time"
 
@@ -101,22 +100,7 @@ func (k *keeper) explain(err error, served bool) Failure {
 	if served && end.Reason == "" {
 		end.Reason = tunnel.LinkLost
 	}
-	end.Remedy = remedyFor(k.order().wanted.Tunnel, end.Remedy)
-	return end
-}
-
-// remedyFor makes a remedy a line to paste: the engine does not know for which tunnel it works, nor that a declared one
-// gets its login from its configuration.
-func remedyFor(t tunnel.Tunnel, remedy string) string {
-	lines := []string{"OWNER/NAME", t.Ref.String()}
-	if t.ManagedBy() == tunnel.ByModule {
-		set := "culvert config set " + tunnel.ConfigurationRef{Module: t.Ref.Owner, Name: t.Configuration}.String()
-		lines = append([]string{
-			"culvert tunnel secret OWNER/NAME --password-stdin", set + " --secret-stdin " + t.Settings + ".password",
-			"culvert tunnel set OWNER/NAME --key host", set + " " + t.Settings + ".login=key",
-		}, lines...)
-	}
-	return strings.NewReplacer(lines...).Replace(remedy)
+	return k.named(end)
 }
 
 // statusFailure is what the source had against an attempt.

@@ -208,5 +208,5 @@ func (c *carrier) verdict(err error) verdict {
 	case errLate:
 		return verdict{given: true, why: late(patience)}
 	}
-	return verdict{given: true, why: failure(c.k.config.Engine, err)}
+	return verdict{given: true, why: c.k.named(failure(c.k.config.Engine, err))}
 }

@@ -1,7 +1,9 @@
 package supervisor
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -17,10 +19,36 @@ func TestRemediesAreLinesToPaste(t *testing.T) {
 		{declared, "give it: culvert tunnel secret OWNER/NAME --password-stdin", "give it: culvert config set adsync/berlin --secret-stdin site.password"},
 		{declared, "culvert tunnel set OWNER/NAME --key host", "culvert config set adsync/berlin site.login=key"},
 		{declared, "culvert tunnel accept-key OWNER/NAME", "culvert tunnel accept-key adsync/berlin.site"},
+		{made, "culvert tunnel set OWNER/NAME --via 'http://u@h:1' --via-password-file FILE",
+			"culvert tunnel set operator/office --via 'http://u@h:1' --via-password-file FILE"},
+		{declared, "culvert tunnel set OWNER/NAME --via 'http://h:1'", "culvert config set adsync/berlin site.via='http://h:1'"},
+		{declared, "culvert tunnel set OWNER/NAME --via 'http://u@h:1' --via-password-file FILE",
+			"culvert config set adsync/berlin site.via='http://u@h:1' && culvert config set adsync/berlin --secret-stdin site.via_password"},
 		{made, "look at the log", "look at the log"},
 	} {
 		if got := remedyFor(c.t, c.remedy); got != c.want {
 			t.Errorf("%s for %s: %s, want %s", c.remedy, c.t.Ref, got, c.want)
 		}
 	}
+}
+
+// TestLinesToPasteNameTheirTunnel wherever they stand, and leave the engine's own failure as it is.
+func TestLinesToPasteNameTheirTunnel(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		told := tunnel.Diagnosis{Cause: tunnel.ProxyLogin, Fixes: []tunnel.Fix{{Where: "this machine", Line: "culvert tunnel set OWNER/NAME --via x"}}}
+		refused := &fakeError{Failure{Reason: tunnel.WiderThanDeclared, Message: "m", Remedy: "OWNER/NAME", Diagnosis: &told}}
+		s.engine.shape = func(l *fakeLink) {
+			l.apply = func(context.Context, tunnel.Mapping) error { return refused }
+		}
+		s.source.want(active(office, 1, http))
+		s.pass(time.Second)
+		now := s.expect(office, tunnel.Degraded, tunnel.WiderThanDeclared)
+		const line = "culvert tunnel set operator/office --via x"
+		if now.Remedy != "operator/office" || now.Diagnosis.Fixes[0].Line != line || now.Mappings[0].Remedy != "operator/office" {
+			t.Errorf("told %q, %+v and %+v", now.Remedy, now.Diagnosis, now.Mappings[0])
+		}
+		if told.Fixes[0].Line == line {
+			t.Error("the engine's own failure was changed")
+		}
+	})
 }
