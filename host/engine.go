@@ -24,7 +24,7 @@ type engine struct {
 func (e engine) Run(ctx context.Context, a supervisor.Attempt, serve func(context.Context, supervisor.Link) error) error {
 	return sshtunnel.Run(ctx, sshtunnel.Config{
 		Server: a.Server, Via: a.Via, LAN: a.LAN, Earlier: a.Earlier, Credential: a.Credential, Pin: a.Pin, Fingerprint: a.Fingerprint, Log: a.Log, Limits: e.limits,
-		Label: a.Ref.String(), Crossing: e.crossing,
+		Label: label(a.Ref), Crossing: e.crossing,
 		HostKey:   func() (tunnel.Secret, error) { return e.keys.PEM(), nil },
 		Learned:   a.Learned,
 		Admit:     func(ctx context.Context, _ string) (func(), error) { return a.Admit(ctx) },
@@ -34,6 +34,14 @@ func (e engine) Run(ctx context.Context, a supervisor.Attempt, serve func(contex
 			a.Stage(supervisor.Step{Stage: supervisor.Stage(s.Stage), Done: s.Done, Failure: explain(s.Failure), Detail: s.Detail, Took: s.Took})
 		},
 	}, func(ctx context.Context, l *sshtunnel.Link) error { return serve(ctx, link{l}) })
+}
+
+// label is what a tunnel is called, "" for a connection that is only tried.
+func label(ref tunnel.Ref) string {
+	if ref == (tunnel.Ref{}) {
+		return ""
+	}
+	return ref.String()
 }
 
 func (engine) Explain(err error) supervisor.Failure {

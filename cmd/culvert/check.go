@@ -85,22 +85,33 @@ func (a *app) checkResult(server tunnel.Server, c control.Check) {
 	}
 	if c.OK {
 		a.say("The connection works. Nothing was stored.")
+	} else if s := firstFailed(c); s != nil && len(s.Evidence)+len(s.Fixes) > 0 {
+		a.details("", s.Diagnosis) // the remedy follows as the error's hint
 	}
+}
+
+// firstFailed is the step that failed first, nil where none did.
+func firstFailed(c control.Check) *control.Step {
+	for _, s := range c.Steps {
+		if s.State == control.StepFailed {
+			return &s
+		}
+	}
+	return nil
 }
 
 // failedStep is what the first failed step says.
 func failedStep(c control.Check) error {
-	for _, s := range c.Steps {
-		if s.State == control.StepFailed {
-			message := s.Name + " failed"
-			if s.Reason != nil {
-				message += " (" + *s.Reason + ")"
-			}
-			if s.Message != "" {
-				message += ": " + s.Message
-			}
-			return notUp(message, s.Remedy)
-		}
+	s := firstFailed(c)
+	if s == nil {
+		return notUp("the check came to no end", "try again")
 	}
-	return notUp("the check came to no end", "try again")
+	message := s.Name + " failed"
+	if s.Reason != nil {
+		message += " (" + *s.Reason + ")"
+	}
+	if s.Message != "" {
+		message += ": " + s.Message
+	}
+	return notUp(message, s.Remedy)
 }

@@ -82,23 +82,28 @@ func (a *app) section(r reasons) {
 		sentence += " (" + codesOf(r.Reason, r.Cause) + ")"
 	}
 	a.say("%s", clean(sentence))
-	if len(r.Evidence) > 0 {
+	a.details(r.Remedy, r.Diagnosis)
+}
+
+// details are what was seen, what to do, and the lines to paste.
+func (a *app) details(remedy string, d control.Diagnosis) {
+	if len(d.Evidence) > 0 {
 		a.say("\nWhat was seen:")
 	}
-	for _, e := range r.Evidence {
+	for _, e := range d.Evidence {
 		a.say("  - %s", clean(e))
 	}
-	if len(r.Fixes) == 0 && r.Remedy == "" {
+	if len(d.Fixes) == 0 && remedy == "" {
 		return
 	}
 	a.say("\nWhat to do:")
-	if r.Remedy != "" {
-		a.say("  %s", clean(r.Remedy))
+	if remedy != "" {
+		a.say("  %s", clean(remedy))
 	}
-	if len(r.Fixes) > 1 {
+	if remedy != "" && len(d.Fixes) > 1 {
 		a.say("\nLines to paste, the likeliest first:")
 	}
-	for _, f := range r.Fixes {
+	for _, f := range d.Fixes {
 		a.say("\n  # %s:\n\n%s", clean(f.Where), cleanLine(f.Line))
 	}
 }

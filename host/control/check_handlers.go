@@ -91,12 +91,15 @@ func (s *Server) turn(ctx context.Context, server tunnel.Server, report func(Ste
 	return err
 }
 
-// tried is d for a connection that is only tried. It is never without its lists.
+// tried is d for a connection that is only tried: there is no tunnel that a line could change. It is never without its
+// lists.
 func (d Diagnosis) tried() Diagnosis {
 	d.Evidence = append([]string{}, d.Evidence...)
-	fixes := make([]Fix, len(d.Fixes))
-	for i, f := range d.Fixes {
-		fixes[i] = Fix{Where: f.Where, Line: tried.Replace(f.Line)}
+	fixes := []Fix{}
+	for _, f := range d.Fixes {
+		if !strings.HasPrefix(f.Line, "culvert tunnel ") {
+			fixes = append(fixes, Fix{Where: f.Where, Line: tried.Replace(f.Line)})
+		}
 	}
 	d.Fixes = fixes
 	return d
