@@ -14,6 +14,7 @@ type branch struct {
 	ctx    context.Context
 	cancel context.CancelFunc // ends it, whatever it does
 	place  *place
+	turn   *turn
 
 	stood  chan struct{} // closed when link and since are there
 	link   *guarded
@@ -29,9 +30,9 @@ type branch struct {
 	busy Failure // set while its server does not answer
 }
 
-func newBranch(s *second, server tunnel.Server) *branch {
+func newBranch(s *second, server tunnel.Server, turn *turn) *branch {
 	b := &branch{
-		s: s, place: &place{gate: s.k.gate, server: server},
+		s: s, turn: turn, place: &place{gate: s.k.gate, server: server},
 		stood: make(chan struct{}), enough: make(chan struct{}), frozen: make(chan struct{}), over: make(chan struct{}),
 	}
 	b.ctx, b.cancel = context.WithCancel(s.ctx)
@@ -43,6 +44,7 @@ func (b *branch) run(plan Attempt) {
 	defer b.cancel()
 	err := b.s.k.config.Engine.Run(b.ctx, plan, b.serve)
 	b.place.giveBack()
+	b.turn.end(failure(b.s.k.config.Engine, err).refusesLogin())
 	if !closed(b.over) {
 		b.end(b.s.k.conclude(err, closed(b.stood)))
 	}
@@ -56,6 +58,7 @@ func (b *branch) end(err error) {
 // serve carries the riders until the link is gone, given up, or needed no more.
 func (b *branch) serve(ctx context.Context, l Link) error {
 	b.link, b.since = guard(l, b.s.k.config.Engine), time.Now()
+	b.turn.worked()
 	riding, alight := context.WithCancel(ctx)
 	b.riding = riding
 	var pulse sync.WaitGroup

@@ -33,7 +33,7 @@ type login [sha256.Size]byte
 
 func loginOf(s tunnel.Server, c tunnel.Credential) login {
 	h := sha256.New()
-	for _, part := range []string{s.User, string(c.Login), c.Password.Reveal(), c.PrivateKey.Reveal()} {
+	for _, part := range []string{s.User, string(c.Login), c.Password.Reveal(), c.PrivateKey.Reveal(), c.Via.Reveal()} {
 		fmt.Fprintf(h, "%d:%s", len(part), part)
 	}
 	return login(h.Sum(nil))

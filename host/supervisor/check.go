@@ -49,7 +49,7 @@ func (s *Supervisor) Check(ctx context.Context, t Trial, report func(TrialStep))
 		return tunnel.Pin{}, err
 	}
 	err = s.config.Engine.Run(ctx, c.plan(), c.serve)
-	c.turn.end(failure(s.config.Engine, err).Reason == tunnel.LoginRefused)
+	c.turn.end(failure(s.config.Engine, err).refusesLogin())
 	if ctx.Err() != nil {
 		return tunnel.Pin{}, ctx.Err()
 	}

@@ -67,7 +67,7 @@ func (n *line) run(ctx context.Context, plan Attempt) {
 	n.second = newSecond(ctx, n)
 	err := n.r.k.config.Engine.Run(ctx, plan, n.serve)
 	n.place.giveBack()
-	n.turn.end(failure(n.r.k.config.Engine, err).Reason == tunnel.LoginRefused)
+	n.turn.end(failure(n.r.k.config.Engine, err).refusesLogin())
 	n.err = n.r.k.conclude(err, closed(n.stood))
 	if closed(n.stood) {
 		n.r.k.parted(n, ctx.Err() != nil)

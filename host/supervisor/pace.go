@@ -35,19 +35,28 @@ func pace() *retry.Policy {
 
 // class sorts the end of an attempt.
 func class(err error) string {
-	switch f := why(err); f.Reason {
+	f := why(err)
+	if f.refusesLogin() {
+		return refused
+	}
+	switch f.Reason {
 	case tunnel.Unreachable, tunnel.UnknownHost, tunnel.NameLookupFailed, tunnel.ProxyUnreachable:
 		return unreached
-	case tunnel.LoginRefused:
-		return refused
-	case tunnel.ProxyRefused:
-		if f.Diagnosis != nil && f.Diagnosis.Cause == tunnel.ProxyLogin {
-			return refused
-		}
 	case tunnel.HostKeyMismatch, tunnel.SecretMissing, tunnel.SecretUnreadable:
 		return person
 	}
 	return ""
+}
+
+// refusesLogin reports whether a login was refused, the server's or the proxy's.
+func (f Failure) refusesLogin() bool {
+	switch f.Reason {
+	case tunnel.LoginRefused:
+		return true
+	case tunnel.ProxyRefused:
+		return f.Diagnosis != nil && f.Diagnosis.Cause == tunnel.ProxyLogin
+	}
+	return false
 }
 
 // awaits is the state in which a tunnel awaits its next attempt after one that ended with err.

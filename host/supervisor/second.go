@@ -113,7 +113,14 @@ func (s *second) attempt(ctx context.Context, alive func()) error {
 	if err != nil {
 		return err
 	}
-	b := s.start(t, cred)
+	turn := s.k.budget.apply(scopeOf(t.Server, t.Via), loginOf(t.Server, cred), promising) // at once: the main link has shown it
+	select {
+	case <-turn.ready:
+	case <-ctx.Done():
+		turn.end(false)
+		return ctx.Err()
+	}
+	b := s.start(t, cred, turn)
 	select {
 	case <-b.stood:
 		alive()
@@ -131,8 +138,8 @@ func (s *second) attempt(ctx context.Context, alive func()) error {
 }
 
 // start starts a branch. Its host key must be the one that the main link has seen, so there is none to learn.
-func (s *second) start(t tunnel.Tunnel, cred tunnel.Credential) *branch {
-	b := newBranch(s, t.Server)
+func (s *second) start(t tunnel.Tunnel, cred tunnel.Credential, turn *turn) *branch {
+	b := newBranch(s, t.Server, turn)
 	plan := s.k.plan(s.o, t, cred, b.place)
 	plan.Earlier = s.earlier()
 	plan.Stage = func(Step) {}

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -41,4 +42,22 @@ func TestProxiesArePacedAsServersAre(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWrongProxyPasswordsTakeTurns as wrong passwords of a server do: an account that many tunnels use shall not be locked.
+func TestWrongProxyPasswordsTakeTurns(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.engine.connect = func(context.Context, Attempt) error {
+			return &fakeError{Failure{Reason: tunnel.ProxyRefused, Message: "no", Diagnosis: &tunnel.Diagnosis{Cause: tunnel.ProxyLogin}}}
+		}
+		for i := range 20 {
+			w := active(tunnel.Ref{Owner: tunnel.Operator, Name: tunnel.Name(fmt.Sprint("t", i))}, 1, ldap)
+			w.Tunnel.Via = tunnel.Via{Scheme: tunnel.ViaHTTP, Host: "proxy.example", Port: 3128, User: "pbx"}
+			s.source.want(w)
+		}
+		s.pass(50 * time.Second)
+		if n := s.engine.count(); n == 0 || n > 3 {
+			t.Errorf("%d logins were tried at once", n)
+		}
+	})
 }
