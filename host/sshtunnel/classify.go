@@ -114,12 +114,15 @@ func lackOf(what string) (tunnel.Cause, string) {
 
 func (e *entry) handshakeTimeout(err error) *Failure {
 	f := &Failure{Reason: tunnel.HandshakeTimeout, Err: err}
-	if said := e.firstLine(); said == "" {
+	switch said := e.firstLine(); {
+	case isOldProtocol(said):
+		return e.handshakeClosed(err)
+	case said == "":
 		f.Message = fmt.Sprintf("%s took the connection but said nothing for %s", e.at, e.within)
 		f.Remedy = "check that an SSH server listens at this port and that it is not overloaded"
 		f.Diagnosis = diagnosis(tunnel.Mute, []string{"the connection was taken", fmt.Sprintf("nothing came for %s", e.within)},
 			tunnel.Fix{Where: inShell, Line: fmt.Sprintf("ss -ltnp 'sport = :%d'", e.config.Server.Port)}, e.advisor().log())
-	} else {
+	default:
 		f.Message = fmt.Sprintf("%s said %q and did not finish the key exchange within %s", e.at, said, e.within)
 		f.Remedy = "check the path: large packets that are lost on the way (MTU) look like this"
 		f.Diagnosis = diagnosis(tunnel.CutShort, []string{fmt.Sprintf("it said %q", said), "then nothing more came"},
@@ -143,7 +146,7 @@ func (e *entry) handshakeClosed(err error) *Failure {
 		f.Remedy = "the server limits connections or has locked this address out (MaxStartups, PerSourcePenalties, fail2ban): check its log"
 		f.Diagnosis = diagnosis(tunnel.DroppedAtStart, evidence,
 			append([]tunnel.Fix{a.sshdConfig("MaxStartups 100:30:300"), a.reload()}, a.unban()...)...)
-	case strings.HasPrefix(said, "SSH-1.") && !strings.HasPrefix(said, "SSH-1.99"):
+	case isOldProtocol(said):
 		f.Reason = tunnel.AlgorithmRefused
 		f.Message = fmt.Sprintf("the server speaks only SSH version 1 (%s)", said)
 		f.Remedy = "update the SSH server: version 1 is no longer safe"
@@ -162,6 +165,11 @@ func (e *entry) handshakeClosed(err error) *Failure {
 		f.Diagnosis = diagnosis(tunnel.CutShort, evidence, a.log())
 	}
 	return f
+}
+
+// isOldProtocol reports whether a version line is of a server that speaks nothing newer than version 1.
+func isOldProtocol(said string) bool {
+	return strings.HasPrefix(said, "SSH-1.") && !strings.HasPrefix(said, "SSH-1.99")
 }
 
 // dropsAtStart reports whether a server said so that it has too many connections or does not want ours: OpenSSH since 7.8

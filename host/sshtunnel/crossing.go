@@ -19,8 +19,8 @@ type crossed struct {
 	from  *prover
 	nonce []byte
 	began time.Time
-	holds bool    // connections to the port wait for it, as they do for a link's own proofs
-	at    *prover // that of the mapping it came to, nil while it has not
+	wait  chan struct{} // while it is not closed connections to the port wait, as they do for a link's own proofs
+	at    *prover       // that of the mapping it came to, nil while it has not
 }
 
 const (
@@ -44,7 +44,11 @@ func (c *Crossing) send(port int, nonce []byte, from *prover, holds bool) {
 	if len(all) == 0 && len(c.ports) >= maxCrossing {
 		return
 	}
-	all = append(all, &crossed{from: from, nonce: nonce, began: time.Now(), holds: holds})
+	x := &crossed{from: from, nonce: nonce, began: time.Now(), wait: make(chan struct{})}
+	if !holds {
+		close(x.wait)
+	}
+	all = append(all, x)
 	c.ports[port] = all[max(0, len(all)-maxCrossed):]
 }
 
@@ -61,8 +65,8 @@ func (c *Crossing) expireLocked(port int) {
 // settle ends the waiting for nonce, which may still come.
 func (c *Crossing) settle(port int, nonce []byte) {
 	c.each(port, nil, func(x *crossed) {
-		if string(x.nonce) == string(nonce) {
-			x.holds = false
+		if string(x.nonce) == string(nonce) && !isClosed(x.wait) {
+			close(x.wait)
 		}
 	})
 }
@@ -86,11 +90,21 @@ func (c *Crossing) each(port int, self *prover, f func(*crossed)) {
 func (c *Crossing) awaits(port int, self *prover) (watch bool, hold time.Duration) {
 	c.each(port, self, func(x *crossed) {
 		watch = true
-		if x.holds && x.at == nil {
+		if !isClosed(x.wait) {
 			hold = max(hold, holdFor-time.Since(x.began))
 		}
 	})
 	return watch, hold
+}
+
+// under returns a channel that is closed when nobody needs to wait for a nonce of another link, nil where none is awaited.
+func (c *Crossing) under(port int, self *prover) (over <-chan struct{}) {
+	c.each(port, self, func(x *crossed) {
+		if !isClosed(x.wait) {
+			over = x.wait
+		}
+	})
+	return over
 }
 
 // judge says whether b is a nonce that another link has sent to port (whole), or may become one (maybe).

@@ -133,6 +133,8 @@ func dialWords(err error) string {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return addr + " refused the connection"
+	case errors.Is(err, syscall.ECONNRESET):
+		return addr + " reset the connection"
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 		return addr + " did not answer"
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):

@@ -45,24 +45,23 @@ func (l *Link) outer() netip.Addr {
 	return a.Unmap().WithZone("")
 }
 
-// bound is where the port is offered, as far as was found. To meet ourselves beyond loopback is proof of all addresses.
-// That nobody is met there proves loopback only where the address is surely the server's: the probe's on a system that
-// has it, which then says that it refused; the outer one where the operator gave it.
-func (m *mapping) bound(found findings) tunnel.Bound {
-	lan := m.link.config.LAN
+// boundOf is where a port is offered, as far as was found; lan is the server's address as the operator gave it. To meet
+// ourselves beyond loopback is proof of all addresses. That nobody is met there proves loopback only where the address is
+// surely the server's: the probe's on a system that has it, which then says that it refused; the outer one where the
+// operator gave it.
+func boundOf(found findings, lan, version string) tunnel.Bound {
 	for host, f := range found {
 		if f.verdict == itself && !slices.Contains(loopbacks, host) {
 			return tunnel.BoundAll
 		}
 	}
-	probe := found[tunnel.LoopbackProbe]
+	probe, outer := found[tunnel.LoopbackProbe], found[lan]
 	switch {
 	case found["localhost"].verdict != itself:
 		return tunnel.BoundUnknown
-	case probe.verdict == nobody && probe.refused && !isWindows(m.link.ServerVersion()),
-		probe.verdict == stranger, probe.verdict == elsewhere:
+	case probe.refused && !isWindows(version), probe.verdict == stranger, probe.verdict == elsewhere:
 		return tunnel.BoundLoopback
-	case lan != "" && found[lan].verdict == nobody && found[lan].refused:
+	case lan != "" && outer.refused:
 		return tunnel.BoundLoopback
 	}
 	return tunnel.BoundUnknown

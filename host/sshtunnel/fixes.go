@@ -3,6 +3,7 @@ package sshtunnel
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -83,10 +84,25 @@ func (a advisor) onPBX(verb string, options ...string) tunnel.Fix {
 // wholeLine is the command that prints the line of authorized_keys that allows all that the tunnel needs.
 func (a advisor) wholeLine() tunnel.Fix { return a.onPBX("key show") }
 
-// keyOptions are what the line of a key must hold for a mapping.
+// keyOptions are what the line of a key must hold for a mapping. Dropbear refuses a key with an option that it does not
+// know, and knows no permitlisten.
 func (l *Link) keyOptions(m tunnel.Mapping) string {
 	c := l.config
-	return tunnel.AuthorizedOptions(tunnel.Tunnel{Server: c.Server, LAN: c.LAN, Mappings: []tunnel.Mapping{m}})
+	all := tunnel.AuthorizedOptions(tunnel.Tunnel{Server: c.Server, LAN: c.LAN, Mappings: []tunnel.Mapping{m}})
+	if !isDropbear(l.ServerVersion()) {
+		return all
+	}
+	known := slices.DeleteFunc(strings.Split(all, ","), func(o string) bool { return strings.HasPrefix(o, "permitlisten=") })
+	return strings.Join(known, ",")
+}
+
+// keyLines are the ways to change the line of the key so that it holds options.
+func (a advisor) keyLines(options string) []tunnel.Fix {
+	line := a.keysFile(options)
+	if isDropbear(a.version) {
+		return []tunnel.Fix{line}
+	}
+	return []tunnel.Fix{a.wholeLine(), line}
 }
 
 // firewall opens the server's port to us.

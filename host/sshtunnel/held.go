@@ -11,14 +11,18 @@ import (
 // wordsTimeout is how long whoever holds a port has for its first words. A session of ours whose far end is gone says none.
 const wordsTimeout = 2 * time.Second
 
-// whoHolds asks a port that the server did not give, over a channel that it has opened to it. Nil is that it came to this
-// very mapping: the server gave the port before and has not taken it back.
-func (m *mapping) whoHolds(ctx context.Context, ch *channel) *Failure {
-	p := m.remote.prover
-	t := newTicket("localhost")
-	p.crossing.send(m.Remote.Port, t.nonce, p, true)
+// inquire makes a nonce for whoever holds the port, known here and to the process's other links before the server is asked
+// to connect there: the connection may come to one of them before the server has confirmed it.
+func (m *mapping) inquire() *ticket {
+	p, t := m.remote.prover, newTicket("localhost")
 	p.expect(t)
-	defer p.crossing.settle(m.Remote.Port, t.nonce)
+	p.crossing.send(m.Remote.Port, t.nonce, p, true)
+	return t
+}
+
+// whoHolds asks a port that the server did not give, over a channel that it has opened to it. Nil is that t came to this
+// very mapping: the server gave the port before and has not taken it back.
+func (m *mapping) whoHolds(ctx context.Context, ch *channel, t *ticket) *Failure {
 	ctx, cancel := context.WithTimeout(ctx, wordsTimeout)
 	defer cancel()
 	found := m.meetAt(ctx, ch, t)

@@ -39,6 +39,7 @@ type Link struct {
 	asked    map[bind]*mapping // remote ports that were asked for: only these are taken
 	forwards bool              // some forward was allowed on this link
 	opens    bool              // some connection to a target was
+	rule     rule              // what the server told of its rules
 }
 
 // newLink takes over a connection and begins to serve what comes over it.

@@ -2,7 +2,6 @@ package sshtunnel
 
 import (
 	"fmt"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -19,7 +18,7 @@ type naming struct {
 
 // begin notes that a connection to host is asked for, until the result is called.
 func (n *naming) begin(host string) (answered func()) {
-	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" || host == "" {
+	if !isName(host) {
 		return func() {}
 	}
 	n.mu.Lock()

@@ -17,9 +17,9 @@ import (
 
 const (
 	proofTimeout = 8 * time.Second
-	minSettle    = 3 * time.Second // for the other loopback addresses when one has proved itself, at least
-	minSettleFar = time.Second     // for those beside loopback
-	maxSaid      = 80              // characters of a stranger's first words
+	minSettle    = 3 * time.Second        // for the other loopback addresses when one has proved itself, at least
+	minSettleFar = 250 * time.Millisecond // for those beside loopback, which a server that works asks as fast
+	maxSaid      = 80                     // characters of a stranger's first words
 )
 
 // Prove finds out whether the mapping of that name carries data right now, at most for 8 s and without touching the
@@ -103,7 +103,7 @@ func (m *mapping) measure(found findings) {
 			p.checked = false
 		}
 	}
-	p.offers(m.bound(found), found.evidence())
+	p.offers(boundOf(found, m.link.config.LAN, m.link.ServerVersion()), found.evidence())
 }
 
 // whole makes sure that the server has given the port, and asks for it again after a round that did not find all of it.

@@ -163,10 +163,13 @@ func (r *round) holds(from netip.Addr) bool {
 func (p *prover) under() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.round == nil {
-		return noRound
+	if p.round != nil {
+		return p.round.over
 	}
-	return p.round.over
+	if over := p.crossing.under(p.port, p); over != nil {
+		return over
+	}
+	return noRound
 }
 
 // noRound is the channel of no round: nobody needs to be held.
@@ -193,17 +196,25 @@ func (p *prover) meet(nonce []byte) {
 	p.crossing.meet(p.port, nonce, p)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for _, t := range p.late {
+		t.meet(nonce)
+	}
 	if p.round == nil {
 		return
 	}
 	all := true
 	for _, t := range p.round.tickets {
-		if bytes.Equal(t.nonce, nonce) {
-			t.once.Do(func() { close(t.met) })
-		}
+		t.meet(nonce)
 		all = all && t.came()
 	}
 	if all {
 		p.round.release()
+	}
+}
+
+// meet notes that nonce came, if it is the ticket's.
+func (t *ticket) meet(nonce []byte) {
+	if bytes.Equal(t.nonce, nonce) {
+		t.once.Do(func() { close(t.met) })
 	}
 }

@@ -19,6 +19,8 @@ const inquiryTimeout = 5 * time.Second
 func (l *Link) refusedForward(ctx context.Context, m *mapping) *Failure {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inquiryTimeout)
 	defer cancel()
+	t := m.inquire()
+	defer l.config.Crossing.settle(m.Remote.Port, t.nonce)
 	for _, host := range m.holders() {
 		ch, err := m.openForCheck(ctx, host)
 		var refused *ssh.OpenChannelError
@@ -26,7 +28,7 @@ func (l *Link) refusedForward(ctx context.Context, m *mapping) *Failure {
 		switch {
 		case err == nil:
 			l.connects()
-			return m.whoHolds(ctx, ch)
+			return m.whoHolds(ctx, ch, t)
 		case forbids(err):
 			return m.portForbidden(ctx, false, "the server was asked to connect to its "+host+": it may not")
 		case errors.As(err, &refused):
@@ -91,11 +93,11 @@ func (m *mapping) listForbids(cause tunnel.Cause, evidence []string) *Failure {
 		fixes = append([]tunnel.Fix{a.sshdConfig("AllowTcpForwarding yes")}, fixes...)
 	}
 	if m.link.byKey() {
-		line := a.keysFile(m.link.keyOptions(m.Mapping))
+		key := a.keyLines(m.link.keyOptions(m.Mapping))
 		if cause == tunnel.ForwardingLocal {
-			fixes = append(fixes, line, a.wholeLine())
+			fixes = append(fixes, key...)
 		} else {
-			fixes = append([]tunnel.Fix{a.wholeLine(), line}, fixes...)
+			fixes = append(key, fixes...)
 		}
 	}
 	return &Failure{
@@ -126,7 +128,7 @@ func (m *mapping) forwardingForbidden(rule rule, evidence []string) *Failure {
 	d := &tunnel.Diagnosis{Cause: tunnel.ForwardingOff, Evidence: evidence, Fixes: server}
 	message := "the SSH server forbids port forwarding for this login"
 	if m.link.byKey() {
-		key := []tunnel.Fix{a.wholeLine(), a.keysFile(m.link.keyOptions(m.Mapping))}
+		key := a.keyLines(m.link.keyOptions(m.Mapping))
 		d.Fixes = append(server, key...)
 		if rule == ruleRestricts {
 			d.Cause, d.Fixes = tunnel.KeyRestricted, append(key, server...)

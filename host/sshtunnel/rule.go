@@ -24,8 +24,22 @@ const (
 	blockSize      = 16 // to which the ciphers that we agree to fill up each packet
 )
 
-// askRule asks twice; two answers that differ were mixed up with other traffic.
+// askRule asks twice; two answers that differ were mixed up with other traffic. What was once told holds for the link.
 func (l *Link) askRule(ctx context.Context) rule {
+	l.mu.Lock()
+	known := l.rule
+	l.mu.Unlock()
+	if known != ruleUnknown {
+		return known
+	}
+	r := l.findRule(ctx)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rule = r
+	return r
+}
+
+func (l *Link) findRule(ctx context.Context) rule {
 	if v := l.ServerVersion(); !strings.Contains(v, "OpenSSH") || isWindows(v) {
 		return ruleUnknown
 	}

@@ -1,6 +1,7 @@
 package sshtunnel
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -40,26 +41,18 @@ func (l *Link) refusedTarget(err error, host string, port int) *Failure {
 func (l *Link) targetForbidden(err error, host string, port int) *Failure {
 	a, at := l.advisor(), hostPort(tunnel.Server{Host: tunnel.Clean(host, 253), Port: port})
 	m := tunnel.Mapping{Kind: tunnel.Reach, Remote: tunnel.Endpoint{Host: host, Port: port}}
-	cause := tunnel.PermitOpenNone
-	l.mu.Lock()
-	switch {
-	case l.opens:
-		cause = tunnel.PermitOpenOther
-	case l.forwards:
-		cause = tunnel.ForwardingRemote
-	}
-	l.mu.Unlock()
-	fixes := []tunnel.Fix{a.sshdConfig("AllowTcpForwarding yes"), a.sshdConfig("PermitOpen " + at), a.reload()}
+	cause := l.whatForbidsTargets()
+	server := []tunnel.Fix{a.sshdConfig("AllowTcpForwarding yes"), a.sshdConfig("PermitOpen " + at), a.reload()}
 	if isDropbear(a.version) {
-		fixes = []tunnel.Fix{{Where: dropbearOptions, Line: "start it without -j"}}
+		server = []tunnel.Fix{{Where: dropbearOptions, Line: "start it without -j"}}
 	}
+	var key []tunnel.Fix
 	if l.byKey() {
-		key := []tunnel.Fix{a.wholeLine(), a.keysFile(l.keyOptions(m))}
-		if cause == tunnel.PermitOpenOther {
-			fixes = append(key, fixes...)
-		} else {
-			fixes = append(fixes, key...)
-		}
+		key = a.keyLines(l.keyOptions(m))
+	}
+	fixes := append(server, key...)
+	if cause == tunnel.PermitOpenOther || cause == tunnel.KeyRestricted {
+		fixes = append(key, server...)
 	}
 	return &Failure{
 		Reason:  tunnel.ForwardingForbidden,
@@ -73,6 +66,29 @@ func (l *Link) targetForbidden(err error, host string, port int) *Failure {
 		},
 		Err: err,
 	}
+}
+
+// whatForbidsTargets tells by what else this login may do. What remains looks the same from outside: PermitOpen none,
+// AllowTcpForwarding remote, and a list of other targets of which none was asked for.
+func (l *Link) whatForbidsTargets() tunnel.Cause {
+	l.mu.Lock()
+	opens, forwards := l.opens, l.forwards
+	l.mu.Unlock()
+	if opens {
+		return tunnel.PermitOpenOther
+	}
+	if forwards {
+		return tunnel.PermitOpenNone
+	}
+	ctx, cancel := context.WithTimeout(l.ctx, inquiryTimeout)
+	defer cancel()
+	switch rule := l.askRule(ctx); {
+	case rule == ruleDenies, rule == ruleRestricts && !l.byKey():
+		return tunnel.ForwardingOff
+	case rule == ruleRestricts:
+		return tunnel.KeyRestricted
+	}
+	return tunnel.PermitOpenNone
 }
 
 // targetFailed is what the server's connect ended with, in the words of its system.
@@ -111,17 +127,21 @@ func (l *Link) targetFailed(refused *ssh.OpenChannelError, host string, port int
 		f.Diagnosis.Cause = tunnel.TargetNoRoute
 		f.Remedy = "check the address, and the route to it at the SSH server"
 		f.Diagnosis.Fixes = []tunnel.Fix{{Where: inShell, Line: "ip route get " + tunnel.Clean(host, 253)}}
-	case l.unresolved(host):
+	case isName(host):
 		f.Diagnosis.Cause = tunnel.TargetUnknown
+		f.Diagnosis.Fixes = []tunnel.Fix{{Where: inShell, Line: "getent hosts " + tunnel.Clean(host, 253)}}
+	default: // its system did not even try
+		f.Diagnosis.Cause = tunnel.TargetNoRoute
+		f.Diagnosis.Fixes = []tunnel.Fix{{Where: inShell, Line: "ip route get " + tunnel.Clean(host, 253)}}
 	}
 	f.Diagnosis.Evidence = append(f.Diagnosis.Evidence, fmt.Sprintf("the server was asked to connect to %s: %s", target, tunnel.Clean(refused.Message, maxSaid)))
 	return f
 }
 
-// unresolved reports whether a server that gives no reason most likely does not know host: it is a name.
-func (l *Link) unresolved(host string) bool {
+// isName reports whether host has to be looked up.
+func isName(host string) bool {
 	_, err := netip.ParseAddr(host)
-	return err != nil && host != "localhost"
+	return err != nil && host != "localhost" && host != ""
 }
 
 func (l *Link) targetUnreachable(cause tunnel.Cause, target, remedy string) *Failure {

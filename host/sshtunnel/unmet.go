@@ -28,6 +28,8 @@ func unmet(server tunnel.Server, failures []error) *tunnel.Diagnosis {
 			a.sshdConfig(fmt.Sprintf("Port %d", server.Port)),
 			{Where: "PowerShell at the SSH server, as administrator", Line: "Set-Service sshd -StartupType Automatic; Start-Service sshd"},
 		}
+	case tunnel.Reset:
+		fixes = a.unban()
 	case tunnel.Filtered:
 		fixes = a.firewall(server.Port)
 	case tunnel.NoRoute:

@@ -162,7 +162,7 @@ func (m *mapping) proofForbidden(found findings) *Failure {
 	}
 	fixes := []tunnel.Fix{a.sshdConfig("AllowTcpForwarding yes"), a.sshdConfig("PermitOpen " + m.permitOpen()), a.reload()}
 	if m.link.byKey() {
-		fixes = append([]tunnel.Fix{a.wholeLine(), a.keysFile(m.link.keyOptions(m.Mapping))}, fixes...)
+		fixes = append(a.keyLines(m.link.keyOptions(m.Mapping)), fixes...)
 	}
 	if isDropbear(a.version) {
 		fixes = append([]tunnel.Fix{{Where: dropbearOptions, Line: "start it without -j"}}, fixes...)

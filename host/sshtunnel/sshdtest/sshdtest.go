@@ -1,5 +1,6 @@
-// Package sshdtest starts OpenSSH's own sshd for a test, with a configuration of its own, on a loopback port. It needs
-// root and /usr/sbin/sshd; without them the test is skipped and says so. Everything it starts ends with the test.
+// Package sshdtest starts OpenSSH's own sshd, or a Dropbear, for a test, with a configuration and accounts of its own, on a
+// loopback port. It needs root and /usr/sbin/sshd; without them the test is skipped and says so. Everything it starts ends
+// with the test, and no file of the machine is touched.
 package sshdtest
 
 import (
@@ -27,6 +28,7 @@ type Options struct {
 	AuthorizedKeys []string // lines for every user
 	KeyType        string   // of the host key, as ssh-keygen -t takes it; default ed25519
 	Config         []string // further lines of sshd_config; the first that sets a keyword counts
+	Files          Files    // that it finds in place of the machine's
 }
 
 // Server is a running sshd.
@@ -34,10 +36,11 @@ type Server struct {
 	Host string
 	Port int
 
-	dir  string
-	log  *log
-	mu   sync.Mutex
-	proc *exec.Cmd
+	dir   string
+	files Files
+	log   *log
+	mu    sync.Mutex
+	proc  *exec.Cmd
 }
 
 // log collects what sshd writes.
@@ -77,7 +80,7 @@ func Start(t testing.TB, o Options) *Server {
 	check(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	check(t, os.Chmod(dir, 0o755)) // authorized_keys is read as the user who logs in
-	s := &Server{Host: o.Addr, Port: o.Port, dir: dir, log: &log{}}
+	s := &Server{Host: o.Addr, Port: o.Port, dir: dir, files: o.Files, log: &log{}}
 	s.NewHostKey(t, o.KeyType)
 	s.write(t, o)
 	s.Start(t)
@@ -94,8 +97,11 @@ func (s *Server) write(t testing.TB, o Options) {
 		"ListenAddress " + net.JoinHostPort(o.Addr, strconv.Itoa(o.Port)),
 		"HostKey " + s.path("host_key"),
 		"AuthorizedKeysFile " + s.path("authorized_keys"),
-		"PidFile none", "StrictModes no", "UsePAM no", "LogLevel VERBOSE", "PermitRootLogin yes", "MaxStartups 100:30:200",
+		"PidFile none", "StrictModes no", "UsePAM no", "LogLevel VERBOSE", "PermitRootLogin yes",
 	})
+	if !slices.ContainsFunc(o.Config, func(l string) bool { return strings.HasPrefix(l, "MaxStartups") }) { // there the last counts
+		lines = append(lines, "MaxStartups 100:30:200")
+	}
 	check(t, os.WriteFile(s.path("sshd_config"), []byte(strings.Join(lines, "\n")+"\n"), 0o644))
 }
 
@@ -121,9 +127,8 @@ func (s *Server) Start(t testing.TB) {
 	check(t, os.MkdirAll("/run/sshd", 0o755)) // sshd insists on it
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.proc = exec.Command(sshd, "-D", "-e", "-f", s.path("sshd_config"))
+	s.proc = s.files.command(t, s.dir, sshd, "-D", "-e", "-f", s.path("sshd_config"))
 	s.proc.Stderr = s.log
-	s.proc.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	s.proc.WaitDelay = time.Second // sessions hold its standard error
 	check(t, s.proc.Start())
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
@@ -174,7 +179,11 @@ func (s *Server) Sessions() []int {
 	if s.proc == nil {
 		return nil
 	}
-	pid := s.proc.Process.Pid
+	return children(s.proc.Process.Pid)
+}
+
+// children are the processes that pid has started.
+func children(pid int) []int {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	if err != nil {
 		return nil
@@ -187,6 +196,8 @@ func (s *Server) Sessions() []int {
 	}
 	return all
 }
+
+func kill(pid int) { _ = syscall.Kill(pid, syscall.SIGKILL) }
 
 // Log is all that the sshd has written since it started.
 func (s *Server) Log() string {
