@@ -88,9 +88,7 @@ func privateSockets(s pluginhost.Sockets, modules *pluginhost.Host) supervisor.S
 			owner, ok := modules.IsModuleProcess(pid)
 			return ok && owner == module && pid == modules.Pid(module)
 		},
-		Greet: wire.Greet,
-		Relay: func(module, site supervisor.Conn) { sshtunnel.Relay(module, site) },
-	}
+		Greet: wire.Greet}
 }
 
 // localDialer connects to the service behind an expose mapping: a port of the PBX, or, where it is private, the socket

@@ -31,9 +31,6 @@ func (c Config) WithHalfDead(d time.Duration) Config {
 	return c
 }
 
-// CannotListen is the failure of a listener that could not be opened.
-func CannotListen(err error, host string, port int) error { return cannotListen(err, host, port) }
-
 // Unanswered is how many channels the server has neither opened nor refused.
 func (l *Link) Unanswered() int { return int(l.opening.Load()) }
 

@@ -53,6 +53,9 @@ type running struct {
 	stop func() error    // ends the link and returns what Run returned
 	gone <-chan struct{} // closed when Run has returned
 	ctx  context.Context // serve's
+
+	mu    sync.Mutex
+	local map[string]*localSide
 }
 
 // open runs a link until the test ends.

@@ -19,8 +19,7 @@ type mapping struct {
 	ctx context.Context // ends when the mapping is withdrawn or the link is gone; its connections end with it
 	end context.CancelFunc
 
-	local  listening // for the reach kinds
-	remote *forward  // for the expose kinds
+	remote *forward // for the expose kinds
 }
 
 func newMapping(l *Link, m tunnel.Mapping) *mapping {
@@ -32,8 +31,8 @@ func newMapping(l *Link, m tunnel.Mapping) *mapping {
 	return n
 }
 
-// Apply begins to carry m: a reach kind listens on the PBX (unless it is private), an expose kind asks the server for
-// its port. Applied again it does nothing, unless m differs from the mapping of that name: then that one is withdrawn
+// Apply begins to carry m: Open opens connections to the target of a reach kind from now on, an expose kind asks the server
+// for its port. Applied again it does nothing, unless m differs from the mapping of that name: then that one is withdrawn
 // first. ServerBusy means that the server has not answered yet; a later Apply waits for the same answer.
 func (l *Link) Apply(ctx context.Context, m tunnel.Mapping) error {
 	n, err := l.adopt(ctx, m)
@@ -41,10 +40,9 @@ func (l *Link) Apply(ctx context.Context, m tunnel.Mapping) error {
 		return err
 	}
 	if m.Kind.Reaches() {
-		err = n.listen(ctx)
-	} else {
-		err = n.reserve(ctx)
+		return nil
 	}
+	err = n.reserve(ctx)
 	var f *Failure
 	if errors.As(err, &f) && f.Reason != tunnel.ServerBusy {
 		l.drop(n)
@@ -88,8 +86,7 @@ func (l *Link) drop(n *mapping) {
 	n.end()
 }
 
-// Withdraw stops carrying the mapping of that name: its listeners close, its connections end, its port at the server is
-// handed back. Other mappings notice nothing. A name that is not carried is fine. ServerBusy means that the server has
+// Withdraw stops carrying the mapping of that name: its connections end, its port at the server is handed back. Other mappings notice nothing. A name that is not carried is fine. ServerBusy means that the server has
 // not confirmed it yet; it was told all the same.
 func (l *Link) Withdraw(ctx context.Context, name string) error {
 	m, err := l.mapping(name)
@@ -97,6 +94,14 @@ func (l *Link) Withdraw(ctx context.Context, name string) error {
 		return nil
 	}
 	l.drop(m)
-	m.local.wait()
 	return m.release(ctx)
+}
+
+// targetHost is where the SSH server connects to for a reach mapping; its own machine is asked for as localhost, which
+// is what rules at the server compare with.
+func (m *mapping) targetHost() string {
+	if m.Remote.Host == "" {
+		return "localhost"
+	}
+	return m.Remote.Host
 }

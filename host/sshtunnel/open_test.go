@@ -2,7 +2,6 @@ package sshtunnel_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -10,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/culvert-pbx/culvert/host/sshtunnel"
 	"github.com/culvert-pbx/culvert/host/sshtunnel/sshdtest"
 	"github.com/culvert-pbx/culvert/host/sshtunnel/sshtest"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -128,18 +126,15 @@ func TestSilenceIsTheServersOrTheTargets(t *testing.T) {
 		target int
 		freeze bool
 		reason tunnel.Reason
-		missed int
 	}{
-		"silent target": {hole, false, tunnel.TargetUnreachable, 1},
-		"frozen server": {serve(t, echo).port, true, tunnel.ServerBusy, 0},
+		"silent target": {hole, false, tunnel.TargetUnreachable},
+		"frozen server": {serve(t, echo).port, true, tunnel.ServerBusy},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			s, c := byKey(t, sshdtest.Options{})
-			missed := make(chan tunnel.Reason, 10)
-			c.Missed = func(_ tunnel.Mapping, f *sshtunnel.Failure) { missed <- f.Reason }
 			l := open(t, c.WithOpenWait(wait))
-			m := reach("m", freePort(t), "127.0.0.1", test.target)
+			m := reach("m", 0, "127.0.0.1", test.target)
 			must(t, l.Apply(soon(t), m))
 			must(t, l.Keepalive(soon(t)))
 			if test.freeze {
@@ -151,20 +146,6 @@ func TestSilenceIsTheServersOrTheTargets(t *testing.T) {
 			wantReason(t, askTarget(l, ctx, "m"), test.reason)
 			_, err := l.Open(soon(t), m, "127.0.0.1")
 			wantReason(t, err, test.reason)
-			client := dial(t, "127.0.0.1", m.Local.Port)
-			if _, err := client.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
-				t.Errorf("got %v, want a reset", err)
-			}
-			eventually(t, "missed is told", func() bool { return len(missed) >= test.missed })
-			l.stop() // nobody is told any more
-			if len(missed) != test.missed {
-				t.Errorf("missed was told %d times, want %d", len(missed), test.missed)
-			}
-			for range test.missed {
-				if r := <-missed; r != test.reason {
-					t.Errorf("missed was told %s", r)
-				}
-			}
 		})
 	}
 }

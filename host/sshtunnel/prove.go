@@ -25,22 +25,19 @@ const (
 // Prove finds out whether the mapping of that name carries data right now, at most for 8 s and without touching the
 // service behind it. For an expose kind a nonce goes through the server to its port and must come back here, and its
 // answer there; the first time, and until it has held, both loopback addresses are asked too, since the server says yes
-// when it got only one of them, and addresses at which only a port is met that all hosts can connect to. For a reach kind
-// the PBX connects to its own listeners. A private reach mapping has nothing but the link.
+// when it got only one of them, and addresses at which only a port is met that all hosts can connect to. A reach kind has
+// nothing to prove here but the link: its way in is not the engine's.
 //
 // ProofForbidden: the server does not let us ask. RemotePortHeld: something else answers at that port.
 // RemotePortForbidden: the server said yes but nothing listens. WiderThanDeclared, NarrowerThanDeclared: it carries data,
 // and others can connect to it than were to, each time until the port is asked for anew. ServerBusy: no answer.
 func (l *Link) Prove(ctx context.Context, name string) error {
 	m, err := l.mapping(name)
-	if err != nil {
+	if err != nil || m.Kind.Reaches() {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
 	defer cancel()
-	if m.Kind.Reaches() {
-		return failure(m.proveLocal(ctx))
-	}
 	return failure(m.proveRemote(ctx))
 }
 

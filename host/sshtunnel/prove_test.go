@@ -249,15 +249,16 @@ func TestForeignNonceIsOnlyBytes(t *testing.T) {
 	}
 }
 
-func TestReachProofFindsAForeignListener(t *testing.T) {
+// TestReachHasNothingToProveButTheLink: its port on the PBX is not the engine's.
+func TestReachHasNothingToProveButTheLink(t *testing.T) {
 	s := start(t, sshtest.Options{})
 	l := open(t, config("127.0.0.1", s.Port()))
 	m := reach("r", freePort(t), "127.0.0.1", counting(t).port)
-	must(t, l.Apply(soon(t), m))
+	must(t, l.Link.Apply(soon(t), m))
 	must(t, l.Prove(soon(t), "r"))
+	if bound := sshdtest.Bound(t, m.Local.Port); len(bound) > 0 {
+		t.Errorf("the engine listens on %v", bound)
+	}
 	must(t, l.Withdraw(soon(t), "r"))
 	wantReason(t, l.Prove(soon(t), "r"), tunnel.LinkLost)
-	m.Kind = tunnel.ReachGateway
-	must(t, l.Apply(soon(t), m))
-	must(t, l.Prove(soon(t), "r"))
 }

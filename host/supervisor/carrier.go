@@ -24,6 +24,7 @@ type carrier struct {
 	m       *mapping
 	due     time.Time // when the target may be opened again
 	curious bool      // what the service behind says is asked for, the next time it is opened: somebody changed something
+	bound   bool      // where its local port is bound was measured
 	cancel  context.CancelFunc
 	ended   chan struct{}
 }
@@ -60,6 +61,10 @@ func (c *carrier) withdraw(ctx context.Context) {
 // somebody, who goes away some day.
 func (c *carrier) carry(ctx context.Context) {
 	for failures := 0; ; failures++ {
+		if c.forgone() {
+			<-ctx.Done()
+			return
+		}
 		asked, stirred := time.Now(), c.k.standing.stirring()
 		err := c.link.ask(ctx, patience, func(ctx context.Context) error { return c.link.Apply(ctx, c.m.Mapping) })
 		if err == nil {
@@ -79,9 +84,21 @@ func (c *carrier) carry(ctx context.Context) {
 	}
 }
 
-// prove asks for proof in each cycle, at a quicker pace while there is none. It returns when ctx ends, or when the
-// port turned out to be another's: then the mapping is withdrawn, to be asked for anew. held says whether a proof ever
-// held.
+// forgone reports whether the mapping is not asked for any more, and has that for its verdict.
+func (c *carrier) forgone() bool {
+	c.k.standing.mu.Lock()
+	defer c.k.standing.mu.Unlock()
+	if c.m.forgone == (Failure{}) {
+		return false
+	}
+	c.m.listener = verdict{given: true, why: c.m.forgone}
+	c.k.standing.settle()
+	return true
+}
+
+// prove asks for proof in each cycle, at a quicker pace while there is none. It returns when ctx ends, when the port
+// turned out to be another's, to be asked for anew, or open to more than was declared, not to be asked for again: then the
+// mapping is withdrawn. held says whether a proof ever held.
 func (c *carrier) prove(ctx context.Context) (held bool, err error) {
 	for {
 		asked, stirred := time.Now(), c.k.standing.stirring()
@@ -90,7 +107,12 @@ func (c *carrier) prove(ctx context.Context) (held bool, err error) {
 			return held, ctx.Err()
 		}
 		v := c.listener(err)
-		if v.why.Reason == tunnel.RemotePortHeld {
+		switch v.why.Reason {
+		case tunnel.WiderThanDeclared:
+			poke(c.k.changed) // its port here is given up too
+			c.withdraw(ctx)
+			return held, err
+		case tunnel.RemotePortHeld:
 			c.withdraw(ctx)
 			return held, err
 		}
@@ -106,24 +128,43 @@ func (c *carrier) prove(ctx context.Context) (held bool, err error) {
 	}
 }
 
-// proof asks once whether the mapping's listeners lead to us: the private socket, and the port where there is one.
+// proof asks once whether the mapping's listeners lead to us: at the server, or here, the private socket and the port, as
+// far as there are such.
 func (c *carrier) proof(ctx context.Context) error {
 	if err := c.branch.unanswered(); err != nil {
+		return err
+	}
+	if c.m.Kind.Exposes() {
+		err := c.link.Prove(ctx, c.m.Name)
+		c.measured(c.link.Bound(c.m.Name))
 		return err
 	}
 	if err := c.k.private.prove(ctx, c.m.Mapping); err != nil {
 		return err
 	}
-	if c.m.Kind.Reaches() && c.m.Private() {
-		return nil
+	bound, err := c.k.ports.prove(ctx, c.m.Mapping, !c.bound)
+	c.measured(bound)
+	c.bound = err == nil
+	return err
+}
+
+// measured notes who can connect to the mapping's port; "" is that it was not measured again.
+func (c *carrier) measured(bound tunnel.Bound) {
+	if bound == "" {
+		return
 	}
-	return c.link.Prove(ctx, c.m.Name)
+	c.k.standing.mu.Lock()
+	defer c.k.standing.mu.Unlock()
+	c.m.measured = bound
 }
 
 // listener notes the answer to a proof, or why the mapping does not listen.
 func (c *carrier) listener(err error) verdict {
 	v := c.verdict(err)
 	c.k.standing.note(func() {
+		if v.why.Reason == tunnel.WiderThanDeclared {
+			v.why = c.m.tooWide(v.why)
+		}
 		c.m.listener = v
 		if v.good() && !c.k.standing.silent() {
 			c.m.provedAt = time.Now()
@@ -171,23 +212,27 @@ func (c *carrier) target(ctx context.Context) {
 	if c.m.Kind.Exposes() && c.m.Private() {
 		c.due = time.Now().Add(moduleAgain)
 	}
-	err := c.link.ask(ctx, patience, func(ctx context.Context) error {
-		_, err := c.link.Target(ctx, c.m.Name, c.curious)
+	heard := ""
+	err := c.link.ask(ctx, patience, func(ctx context.Context) (err error) {
+		heard, err = c.link.Target(ctx, c.m.Name, c.curious)
 		return err
 	})
 	if ctx.Err() != nil {
 		return
 	}
-	v := c.verdict(err)
+	v, asked := c.verdict(err), false
 	if v.why.Reason == tunnel.ServerBusy {
 		c.due = time.Now().Add(busyAgain)
 	} else {
-		c.curious = false
+		asked, c.curious = c.curious, false
 	}
 	c.k.standing.note(func() {
 		c.m.target = v
 		if v.good() {
 			c.m.targetProvedAt = time.Now()
+		}
+		if asked {
+			c.m.heard = heard
 		}
 	})
 }

@@ -30,61 +30,79 @@ func (s *standing) glance(name string) glance {
 	return g
 }
 
+// opener opens connections to the targets of one tunnel's reach mappings, for those who come through its private sockets
+// and its ports.
+type opener struct {
+	ref      tunnel.Ref
+	standing *standing
+	engine   Engine
+}
+
 // open opens a connection to the target of a mapping: at once where a link stands, when it stands where one is on its
 // way, and not at all where somebody has to do something first, or where the target refuses. Then the error is a
 // *tunnel.StatusError.
-func (p *private) open(ctx context.Context, name string) (Conn, error) {
+func (o *opener) open(ctx context.Context, name, caller string) (Conn, error) {
 	for {
-		g := p.standing.glance(name)
-		switch {
-		case g.m == nil:
-			return nil, p.refusal(name, tunnel.Inactive, Failure{Message: "the tunnel has no such mapping any more"})
-		case g.link != nil:
-			conn, f := p.openOn(ctx, g.link, g.m)
-			if conn != nil {
-				return conn, nil
-			}
-			if f.Reason == tunnel.LinkLost { // or the mapping does not stand on it, and it is known why
-				f = g.listener
-			}
-			if ctx.Err() == nil && f != (Failure{}) && f.Reason != tunnel.LinkLost {
-				return nil, p.refusal(name, tunnel.Down, f)
-			}
-		case g.state == tunnel.Blocked, g.state == tunnel.Disabled, g.state == tunnel.Inactive:
-			return nil, p.refusal(name, g.state, g.why)
+		conn, turned, err := o.try(ctx, name, caller)
+		if turned == nil {
+			return conn, err
 		}
 		select {
-		case <-g.turned:
+		case <-turned:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
 }
 
+// try is open for those who wait in their own way: where there is no answer yet, turned is what is closed once it is
+// worth another try, else nil.
+func (o *opener) try(ctx context.Context, name, caller string) (conn Conn, turned <-chan struct{}, err error) {
+	g := o.standing.glance(name)
+	switch {
+	case g.m == nil:
+		return nil, nil, o.refusal(name, tunnel.Inactive, Failure{Message: "the tunnel has no such mapping any more"})
+	case g.link != nil:
+		conn, f := o.openOn(ctx, g.link, g.m, caller)
+		if conn != nil {
+			return conn, nil, nil
+		}
+		if f.Reason == tunnel.LinkLost { // or the mapping does not stand on it, and it is known why
+			f = g.listener
+		}
+		if ctx.Err() == nil && f != (Failure{}) && f.Reason != tunnel.LinkLost {
+			return nil, nil, o.refusal(name, tunnel.Down, f)
+		}
+	case g.state == tunnel.Blocked, g.state == tunnel.Disabled, g.state == tunnel.Inactive:
+		return nil, nil, o.refusal(name, g.state, g.why)
+	}
+	return nil, g.turned, nil
+}
+
 // openOn opens a connection on a link. What comes of it is a verdict on the target, save where the server itself does not
 // answer.
-func (p *private) openOn(ctx context.Context, l Link, m *mapping) (Conn, Failure) {
+func (o *opener) openOn(ctx context.Context, l Link, m *mapping, caller string) (Conn, Failure) {
 	asking, cancel := context.WithTimeoutCause(ctx, openPatience, errLate)
 	defer cancel()
-	conn, err := l.Open(asking, m.Mapping, string(p.ref.Owner))
+	conn, err := l.Open(asking, m.Mapping, caller)
 	if err == nil {
-		p.standing.reached(m)
+		o.standing.reached(m)
 		return conn, Failure{}
 	}
-	f := failure(p.engine, err)
+	f := failure(o.engine, err)
 	if f.Reason == "" && context.Cause(asking) == errLate {
 		f = late(openPatience)
 	}
-	if ctx.Err() == nil && (f.Reason == tunnel.TargetRefused || f.Reason == tunnel.TargetUnreachable) {
-		p.standing.missed(m.Mapping, f)
+	if ctx.Err() == nil && f.Reason != "" && f.Reason != tunnel.LinkLost && f.Reason != tunnel.ServerBusy {
+		o.standing.missed(m.Mapping, f)
 	}
 	return nil, f
 }
 
 // refusal is why a mapping of this tunnel cannot be used.
-func (p *private) refusal(name string, state tunnel.State, why Failure) error {
+func (o *opener) refusal(name string, state tunnel.State, why Failure) error {
 	return &tunnel.StatusError{
-		Ref: p.ref, Mapping: name, State: state, Reason: why.Reason,
+		Ref: o.ref, Mapping: name, State: state, Reason: why.Reason,
 		Message: tunnel.Clean(why.Message, 500), Remedy: why.Remedy,
 	}
 }

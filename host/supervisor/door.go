@@ -129,7 +129,7 @@ func (d *door) carry(conn *net.UnixConn) {
 	stop := context.AfterFunc(d.ctx, func() { far.Close() })
 	defer stop()
 	if d.greet(conn, nil) == nil {
-		d.p.sockets.Relay(conn, far)
+		d.p.relay(conn, far)
 	}
 }
 
@@ -146,7 +146,7 @@ func (d *door) wait(conn *net.UnixConn) (Conn, error) {
 	}
 	ctx, cancel := context.WithCancel(d.ctx)
 	defer cancel()
-	end := watchHangup(conn, cancel)
+	end := watchHangup(conn, readable, cancel)
 	defer end()
-	return d.p.open(ctx, d.name)
+	return d.p.open(ctx, d.name, string(d.p.ref.Owner))
 }

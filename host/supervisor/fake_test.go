@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -158,6 +159,7 @@ type fakeLink struct {
 	target    func(ctx context.Context, name string) error
 	open      func(ctx context.Context, m tunnel.Mapping) (Conn, error)
 	keepalive func(ctx context.Context) error
+	bound     tunnel.Bound
 
 	peer   Peer
 	turned chan struct{} // closed when peer changes
@@ -307,8 +309,13 @@ func (l *fakeLink) Traffic(name string) Traffic {
 	return Traffic{}
 }
 
-func (l *fakeLink) Bound(string) tunnel.Bound { return tunnel.BoundUnknown }
-func (l *fakeLink) Local() netip.Addr         { return l.local }
+func (l *fakeLink) Local() netip.Addr { return l.local }
+
+func (l *fakeLink) Bound(string) tunnel.Bound {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return cmp.Or(l.bound, tunnel.BoundUnknown)
+}
 
 func (l *fakeLink) Peer() (Peer, <-chan struct{}) {
 	l.mu.Lock()

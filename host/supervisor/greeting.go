@@ -5,6 +5,8 @@ import (
 	"net"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // greet tells the module that raw bytes follow, or why not.
@@ -41,9 +43,9 @@ func peer(conn *net.UnixConn) (pid int, err error) {
 	return int(cred.Pid), nil
 }
 
-// watchHangup calls gone when the other end of conn hangs up, or speaks out of turn. end stops watching; conn is then
-// as it was before, no byte of it read.
-func watchHangup(conn *net.UnixConn, gone func()) (end func()) {
+// watchHangup calls gone when over says of conn's socket that its other end hung up, or speaks out of turn; it is asked
+// whenever something has come. end stops watching; conn is then as it was before, no byte of it read.
+func watchHangup(conn hearing, over func(fd uintptr) bool, gone func()) (end func()) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		gone()
@@ -52,7 +54,7 @@ func watchHangup(conn *net.UnixConn, gone func()) (end func()) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		if raw.Read(readable) == nil {
+		if raw.Read(over) == nil {
 			gone()
 		}
 	}()
@@ -63,9 +65,36 @@ func watchHangup(conn *net.UnixConn, gone func()) (end func()) {
 	}
 }
 
+// hearing is a connection that can be listened at without being read.
+type hearing interface {
+	syscall.Conn
+	SetReadDeadline(time.Time) error
+}
+
 // readable reports whether the socket has something to read, its end included, and leaves it there.
 func readable(fd uintptr) bool {
 	var one [1]byte
 	_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 	return err != syscall.EAGAIN && err != syscall.EINTR
+}
+
+// hungUp reports whether whoever connected is gone: it reset the connection, or ended it without having said anything.
+// One that said something and ended its direction waits for an answer.
+func hungUp(fd uintptr) bool {
+	var one [1]byte
+	n, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	switch {
+	case err == syscall.EAGAIN || err == syscall.EINTR:
+		return false
+	case err != nil || n == 0:
+		return true
+	}
+	return broken(fd)
+}
+
+// broken reports whether a socket was reset, whatever it has still to read.
+func broken(fd uintptr) bool {
+	fds := []unix.PollFd{{Fd: int32(fd)}}
+	_, _ = unix.Poll(fds, 0)
+	return fds[0].Revents&unix.POLLERR != 0
 }

@@ -19,6 +19,7 @@ type keeper struct {
 	log      hclog.Logger
 	standing *standing
 	private  *private
+	ports    *ports
 	changed  chan struct{} // poked when the order changed
 	wake     chan struct{} // poked when an attempt is worth while now
 	ended    chan struct{} // closed when nothing of the keeper is left
@@ -44,15 +45,27 @@ func (o order) supersedes(old order) bool {
 		o.wanted.Generation != old.wanted.Generation
 }
 
-func newKeeper(c Config, g *gate, b *budget, ref tunnel.Ref) *keeper {
+func newKeeper(c Config, g *gate, b *budget, held *holds, ref tunnel.Ref) *keeper {
 	k := &keeper{
 		ref: ref, config: c, gate: g, budget: b, log: c.Log.With("tunnel", ref.String()),
 		changed: make(chan struct{}, 1), wake: make(chan struct{}, 1), ended: make(chan struct{}),
 		lines: map[*line]struct{}{}, rank: untried,
 	}
 	k.standing = newStanding(k.log, func(now tunnel.Status) { c.Source.Report(ref, now) })
-	k.private = newPrivate(c.Sockets, ref, k.standing, c.Engine, k.log)
+	o := opener{ref, k.standing, c.Engine}
+	k.private, k.ports = newPrivate(c, o, k.log), newPorts(c, o, held, k.log)
 	return k
+}
+
+// arrange makes the tunnel's ways in those that w asks for: private sockets for as long as there is a record, ports while
+// it is active.
+func (k *keeper) arrange(w tunnel.Wanted) {
+	k.private.arrange(w.Tunnel.Mappings)
+	if !w.Active {
+		k.ports.arrange(nil)
+		return
+	}
+	k.ports.arrange(k.standing.askedFor(w.Tunnel.Mappings))
 }
 
 // want tells the keeper what shall be.
@@ -96,12 +109,13 @@ func (k *keeper) begin(o order) (order, bool) {
 // run follows one order after another until ctx ends or the tunnel is gone.
 func (k *keeper) run(ctx context.Context) {
 	defer k.private.close()
+	defer k.ports.close()
 	for ctx.Err() == nil {
 		o := k.order()
 		if o.wanted.Gone {
 			return
 		}
-		k.private.arrange(o.wanted.Tunnel.Mappings)
+		k.arrange(o.wanted)
 		if o.wanted.Active {
 			k.keep(ctx, o)
 			continue
@@ -143,10 +157,10 @@ func (k *keeper) follow(ctx context.Context, o order, rearrange chan struct{}) {
 		case <-k.changed:
 		}
 		now := k.order()
+		k.arrange(now.wanted)
 		if now.supersedes(o) {
 			return
 		}
-		k.private.arrange(now.wanted.Tunnel.Mappings)
 		poke(rearrange)
 	}
 }

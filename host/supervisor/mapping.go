@@ -1,6 +1,8 @@
 package supervisor
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -10,18 +12,29 @@ import (
 type mapping struct {
 	tunnel.Mapping
 	verdicts
+	tally
 	doubted chan struct{} // poked when a connection of others did not reach the service behind
 
+	accepted bool    // that its port is bound wider than declared
+	forgone  Failure // why it is not asked for any more, whatever the link
+	heard    string  // what that said, when it was last asked
+
+	held           int // clients of its port that wait for the link
 	provedAt       time.Time
 	targetProvedAt time.Time
-	open           int
-	in, out        uint64 // on the present link
-	pastIn         uint64 // on the links before it
-	pastOut        uint64
+	measured       tunnel.Bound // who can connect to its port
 }
 
 func newMapping(m tunnel.Mapping) *mapping {
-	return &mapping{Mapping: m, doubted: make(chan struct{}, 1)}
+	return &mapping{Mapping: m, doubted: make(chan struct{}, 1), measured: tunnel.BoundUnknown}
+}
+
+// anew is the mapping as if it had never been asked for; what it carried on links up to l stays counted.
+func (m *mapping) anew(l Link) *mapping {
+	m.withdrawn(l)
+	fresh := newMapping(m.Mapping)
+	fresh.tally, fresh.targetProvedAt = m.tally, m.targetProvedAt
+	return fresh
 }
 
 // verdicts are what was found out about a mapping on the present link.
@@ -41,6 +54,22 @@ func (v verdict) good() bool { return v.given && v.why == Failure{} }
 
 // forbidden reports whether the server forbids the question.
 func (v verdict) forbidden() bool { return v.given && v.why.Reason == tunnel.ProofForbidden }
+
+// statement is the verdict as it is reported; at is when it was last good.
+func (v verdict) statement(at time.Time) tunnel.Statement {
+	st := tunnel.Statement{
+		State: tunnel.Down, Reason: v.why.Reason, Message: tunnel.Clean(v.why.Message, 500), At: at,
+	}
+	switch {
+	case !v.given:
+		st.State, st.Message = "", "not asked yet"
+	case v.good():
+		st.State = tunnel.Up
+	case v.forbidden():
+		st.State = tunnel.Unproved
+	}
+	return st
+}
 
 // judged reports whether a mapping has had its first verdict: both answers, or one that decides alone.
 func (m *mapping) judged() bool {
@@ -71,42 +100,89 @@ func (m *mapping) status(judged bool, why Failure) tunnel.MappingStatus {
 	if judged {
 		state, why = m.judge()
 	}
+	now := m.sum()
 	return tunnel.MappingStatus{
 		Name: m.Name, State: state,
-		Reason: why.Reason, Message: tunnel.Clean(why.Message, 500), Remedy: why.Remedy,
+		Reason: why.Reason, Message: tunnel.Clean(why.Message, 500), Remedy: why.Remedy, Diagnosis: why.Diagnosis.Cleaned(),
+		Listener: m.listening(), Target: m.targeted(),
 		ProvedAt: m.provedAt, TargetProvedAt: m.targetProvedAt, Bound: m.bound(),
-		Connections: m.open, BytesIn: m.pastIn + m.in, BytesOut: m.pastOut + m.out,
+		Connections: now.Open, Total: now.Total, Refused: now.Refused, BytesIn: now.In, BytesOut: now.Out,
+		Callers: now.Callers,
 	}
 }
 
-// bound is where the mapping listens: here the host knows it, at a server nobody measures it yet.
-func (m *mapping) bound() tunnel.Bound {
+// listening is whether the mapping's port leads to us, and who waits there.
+func (m *mapping) listening() tunnel.Statement {
+	st := m.listener.statement(m.provedAt)
 	switch {
-	case m.Kind.Exposes() || !m.applied:
-		return tunnel.BoundUnknown
-	case m.Kind.Gateway():
-		return tunnel.BoundAll
+	case m.held == 1:
+		st.Message = "1 client waits for the link"
+	case m.held > 1:
+		st.Message = fmt.Sprintf("%d clients wait for the link", m.held)
 	}
-	return tunnel.BoundLoopback
+	return st
 }
 
-// count takes the link's counters. Connections of others that reached the service behind are proof of it.
-func (m *mapping) count(l Link) {
-	if l == nil || !m.applied {
-		return
+// targeted is whether the service behind the mapping answers, and what it said.
+func (m *mapping) targeted() tunnel.Statement {
+	st := m.target.statement(m.targetProvedAt)
+	if m.target.good() {
+		st.Message = tunnel.Clean(m.heard, 500)
 	}
-	t := l.Traffic(m.Name)
-	m.open, m.in, m.out = t.Open, t.In, t.Out
-	if t.Target.After(m.targetProvedAt) {
-		m.targetProvedAt = t.Target
-		m.target = verdict{given: true}
+	return st
+}
+
+// bound is who can connect to the mapping's port, as far as that was measured. To a private one nobody else can.
+func (m *mapping) bound() tunnel.Bound {
+	if m.Kind.Reaches() && m.Private() {
+		return tunnel.BoundLoopback
+	}
+	return m.measured
+}
+
+// tooWide is what is wrong with a port that others reach: nothing where that is accepted, else it is not asked for any
+// more.
+func (m *mapping) tooWide(why Failure) Failure {
+	if m.accepted {
+		return Failure{}
+	}
+	m.forgone = why
+	return why
+}
+
+// open reports whether others reach the mapping's port though they shall not, accepted or not.
+func (m *mapping) open() bool {
+	return m.forgone != Failure{} || m.accepted && m.measured == tunnel.BoundAll && !m.Kind.Gateway()
+}
+
+// askAnew has what was given up asked for again. Callers hold s.mu.
+func (s *standing) askAnew() {
+	for _, m := range s.mappings {
+		m.forgone = Failure{}
 	}
 }
 
-// withdrawn notes that the link carries the mapping no more; what it carried stays counted.
-func (m *mapping) withdrawn(l Link) {
-	m.count(l)
-	m.pastIn, m.pastOut = m.pastIn+m.in, m.pastOut+m.out
-	m.open, m.in, m.out = 0, 0, 0
-	m.applied = false
+// askedFor are those of ms that were not given up.
+func (s *standing) askedFor(ms []tunnel.Mapping) []tunnel.Mapping {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(ms), func(m tunnel.Mapping) bool {
+		e := s.find(m)
+		return e != nil && e.forgone != Failure{}
+	})
+}
+
+// unmeasured are the warnings of exposed ports of which nobody knows who can connect to them.
+func unmeasured(ms []*mapping) []string {
+	var names []string
+	for _, m := range ms {
+		proved := m.listener.good() || m.listener.forbidden()
+		if m.Kind.Exposes() && proved && m.measured == tunnel.BoundUnknown {
+			names = append(names, m.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []string{boundUnknown(names)}
 }

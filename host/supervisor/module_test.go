@@ -156,26 +156,30 @@ type house struct {
 }
 
 func newHouse(t *testing.T) *house {
+	t.Helper()
+	return newHouseWith(t, Config{})
+}
+
+// newHouseWith is newHouse with what is set in c.
+func newHouseWith(t *testing.T, c Config) *house {
 	h := &house{t: t, dir: t.TempDir(), source: newFakeSource(), engine: &fakeEngine{}}
 	h.opened.Store(true)
 	open := h.site() // ends after all that uses it
 	h.engine.shape = func(l *fakeLink) { l.open = open }
-	h.sup = New(Config{
-		Source: h.source, Engine: h.engine, Log: quiet,
-		Sockets: Sockets{
-			Path:    func(_ tunnel.Ref, mapping string) string { return filepath.Join(h.dir, mapping) },
-			Prepare: func(tunnel.Owner) error { return os.MkdirAll(h.dir, 0o700) },
-			Allowed: func(owner tunnel.Owner, pid int) bool {
-				return h.opened.Load() && owner == "adsync" && pid != os.Getpid()
-			},
-			Greet: func(w io.Writer, err error) error {
-				var se *tunnel.StatusError
-				errors.As(err, &se)
-				return json.NewEncoder(w).Encode(map[string]any{"ok": err == nil, "error": se})
-			},
-			Relay: relay,
+	c.Source, c.Engine, c.Log, c.Relay = h.source, h.engine, quiet, relay
+	c.Sockets = Sockets{
+		Path:    func(_ tunnel.Ref, mapping string) string { return filepath.Join(h.dir, mapping) },
+		Prepare: func(tunnel.Owner) error { return os.MkdirAll(h.dir, 0o700) },
+		Allowed: func(owner tunnel.Owner, pid int) bool {
+			return h.opened.Load() && owner == "adsync" && pid != os.Getpid()
 		},
-	})
+		Greet: func(w io.Writer, err error) error {
+			var se *tunnel.StatusError
+			errors.As(err, &se)
+			return json.NewEncoder(w).Encode(map[string]any{"ok": err == nil, "error": se})
+		},
+	}
+	h.sup = New(c)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.sup.Run(ctx) }()
@@ -219,7 +223,7 @@ func (h *house) site() func(context.Context, tunnel.Mapping) (Conn, error) {
 	}
 }
 
-// relay is the least that Sockets.Relay has to be.
+// relay is the least that Config.Relay has to be.
 func relay(a, b Conn) {
 	var both sync.WaitGroup
 	for _, way := range [][2]Conn{{a, b}, {b, a}} {

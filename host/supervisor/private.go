@@ -32,20 +32,15 @@ type Sockets struct {
 
 	// Greet writes what the module's end reads first: that raw bytes follow, or where err is not nil why not.
 	Greet func(w io.Writer, err error) error
-
-	// Relay carries both directions between the module and what Link.Open returned until both ended, half-close
-	// included, and closes both.
-	Relay func(module, site Conn)
 }
 
 // private holds the private sockets of one tunnel. They live as long as its record, whether or not a link stands: who
 // dials one is told why it has to be refused, or waits.
 type private struct {
-	sockets  Sockets
-	ref      tunnel.Ref
-	standing *standing
-	engine   Engine
-	log      hclog.Logger
+	opener
+	sockets Sockets
+	relay   func(module, site Conn)
+	log     hclog.Logger
 
 	ctx    context.Context // ends with close
 	cancel context.CancelFunc
@@ -57,10 +52,10 @@ type private struct {
 	again  *time.Timer // set while a door could not be opened
 }
 
-func newPrivate(s Sockets, ref tunnel.Ref, st *standing, e Engine, log hclog.Logger) *private {
+func newPrivate(c Config, o opener, log hclog.Logger) *private {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &private{
-		sockets: s, ref: ref, standing: st, engine: e, log: log,
+		opener: o, sockets: c.Sockets, relay: c.Relay, log: log,
 		ctx: ctx, cancel: cancel, doors: map[string]*door{},
 	}
 }
@@ -143,17 +138,25 @@ const partingPatience = 2 * time.Second
 func (p *private) close() {
 	p.cancel()
 	p.arrange(nil)
+	if !part(&p.crew) {
+		p.log.Warn("connections through private sockets do not end; they are left")
+	}
+}
+
+// part waits for connections that were told to end, as long as there is patience, and reports whether they have.
+func part(crew *sync.WaitGroup) bool {
 	ended := make(chan struct{})
 	go func() {
-		p.crew.Wait()
+		crew.Wait()
 		close(ended)
 	}()
 	timer := time.NewTimer(partingPatience)
 	defer timer.Stop()
 	select {
 	case <-ended:
+		return true
 	case <-timer.C:
-		p.log.Warn("connections through private sockets do not end; they are left")
+		return false
 	}
 }
 

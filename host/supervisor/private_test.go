@@ -166,7 +166,7 @@ func TestDialIsToldThatTheServerIsBusy(t *testing.T) {
 		p := s.sup.keepers[berlin].private
 		s.sup.mu.Unlock()
 		began := time.Now()
-		_, err := p.open(t.Context(), "smb")
+		_, err := p.open(t.Context(), "smb", "adsync")
 		var se *tunnel.StatusError
 		if !errors.As(err, &se) || se.Reason != tunnel.ServerBusy || se.Remedy == "" || time.Since(began) != openPatience {
 			t.Errorf("after %s: %v", time.Since(began), err)
@@ -338,7 +338,7 @@ func TestAStuckRelayHoldsUpNothing(t *testing.T) {
 	h := newHouse(t)
 	stuck := make(chan struct{})
 	t.Cleanup(func() { close(stuck) }) // before the end of Run
-	h.sup.config.Sockets.Relay = func(_, _ Conn) { <-stuck }
+	h.sup.config.Relay = func(_, _ Conn) { <-stuck }
 	other := smb
 	other.Name = "other"
 	h.source.want(active(berlin, 1, smb, other))

@@ -38,6 +38,7 @@ type standing struct {
 
 	turned  chan struct{} // closed when anything above changed
 	stirred chan struct{} // closed when every carrier shall ask again
+	telling bool          // it is reported in a moment
 }
 
 func newStanding(log hclog.Logger, report func(tunnel.Status)) *standing {
@@ -48,23 +49,28 @@ func newStanding(log hclog.Logger, report func(tunnel.Status)) *standing {
 func (s *standing) arrange(w tunnel.Wanted) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	changed := s.adopt(w.Tunnel.Mappings) || s.edition != w.Edition
+	changed := s.adopt(w.Tunnel) || s.edition != w.Edition
 	s.edition = w.Edition
 	if changed && s.state != "" {
 		s.settle()
 	}
 }
 
-// adopt makes ms the mappings and reports whether that changed anything. Those that stay as they were keep what is
+// adopt makes the mappings those of t and reports whether that changed anything. Those that stay as they were keep what is
 // known of them. Callers hold s.mu.
-func (s *standing) adopt(ms []tunnel.Mapping) (changed bool) {
-	next := make([]*mapping, len(ms))
-	changed = len(ms) != len(s.mappings)
-	for i, m := range ms {
+func (s *standing) adopt(t tunnel.Tunnel) (changed bool) {
+	next := make([]*mapping, len(t.Mappings))
+	changed = len(t.Mappings) != len(s.mappings)
+	for i, m := range t.Mappings {
 		next[i] = s.find(m)
-		if next[i] == nil {
+		accepted := slices.Contains(t.AcceptWider, m.Name)
+		switch e := next[i]; {
+		case e == nil:
 			next[i] = newMapping(m)
+		case accepted != e.accepted && e.open():
+			next[i] = e.anew(s.link)
 		}
+		next[i].accepted = accepted
 		changed = changed || next[i] != s.mappings[i]
 	}
 	s.mappings = next
@@ -187,18 +193,10 @@ func (s *standing) status() tunnel.Status {
 		Since: s.since, NextAttempt: s.next, ServerVersion: s.version, Edition: s.edition,
 		Mappings: make([]tunnel.MappingStatus, len(s.mappings)),
 	}
-	exposes := false
 	judged := s.state.Linked() && !s.silent() // a port that leads to a server which does not answer is no proof
 	for i, m := range s.mappings {
 		st.Mappings[i] = m.status(judged, s.why)
-		exposes = exposes || m.Kind.Exposes()
 	}
-	if exposes {
-		st.Warnings = []string{boundUnknown}
-	}
+	st.Warnings = unmeasured(s.mappings)
 	return st
 }
-
-// boundUnknown is said once per tunnel that exposes something.
-const boundUnknown = "on which addresses the server really offers the exposed ports is not measured: " +
-	"'ss -ltn' on the server shows it"

@@ -45,7 +45,8 @@ func (s *standing) supersede(w tunnel.Wanted) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.drop()
-	s.adopt(w.Tunnel.Mappings)
+	s.adopt(w.Tunnel)
+	s.askAnew()
 	s.edition = w.Edition
 	s.begin(w)
 }

@@ -31,9 +31,15 @@ type Config struct {
 	Sockets Sockets
 	Log     hclog.Logger
 
+	// Relay carries both directions between a client on the PBX and what Link.Open returned until both ended, half-close
+	// included, and closes both. Without it no ports are opened on the PBX.
+	Relay func(client, site Conn)
+
 	// DialLocal connects to the service behind an expose mapping of ref: a port of the PBX or, where the mapping is
 	// private, the unix socket of the module that owns it.
 	DialLocal func(ctx context.Context, ref tunnel.Ref, m tunnel.Mapping) (net.Conn, error)
+
+	holdFor time.Duration // holdFor, unless a test has less time
 }
 
 // Supervisor keeps tunnels running. Its methods are safe for concurrent use.
@@ -41,6 +47,7 @@ type Supervisor struct {
 	config Config
 	gate   *gate
 	budget *budget
+	held   *holds // all clients of ports that wait for a link
 
 	mu      sync.Mutex
 	keepers map[tunnel.Ref]*keeper
@@ -49,7 +56,10 @@ type Supervisor struct {
 
 // New returns a Supervisor that does nothing until it is run.
 func New(c Config) *Supervisor {
-	return &Supervisor{config: c, gate: newGate(handshakesPerServer), budget: newBudget(), keepers: map[tunnel.Ref]*keeper{}}
+	return &Supervisor{
+		config: c, gate: newGate(handshakesPerServer), budget: newBudget(), held: &holds{most: heldPerHost},
+		keepers: map[tunnel.Ref]*keeper{},
+	}
 }
 
 // Run keeps the tunnels of the source running until ctx ends, then closes every link and frees every port; that takes
@@ -95,7 +105,7 @@ func (s *Supervisor) want(ctx context.Context, w tunnel.Wanted) {
 
 // keep starts a keeper for w, which waits for the one before to have gone. Callers hold s.mu.
 func (s *Supervisor) keep(ctx context.Context, w tunnel.Wanted, before *keeper) {
-	k := newKeeper(s.config, s.gate, s.budget, w.Tunnel.Ref)
+	k := newKeeper(s.config, s.gate, s.budget, s.held, w.Tunnel.Ref)
 	s.keepers[k.ref] = k
 	k.want(w)
 	s.crew.Go(func() {

@@ -52,7 +52,14 @@ func (s *standing) missed(m tunnel.Mapping, why Failure) {
 	poke(e.doubted)
 }
 
-// reached notes that a connection of others reached the service behind m.
+// reached notes that a connection of others reached the service behind m. Where that was known, nothing is reported: as
+// many as may come.
 func (s *standing) reached(m *mapping) {
-	s.note(func() { m.target, m.targetProvedAt = verdict{given: true}, time.Now() })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := m.target.good()
+	m.target, m.targetProvedAt = verdict{given: true}, time.Now()
+	if !known {
+		s.settle()
+	}
 }

@@ -1,0 +1,169 @@
+package supervisor
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// elsewhere is an address of loopback that no program listens on by itself: who answers there listens on all addresses.
+var elsewhere = netip.AddrFrom4([4]byte{127, 66, 77, 88})
+
+// prove connects to each of the port's listeners, as a client of localhost would. The connection is known by its source
+// address, which is chosen and noted before it is made, and answered before any channel is opened.
+func (x *port) prove(ctx context.Context) error {
+	for _, addr := range x.addresses() {
+		err := x.meet(ctx, addr)
+		if err == nil || addr.Addr().Is6() && x.mapping.Kind.Gateway() && noSuchFamily(err) {
+			continue
+		}
+		return &failed{x.astray(addr, err)}
+	}
+	return nil
+}
+
+// measure finds out who can connect to the port besides the PBX itself.
+func (x *port) measure(ctx context.Context) (tunnel.Bound, error) {
+	gateway := x.mapping.Kind.Gateway()
+	switch err := x.meet(ctx, netip.AddrPortFrom(elsewhere, uint16(x.mapping.Local.Port))); {
+	case err == nil && gateway:
+		return tunnel.BoundAll, nil
+	case err == nil:
+		return tunnel.BoundAll, &failed{wider(x.mapping)}
+	case errors.Is(err, syscall.ECONNREFUSED) && gateway:
+		return tunnel.BoundLoopback, &failed{narrower(x.mapping)}
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return tunnel.BoundLoopback, nil
+	}
+	return tunnel.BoundUnknown, nil
+}
+
+// addresses are where localhost finds the port.
+func (x *port) addresses() []netip.AddrPort {
+	var all []netip.AddrPort
+	for _, l := range x.listeners {
+		a := l.Addr().(*net.TCPAddr).AddrPort()
+		if !a.Addr().IsUnspecified() {
+			all = append(all, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()))
+			continue
+		}
+		all = append(all, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), a.Port()))
+		if a.Addr().Is6() {
+			all = append(all, netip.AddrPortFrom(netip.IPv6Loopback(), a.Port()))
+		}
+	}
+	return all
+}
+
+// meet makes one connection to addr and exchanges a nonce over it.
+func (x *port) meet(ctx context.Context, addr netip.AddrPort) error {
+	nonce := make([]byte, nonceLen)
+	_, _ = rand.Read(nonce) // never fails
+	var own netip.AddrPort
+	defer func() { x.forget(own) }()
+	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
+		var err error
+		ctl := c.Control(func(fd uintptr) { own, err = bindSource(int(fd), addr.Addr()) })
+		if err == nil {
+			err = ctl
+		}
+		if err == nil {
+			x.expect(own, nonce)
+		}
+		return err
+	}}
+	c, err := d.DialContext(ctx, "tcp", addr.String())
+	if err != nil {
+		return err
+	}
+	conn := c.(*net.TCPConn)
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
+	defer stop()
+	if !exchange(conn, nonce) {
+		_ = conn.SetLinger(0) // a reset, before its address is forgotten: it may be accepted yet
+		return errors.New("something else took the connection, or nothing came back over it")
+	}
+	return nil
+}
+
+const nonceLen = 16
+
+// exchange sends nonce and reports whether its answer comes back, which nobody else knows.
+func exchange(c io.ReadWriter, nonce []byte) bool {
+	if _, err := c.Write(nonce); err != nil {
+		return false
+	}
+	got := make([]byte, nonceLen)
+	_, err := io.ReadFull(c, got)
+	return err == nil && bytes.Equal(got, answerTo(nonce))
+}
+
+// answerTo is the nonce, turned round: what echoes is not us.
+func answerTo(nonce []byte) []byte {
+	answer := make([]byte, len(nonce))
+	for i, b := range nonce {
+		answer[i] = ^b
+	}
+	return answer
+}
+
+// answerOwn answers our own connection, if it brings what it should.
+func answerOwn(c *net.TCPConn, nonce []byte) {
+	_ = c.SetDeadline(time.Now().Add(patience))
+	got := make([]byte, nonceLen)
+	if _, err := io.ReadFull(c, got); err == nil && bytes.Equal(got, nonce) {
+		_, _ = c.Write(answerTo(nonce))
+	}
+}
+
+// bindSource gives a socket its source address before it connects, so that it can be noted in time.
+func bindSource(fd int, addr netip.Addr) (netip.AddrPort, error) {
+	var source syscall.Sockaddr = &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
+	if addr.Is6() {
+		source = &syscall.SockaddrInet6{Addr: addr.As16()}
+	}
+	if err := syscall.Bind(fd, source); err != nil {
+		return netip.AddrPort{}, err
+	}
+	bound, err := syscall.Getsockname(fd)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	switch b := bound.(type) {
+	case *syscall.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(b.Addr), uint16(b.Port)), nil
+	case *syscall.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(b.Addr), uint16(b.Port)), nil
+	}
+	return netip.AddrPort{}, fmt.Errorf("bound to an address of an unknown family")
+}
+
+// expect notes that the connection from source is ours and brings nonce.
+func (x *port) expect(source netip.AddrPort, nonce []byte) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.own[source] = nonce
+}
+
+func (x *port) forget(source netip.AddrPort) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.own, source)
+}
+
+// expects returns the nonce that the connection from source brings, nil for everybody else's.
+func (x *port) expects(source netip.AddrPort) []byte {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.own[netip.AddrPortFrom(source.Addr().Unmap(), source.Port())]
+}
