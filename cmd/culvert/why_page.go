@@ -97,10 +97,11 @@ func (a *app) details(remedy string, d control.Diagnosis) {
 		return
 	}
 	a.say("\nWhat to do:")
-	if remedy != "" {
+	sentence := remedy != "" && !slices.ContainsFunc(d.Fixes, func(f control.Fix) bool { return f.Line == remedy })
+	if sentence {
 		a.say("  %s", clean(remedy))
 	}
-	if remedy != "" && len(d.Fixes) > 1 {
+	if sentence && len(d.Fixes) > 1 {
 		a.say("\nLines to paste, the likeliest first:")
 	}
 	for _, f := range d.Fixes {

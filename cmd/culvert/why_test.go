@@ -143,7 +143,7 @@ func TestWhyOfWhatIsOff(t *testing.T) {
 	b.addThree()
 	b.must("tunnel", "disable", "hello/x")
 	r := b.run("", "tunnel", "why", "hello/x")
-	for _, want := range []string{"hello/x is disabled: it is switched off (suspended)\n", "What to do:\n  culvert tunnel enable hello/x\n", "What happens next:\n  nothing, until that is done\n"} {
+	for _, want := range []string{"hello/x is disabled: it is switched off (suspended)\n", "What to do:\n\n  # a shell on the PBX:\n\nculvert tunnel enable hello/x\n", "What happens next:\n  nothing, until that is done\n"} {
 		if r.code != exitNotUp || !strings.Contains(r.out, want) {
 			t.Errorf("exit %d, no %q in\n%s", r.code, want, r.out)
 		}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"strings"
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -33,6 +34,15 @@ func DiagnosisOf(d *tunnel.Diagnosis) Diagnosis {
 	out.Evidence = append(out.Evidence, d.Evidence...)
 	for _, f := range d.Fixes {
 		out.Fixes = append(out.Fixes, Fix(f))
+	}
+	return out
+}
+
+// diagnosisOf is DiagnosisOf with the remedy among the fixes, where that is a command and no sentence.
+func diagnosisOf(d *tunnel.Diagnosis, remedy string) Diagnosis {
+	out := DiagnosisOf(d)
+	if len(out.Fixes) == 0 && strings.HasPrefix(remedy, "culvert ") {
+		out.Fixes = append(out.Fixes, Fix{Where: "a shell on the PBX", Line: remedy})
 	}
 	return out
 }

@@ -8,7 +8,7 @@ import (
 
 // Whatever is sent, the answer is a tunnel or a refusal that says what to do; never an error of the daemon's own.
 func FuzzAddTunnel(f *testing.F) {
-	for _, extra := range []string{"", `,"server":"h:0"`, `,"mappings":[{"kind":"expose","mapping":"[::1]:80:8080"}]`, `,"owner":null`, `,"x":`, "\x00", `,"mappings":[null]`} {
+	for _, extra := range []string{"", `,"server":"h:0"`, `,"mappings":[{"kind":"expose","mapping":"[::1]:80:8080"}]`, `,"owner":null`, `,"x":`, `,"via":"socks5://u@[::1]:1080","via_password":"p","lan":"10.0.0.1","lanes":{"a":"bulk"}`, "\x00", `,"mappings":[null]`} {
 		f.Add(fmt.Sprintf(good, extra))
 	}
 	f.Add(`null`)
