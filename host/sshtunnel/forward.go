@@ -54,8 +54,20 @@ func (m *mapping) reserve(ctx context.Context) error {
 	case a.err != nil:
 		return a.err
 	case !a.yes:
-		return m.link.refusedForward(ctx, m)
+		return m.refused(ctx, g)
 	}
+	return nil
+}
+
+// refused finds out why the port was not given. That it is ours already is as good as a yes: Dropbear does not take back
+// what was handed back to it.
+func (m *mapping) refused(ctx context.Context, g *grant) error {
+	if f := m.link.refusedForward(ctx, m); f != nil {
+		return f
+	}
+	m.remote.mu.Lock()
+	m.remote.kept = g
+	m.remote.mu.Unlock()
 	return nil
 }
 

@@ -106,7 +106,7 @@ func (l *login) bannerEvidence() []string {
 	var lines []string
 	for line := range strings.Lines(string(l.banner)) {
 		if line = strings.TrimSpace(line); line != "" && len(lines) < 3 {
-			lines = append(lines, fmt.Sprintf("the server said %q", tunnel.Clean(line, 150)))
+			lines = append(lines, `the server said "`+tunnel.Clean(line, 150)+`"`)
 		}
 	}
 	return lines

@@ -96,7 +96,7 @@ func saying(s string) string {
 	if s == "" {
 		return " that hung up"
 	}
-	return fmt.Sprintf(" that said %q", s)
+	return ` that said "` + s + `"`
 }
 
 // name is what the mapping is called.

@@ -1,7 +1,6 @@
 package sshdtest
 
 import (
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -41,9 +40,15 @@ func Dropbear(t testing.TB, keys []string, args ...string) (port int) {
 	home := Home(t, keys...)
 	cmd := Files{}.With(t, User{Name: DropbearUser, Home: home, Shell: "/bin/sh"}).command(t, dir, dropbear, args...)
 	cmd.WaitDelay = time.Second
-	cmd.Stderr = io.Discard
+	said := &log{}
+	cmd.Stderr = said
 	check(t, cmd.Start())
-	t.Cleanup(func() { end(cmd) })
+	t.Cleanup(func() {
+		end(cmd)
+		if t.Failed() {
+			t.Logf("dropbear: %s", said.b.String())
+		}
+	})
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		if len(Bound(t, port)) > 0 {
 			return port

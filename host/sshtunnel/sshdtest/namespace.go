@@ -20,7 +20,7 @@ type User struct {
 	Name   string
 	Home   string // an existing folder; made when ""
 	Shell  string // default /usr/sbin/nologin
-	Shadow string // the fields of /etc/shadow after the name; default "!:20000::::::": no password, never expires
+	Shadow string // the fields of /etc/shadow after the name; default "*:20000::::::": no password, never expires
 }
 
 // UserID is that of every User.
@@ -48,7 +48,7 @@ func (f Files) With(t testing.TB, users ...User) Files {
 			u.Shell = "/usr/sbin/nologin"
 		}
 		if u.Shadow == "" {
-			u.Shadow = "!:20000::::::"
+			u.Shadow = "*:20000::::::"
 		}
 		out["/etc/passwd"] += fmt.Sprintf("%s:x:%d:%d::%s:%s\n", u.Name, UserID, UserID, u.Home, u.Shell)
 		out["/etc/shadow"] += u.Name + ":" + u.Shadow + "\n"
