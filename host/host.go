@@ -18,6 +18,7 @@ import (
 
 	"github.com/culvert-pbx/culvert/host/control"
 	"github.com/culvert-pbx/culvert/host/journal"
+	"github.com/culvert-pbx/culvert/host/netwatch"
 	"github.com/culvert-pbx/culvert/host/pluginhost"
 	"github.com/culvert-pbx/culvert/host/registry"
 	"github.com/culvert-pbx/culvert/host/seal"
@@ -123,6 +124,7 @@ func (d *daemon) run(ctx context.Context, ready func()) error {
 	for name, part := range map[string]func(context.Context) error{
 		"tunnels": d.supervisor.Run,
 		"modules": d.modules.Run,
+		"network": d.watchNetwork,
 		"control": func(ctx context.Context) error { return d.control.Serve(ctx, d.listener) },
 	} {
 		parts.Go(func() {
@@ -145,6 +147,15 @@ func (d *daemon) run(ctx context.Context, ready func()) error {
 		return cause
 	}
 	return nil
+}
+
+// watchNetwork has the tunnels hear of changes of this machine's network.
+func (d *daemon) watchNetwork(ctx context.Context) error {
+	log := d.log.Named("network")
+	return netwatch.Watch(ctx, log, func(c netwatch.Change) {
+		log.Debug("the network changed", "slept", c.Woke)
+		d.supervisor.Moved(c.Has)
+	})
 }
 
 // close lets go of what open has opened, last first.
