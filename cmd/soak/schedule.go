@@ -12,7 +12,7 @@ import (
 // runAll does the work until it is done or the time is used up: what may run beside others in one row, what wants the
 // machine for itself at the end, the rest in another row. The case that lacks most of its trials is next.
 func (s *session) runAll(ctx context.Context) {
-	all := slices.DeleteFunc(batches(), func(b batch) bool { return !s.wants(b.goal) && (b.also == "" || !s.wants(b.also)) })
+	all := slices.DeleteFunc(batches(), func(b batch) bool { return !s.wants(b) })
 	began := time.Now()
 	spent := s.log.spent
 	defer func() { _ = s.log.spend(time.Since(began)) }()
@@ -34,8 +34,12 @@ func (s *session) runAll(ctx context.Context) {
 	s.row(ctx, alone, left)
 }
 
-// wants reports whether a goal was asked for.
-func (s *session) wants(goal string) bool { return len(s.only) == 0 || slices.Contains(s.only, goal) }
+// wants reports whether a batch was asked for, by its goal, another one that it counts for, or one case of it.
+func (s *session) wants(b batch) bool {
+	return len(s.only) == 0 || slices.ContainsFunc(s.only, func(o string) bool {
+		return o != "" && (o == b.goal || o == b.also || o == b.goal+"/"+b.kind)
+	})
+}
 
 func pick(all []batch, ok func(batch) bool) []batch {
 	return slices.DeleteFunc(slices.Clone(all), func(b batch) bool { return !ok(b) })

@@ -113,6 +113,23 @@ func TestPromisesAndWorkMatch(t *testing.T) {
 	}
 }
 
+// A run can be of single goals and of single cases.
+func TestOnlyWhatIsAskedForRuns(t *testing.T) {
+	nat := batch{goal: "G3", kind: "NAT"}
+	cut := batch{goal: "G3", kind: "5 s", also: "G5"}
+	for _, c := range []struct {
+		only     []string
+		nat, cut bool
+	}{
+		{nil, true, true}, {[]string{"G3"}, true, true}, {[]string{"G5"}, false, true}, {[]string{"G1", "G3/NAT"}, true, false}, {[]string{""}, false, false},
+	} {
+		s := &session{options: options{only: c.only}}
+		if s.wants(nat) != c.nat || s.wants(cut) != c.cut {
+			t.Errorf("%q: NAT %v, 5 s %v", c.only, s.wants(nat), s.wants(cut))
+		}
+	}
+}
+
 // The table says what was kept, what was missed and what was not measured.
 func TestTheTableTellsKeptFromMissed(t *testing.T) {
 	s := &session{log: &trialLog{trials: []Trial{
