@@ -150,20 +150,17 @@ func (b *branch) pulse(ctx context.Context) {
 	}
 }
 
-// tell notes whether the server answers. The riders hear at once that it does not, and are asked again when it does.
+// tell notes whether the server answers. The riders hear at once that it does not, and ask for themselves from then on.
 func (b *branch) tell(busy Failure) {
 	b.mu.Lock()
 	changed := b.busy.Reason != busy.Reason
 	b.busy = busy
 	b.mu.Unlock()
-	switch {
-	case !changed:
-	case busy == Failure{}:
-		b.s.k.standing.stir()
-	default:
-		for _, c := range b.s.aboard(b) {
-			c.listener(&failed{busy})
-		}
+	if !changed || busy == (Failure{}) {
+		return
+	}
+	for _, c := range b.s.aboard(b) {
+		c.listener(&failed{busy})
 	}
 }
 

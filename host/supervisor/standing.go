@@ -123,13 +123,7 @@ func (s *standing) stirring() <-chan struct{} {
 	return s.stirred
 }
 
-// stir has every carrier ask again.
-func (s *standing) stir() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stirLocked()
-}
-
+// stirLocked has every carrier ask again. Callers hold s.mu.
 func (s *standing) stirLocked() {
 	close(s.stirred)
 	s.stirred = make(chan struct{})
