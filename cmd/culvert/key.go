@@ -1,8 +1,6 @@
 package main
 
 import (
-	"strings"
-
 	"github.com/spf13/cobra"
 
 	"github.com/culvert-pbx/culvert/host/control"
@@ -59,12 +57,12 @@ func (a *app) tunnelKey(cmd *cobra.Command, name string) error {
 	}
 	return a.show(k, func() {
 		a.say("%s", cleanLine(k.AuthorizedKey))
-		a.keyPlaces(ref, k)
+		a.keyPlaces(k)
 	})
 }
 
 // keyPlaces says beside the line where it goes.
-func (a *app) keyPlaces(ref tunnel.Ref, k control.TunnelKey) {
+func (a *app) keyPlaces(k control.TunnelKey) {
 	a.note("\nIt is one line, for the user %s at %s, in place of any other line there with this key:", clean(k.User), clean(k.Host))
 	for _, p := range k.Places {
 		a.note("  %s: %s", clean(p.System), clean(p.File))
@@ -75,8 +73,5 @@ func (a *app) keyPlaces(ref tunnel.Ref, k control.TunnelKey) {
 	if k.Auth == string(tunnel.LoginPassword) {
 		a.note("\nNow the tunnel logs in with a password. To have it use this key:\n%s", cleanLine(k.UseKey))
 	}
-	if len(k.Shared) > 0 {
-		a.warn([]string{strings.Join(k.Shared, ", ") + " log in there with this key too, and sshd reads the first line with a key only: " +
-			"give each a user or a key of its own (culvert tunnel set " + ref.String() + " --key FILE)"})
-	}
+	a.warn(k.Warnings)
 }

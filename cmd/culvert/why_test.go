@@ -237,6 +237,10 @@ func TestKeyOfATunnel(t *testing.T) {
 	if r := b.run("", "key", "show", "hello/x"); !strings.Contains(r.err, "culvert: warning: hello/y log in there with this key too") {
 		t.Errorf("%s", r.err)
 	}
+	b.report("hello/x", tunnel.Status{State: tunnel.Up, ServerVersion: "SSH-2.0-dropbear_2022.83"})
+	if r := b.run("", "key", "show", "hello/x"); !strings.Contains(r.err, "culvert: warning: the server calls itself SSH-2.0-dropbear_2022.83: ") {
+		t.Errorf("%s", r.err)
+	}
 	var k struct {
 		AuthorizedKey string `json:"authorized_key"`
 		Shared        []string

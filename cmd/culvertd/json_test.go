@@ -87,7 +87,7 @@ func TestJSONNamesAreAContract(t *testing.T) {
 		holds(t, m, "name subject state reason cause message remedy evidence fixes listener target bound proved_at target_proved_at")
 	}
 	key := object(t, r.must("key", "show", "operator/x", "-o", "json"))
-	holds(t, key, "authorized_key options host user own auth use_key places shared")
+	holds(t, key, "authorized_key options host user own auth use_key places shared warnings")
 	types := strings.Fields("tunnel-added tunnel-changed tunnel-removed tunnel-state mapping-state caller-new key-learned key-accepted refused module-state config-changed record-damaged events-lost")
 	for line := range strings.Lines(r.must("events", "-o", "json")) {
 		e := object(t, line)

@@ -32,7 +32,7 @@ func TestNamesAreTheContract(t *testing.T) {
 		{"listener", `state reason message at`, must(c.Tunnels(t.Context(), ""))[0].Mappings[0].Listener},
 		{"fix", `where line`, must(c.Tunnels(t.Context(), ""))[0].Fixes},
 		{"caller", `address open total last`, must(c.Tunnels(t.Context(), ""))[0].Mappings[0].Callers},
-		{"key of a tunnel", `authorized_key options host user own auth use_key places shared`, must(c.TunnelKey(t.Context(), tunnel.Ref{Owner: "hello", Name: "x"}))},
+		{"key of a tunnel", `authorized_key options host user own auth use_key places shared warnings`, must(c.TunnelKey(t.Context(), tunnel.Ref{Owner: "hello", Name: "x"}))},
 		{"place of a key", `system file line`, must(c.TunnelKey(t.Context(), tunnel.Ref{Owner: "hello", Name: "x"})).Places},
 		{"mapping", `name kind slot gateway local remote state reason message remedy proved_at target_proved_at bound
 			connections bytes_in bytes_out lane accepted_wider listener target connections_total refused callers

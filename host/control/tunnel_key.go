@@ -20,6 +20,7 @@ type TunnelKey struct {
 	UseKey        string     `json:"use_key"`        // the command that has it log in with this key
 	Places        []KeyPlace `json:"places"`
 	Shared        []string   `json:"shared"` // other tunnels that log in there as this user with this key
+	Warnings      []string   `json:"warnings"`
 }
 
 // KeyPlace is a file that an SSH server looks for the line in.
@@ -50,7 +51,7 @@ func (s *Server) showTunnelKey(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, http.StatusOK, TunnelKey{
 		AuthorizedKey: options + " " + strings.TrimSpace(key), Options: options,
 		Host: v.Server.Host, User: v.Server.User, Own: v.OwnKey, Auth: string(v.Login), UseKey: useKey(v.Tunnel),
-		Places: keyPlaces(v.Server.User), Shared: shared,
+		Places: keyPlaces(v.Server.User), Shared: shared, Warnings: keyWarnings(v, shared),
 	})
 }
 
@@ -68,6 +69,20 @@ func (s *Server) sharers(ctx context.Context, t tunnel.Tunnel) ([]string, error)
 		}
 	}
 	return out, nil
+}
+
+// keyWarnings say why the line may not work where it goes.
+func keyWarnings(v tunnel.View, shared []string) []string {
+	out := []string{}
+	if len(shared) > 0 {
+		out = append(out, strings.Join(shared, ", ")+" log in there with this key too, and sshd reads the first line with a key only: "+
+			"give each a user or a key of its own (culvert tunnel set "+v.Ref.String()+" --key FILE)")
+	}
+	if strings.Contains(strings.ToLower(v.Status.ServerVersion), "dropbear") {
+		out = append(out, "the server calls itself "+tunnel.Clean(v.Status.ServerVersion, maxAddress)+
+			": Dropbear refuses a line with options that it does not know, like permitlisten; give it the key alone, without the options before it")
+	}
+	return out
 }
 
 // useKey is the command that has t log in with the PBX's key.

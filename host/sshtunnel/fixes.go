@@ -99,6 +99,7 @@ func (l *Link) keyOptions(m tunnel.Mapping) string {
 // keyLines are the ways to change the line of the key so that it holds options.
 func (a advisor) keyLines(options string) []tunnel.Fix {
 	line := a.keysFile(options)
+	line.Where += ", in front of the key"
 	if isDropbear(a.version) {
 		return []tunnel.Fix{line}
 	}
