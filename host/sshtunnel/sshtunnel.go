@@ -76,8 +76,8 @@ type Config struct {
 	// DialLocal connects to the service behind an expose mapping. Nil dials its local endpoint by TCP.
 	DialLocal func(ctx context.Context, m tunnel.Mapping) (net.Conn, error)
 
-	// Missed is told when a connection of others did not get to the service behind its mapping, and why: never because
-	// the link is gone or the server busy, which says nothing about the service. It returns at once.
+	// Missed is told when a connection that came from the server did not get to the service behind its mapping, and why:
+	// never because the link is gone, which says nothing about the service. It returns at once.
 	Missed func(m tunnel.Mapping, why *Failure)
 
 	// Stage is told how far the connection has come.

@@ -47,8 +47,8 @@ type Attempt struct {
 	// DialLocal connects to the service behind an expose mapping.
 	DialLocal func(ctx context.Context, m tunnel.Mapping) (net.Conn, error)
 
-	// Missed is told when a connection that came to a reach mapping's port did not get to the target, and why. It
-	// returns at once.
+	// Missed is told when a connection that came to an expose mapping's port did not get to the service behind, and why.
+	// It returns at once.
 	Missed func(m tunnel.Mapping, why Failure)
 
 	// Stage is told of each stage when it begins and again when it is over. It returns at once.
@@ -79,12 +79,12 @@ type Step struct {
 // Link is one logged-in connection to a server. Every method has an end: that of its context, of the link, or its own
 // deadline. All are safe for concurrent use, and what one does to a mapping never disturbs another.
 type Link interface {
-	// Apply makes m listen: here for a reach kind, unless it is private; at the server for an expose kind. Called
-	// again after it was not answered in time it waits for the same answer.
+	// Apply makes the server listen for an expose kind, and lets connections of a reach kind be opened. Called again after
+	// it was not answered in time it waits for the same answer.
 	Apply(ctx context.Context, m tunnel.Mapping) error
 	// Withdraw ends the mapping of that name and its connections. That there is none is no error.
 	Withdraw(ctx context.Context, name string) error
-	// Prove shows that the mapping's listener leads to us.
+	// Prove shows that an expose mapping's port at the server leads to us.
 	Prove(ctx context.Context, name string) error
 	// Bound is where the server really offers an expose mapping's port, as far as the proofs of this link have measured
 	// it. A port that is offered more widely than declared fails its proof with wider-than-declared, one that is offered

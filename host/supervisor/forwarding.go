@@ -49,12 +49,25 @@ func (c *check) try(ctx context.Context, l Link, m tunnel.Mapping) (heard string
 		return "", err
 	}
 	defer func() { _ = l.Withdraw(context.WithoutCancel(ctx), m.Name) }()
-	if !m.Kind.Reaches() || !m.Private() {
-		if err := l.Prove(ctx, m.Name); err != nil {
-			return "", err
-		}
+	prove := func() error { return l.Prove(ctx, m.Name) }
+	if m.Kind.Reaches() {
+		prove = func() error { return c.tryPort(ctx, m) }
+	}
+	if err := prove(); err != nil {
+		return "", err
 	}
 	return l.Target(ctx, m.Name, true)
+}
+
+// tryPort opens the mapping's port on the PBX, where it has one, proves it as a tunnel would and closes it. Whoever
+// connects meanwhile is refused.
+func (c *check) tryPort(ctx context.Context, m tunnel.Mapping) error {
+	nobody := newStanding(c.config.Log, func(tunnel.Status) {})
+	p := newPorts(c.config, opener{standing: nobody, engine: c.config.Engine}, nil, c.config.Log)
+	defer p.close()
+	p.arrange([]tunnel.Mapping{m})
+	_, err := p.prove(ctx, m, true)
+	return err
 }
 
 // probePort is a port of the server on which nothing listens: its refusal shows that the question was allowed.

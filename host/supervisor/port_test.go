@@ -291,6 +291,33 @@ func TestAPortThatIsHeldInOneFamilyIsSaid(t *testing.T) {
 	}
 }
 
+// TestACheckTriesThePort as a tunnel would, and leaves it free.
+func TestACheckTriesThePort(t *testing.T) {
+	h := newHouse(t)
+	h.engine.connect = through("", nil)
+	m := ported(t)
+	holder, err := net.Listen("tcp", net.JoinHostPort("::1", strconv.Itoa(m.Local.Port)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []tunnel.Reason{tunnel.LocalPortInUse, ""} {
+		var got Failure
+		_, err := h.sup.Check(t.Context(), Trial{Server: tunnel.Server{Host: "site.example", Port: 22}, Mappings: []tunnel.Mapping{m}},
+			func(s TrialStep) {
+				if s.Name == "forwarding smb" && s.Done {
+					got = s.Failure
+				}
+			})
+		if err != nil || got.Reason != want {
+			t.Errorf("%+v, %v", got, err)
+		}
+		holder.Close()
+		if !h.shut(m) {
+			t.Error("it was left open")
+		}
+	}
+}
+
 func TestWhyAPortCannotBeOpened(t *testing.T) {
 	for errno, want := range map[syscall.Errno]tunnel.Reason{
 		syscall.EACCES: tunnel.LocalPortPrivileged, syscall.EADDRINUSE: tunnel.LocalPortInUse, syscall.ENOBUFS: tunnel.LocalPortInUse,
