@@ -16,6 +16,7 @@ type glance struct {
 	turned <-chan struct{}
 
 	listener Failure // why the mapping does not listen, where that is known
+	adrift   bool    // there is a link, but not the second one that the mapping needs
 }
 
 // glance looks at the mapping of that name. turned is closed as soon as anything is different.
@@ -25,6 +26,9 @@ func (s *standing) glance(name string) glance {
 	g := glance{state: s.state, why: s.why, link: s.usable(), turned: s.turned}
 	if i := slices.IndexFunc(s.mappings, func(m *mapping) bool { return m.Name == name }); i >= 0 {
 		g.m = s.mappings[i]
+		if g.m.adrift {
+			g.link, g.adrift = nil, true
+		}
 		g.listener = g.m.listener.why
 	}
 	return g
@@ -73,6 +77,8 @@ func (o *opener) try(ctx context.Context, name, caller string) (conn Conn, turne
 		if ctx.Err() == nil && f != (Failure{}) && f.Reason != tunnel.LinkLost {
 			return nil, nil, o.refusal(name, tunnel.Down, f)
 		}
+	case g.adrift && awaits(&failed{g.listener}) == tunnel.Blocked:
+		return nil, nil, o.refusal(name, tunnel.Down, g.listener)
 	case g.state == tunnel.Blocked, g.state == tunnel.Disabled, g.state == tunnel.Inactive:
 		return nil, nil, o.refusal(name, g.state, g.why)
 	}

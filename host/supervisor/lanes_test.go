@@ -421,11 +421,11 @@ func TestOpenWaitsForTheSecondLink(t *testing.T) {
 			l.open = func(context.Context, tunnel.Mapping) (Conn, error) { return nil, opened }
 		}
 		main, second := s.hasTwo()
-		k := s.sup.keepers[office]
+		link := s.sup.keepers[office].standing.glance("ldap").link
 		open := func(m tunnel.Mapping, d time.Duration) error {
 			ctx, cancel := context.WithTimeout(t.Context(), d)
 			defer cancel()
-			_, err := k.standing.glance(m.Name).link.Open(ctx, m, "caller")
+			_, err := link.Open(ctx, m, "caller")
 			return err
 		}
 		if err := open(upload, time.Second); err != opened || len(second.times("open", "upload")) != 1 {
@@ -453,6 +453,33 @@ func TestOpenWaitsForTheSecondLink(t *testing.T) {
 			t.Errorf("got %v on the main link", err)
 		}
 	})
+}
+
+// TestClientsAreHeldWhileTheSecondLinkIsMade, as they are for the main one: refused only where somebody has to do something.
+func TestClientsAreHeldWhileTheSecondLinkIsMade(t *testing.T) {
+	for reason, held := range map[tunnel.Reason]bool{tunnel.Unreachable: true, tunnel.HandshakeClosed: true, tunnel.LoginRefused: false} {
+		play(t, func(t *testing.T, s *stage) {
+			_, second := s.hasTwo()
+			ports := s.sup.keepers[office].ports
+			try := func(name string) (waits bool, why tunnel.Reason) {
+				_, turned, err := ports.try(t.Context(), name, "caller")
+				var se *tunnel.StatusError
+				if errors.As(err, &se) {
+					why = se.Reason
+				}
+				return turned != nil, why
+			}
+			s.engine.set(func() { s.engine.connect = func(context.Context, Attempt) error { return fail(reason) } })
+			second.breaks(fail(tunnel.LinkLost))
+			s.pass(2 * time.Second)
+			if waits, why := try("upload"); waits != held || !held && why != reason {
+				t.Errorf("%s: waits %v, refused because of %q", reason, waits, why)
+			}
+			if waits, why := try("ldap"); waits || why != tunnel.TargetRefused {
+				t.Errorf("%s: on the main link a client waits %v, refused because of %q", reason, waits, why)
+			}
+		})
+	}
 }
 
 func TestNothingOfTheSecondLinkIsLeft(t *testing.T) {

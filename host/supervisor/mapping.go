@@ -15,6 +15,7 @@ type mapping struct {
 	tally
 	doubted chan struct{} // poked when a connection of others did not reach the service behind
 
+	adrift   bool    // it rides on the tunnel's second link, and none stands
 	accepted bool    // that its port is bound wider than declared
 	forgone  Failure // why it is not asked for any more, whatever the link
 	heard    string  // what that said, when it was last asked

@@ -13,6 +13,7 @@ func (c *carrier) ride(ctx context.Context) {
 		return
 	}
 	main := c.link
+	c.drift(true)
 	s.join(c)
 	for {
 		b, ok := s.board(ctx, c)
@@ -20,6 +21,7 @@ func (c *carrier) ride(ctx context.Context) {
 			break
 		}
 		c.link, c.branch = b.link, b
+		c.drift(false)
 		on, alight := both(ctx, b.riding)
 		c.carry(on)
 		alight()
@@ -45,8 +47,13 @@ func both(a, b context.Context) (context.Context, context.CancelFunc) {
 	}
 }
 
+// drift notes whether there is no second link for the mapping: its clients wait for one meanwhile.
+func (c *carrier) drift(adrift bool) {
+	c.k.standing.note(func() { c.m.adrift = adrift })
+}
+
 // forget forgets the branch and what was found out about the mapping on it.
 func (c *carrier) forget(main *guarded) {
 	c.link, c.branch, c.due = main, nil, time.Time{}
-	c.k.standing.note(func() { c.m.target = verdict{} })
+	c.k.standing.note(func() { c.m.adrift, c.m.target = true, verdict{} })
 }

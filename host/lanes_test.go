@@ -1,0 +1,363 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/culvert-pbx/culvert/host/pluginhost"
+	"github.com/culvert-pbx/culvert/host/sshtunnel"
+	"github.com/culvert-pbx/culvert/host/sshtunnel/sshdtest"
+	"github.com/culvert-pbx/culvert/host/supervisor"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// oneTunnel is a registry of one tunnel that never changes, and the board on which it is reported.
+type oneTunnel struct {
+	mu     sync.Mutex
+	wanted tunnel.Wanted
+	status tunnel.Status
+}
+
+func (s *oneTunnel) Wanted(ctx context.Context) iter.Seq2[tunnel.Wanted, error] {
+	return func(yield func(tunnel.Wanted, error) bool) {
+		if w, _, _ := s.Login(ctx, s.wanted.Tunnel.Ref); yield(w, nil) {
+			<-ctx.Done()
+			yield(tunnel.Wanted{}, ctx.Err())
+		}
+	}
+}
+
+func (s *oneTunnel) Login(context.Context, tunnel.Ref) (tunnel.Wanted, tunnel.Credential, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wanted, tunnel.Credential{Login: tunnel.LoginKey}, nil
+}
+
+func (s *oneTunnel) Learned(_ context.Context, _ tunnel.Ref, _ tunnel.Server, shown tunnel.Pin) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wanted.Tunnel.Pin = shown
+	return nil
+}
+
+func (s *oneTunnel) Shown(tunnel.Ref, tunnel.Pin) {}
+
+func (s *oneTunnel) Report(_ tunnel.Ref, now tunnel.Status) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status = now
+}
+
+func (s *oneTunnel) now() tunnel.Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.status
+}
+
+// seeing is the SSH engine, with the links that it made.
+type seeing struct {
+	engine
+	mu    sync.Mutex
+	links []supervisor.Link
+}
+
+func (e *seeing) Run(ctx context.Context, a supervisor.Attempt, serve func(context.Context, supervisor.Link) error) error {
+	return e.engine.Run(ctx, a, func(ctx context.Context, l supervisor.Link) error {
+		e.mu.Lock()
+		e.links = append(e.links, l)
+		e.mu.Unlock()
+		return serve(ctx, l)
+	})
+}
+
+func (e *seeing) link(i int) supervisor.Link {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.links[i]
+}
+
+// runTunnel keeps a tunnel to a real sshd running until the test ends, and returns it when it is up.
+func runTunnel(t *testing.T, o sshdtest.Options, ms ...tunnel.Mapping) (*oneTunnel, *seeing) {
+	t.Helper()
+	pair, err := sshtunnel.NewKeyPair("test")
+	must(t, err)
+	o.AuthorizedKeys = []string{pair.AuthorizedKey()}
+	sshd := sshdtest.Start(t, o)
+	source := &oneTunnel{wanted: tunnel.Wanted{
+		Tunnel: tunnel.Tunnel{
+			Ref: tunnel.Ref{Owner: tunnel.Operator, Name: "office"}, Node: tunnel.Node,
+			Server: tunnel.Server{Host: sshd.Host, Port: sshd.Port, User: "root"}, Mappings: ms,
+		},
+		Active: true, Generation: 1,
+	}}
+	e := &seeing{engine: engine{keys: pair}}
+	s := supervisor.New(supervisor.Config{
+		Source: source, Engine: e, Log: hclog.NewNullLogger(), DialLocal: localDialer(pluginhost.Sockets{}, nil),
+		Relay: func(client, site supervisor.Conn) { sshtunnel.Relay(client, site) },
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		must(t, <-done)
+	})
+	for deadline := time.Now().Add(30 * time.Second); source.now().State != tunnel.Up; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not up: %+v", source.now())
+		}
+	}
+	return source, e
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// serveTCP serves each connection by handle until the test ends.
+func serveTCP(t *testing.T, handle func(net.Conn)) (port int) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	var work sync.WaitGroup
+	var mu sync.Mutex
+	var open []net.Conn
+	work.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			open = append(open, c)
+			mu.Unlock()
+			work.Go(func() {
+				defer c.Close()
+				handle(c)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		mu.Lock()
+		for _, c := range open {
+			c.Close()
+		}
+		mu.Unlock()
+		work.Wait()
+	})
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func echo(c net.Conn) { _, _ = io.Copy(c, c) }
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func dialPort(t *testing.T, port int) net.Conn {
+	t.Helper()
+	c, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), 5*time.Second)
+	must(t, err)
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// nameServer answers for pbx.test until it is silenced. It is at port 53, because a resolver asks at no other.
+func nameServer(t *testing.T) (addr string, silence func()) {
+	t.Helper()
+	var pc net.PacketConn
+	var err error
+	for i := 1; i < 250; i++ {
+		addr = fmt.Sprintf("127.66.%d.53", i)
+		if pc, err = net.ListenPacket("udp", addr+":53"); err == nil {
+			break
+		}
+	}
+	if errors.Is(err, os.ErrPermission) {
+		t.Skip("skipped: only root listens at port 53")
+	}
+	must(t, err)
+	var mu sync.Mutex
+	silent := false
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for b := make([]byte, 1500); ; {
+			n, from, err := pc.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			if !silent && n > 12 {
+				_, _ = pc.WriteTo(answer(b[:n]), from)
+			}
+			mu.Unlock()
+		}
+	}()
+	t.Cleanup(func() { pc.Close(); <-done })
+	return addr, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		silent = true
+	}
+}
+
+// answer says that whatever IPv4 address is asked for is 127.0.0.1, and that there is no other (RFC 1035, 4.1).
+func answer(query []byte) []byte {
+	const header, a = 12, 1
+	end := header + bytes.IndexByte(query[header:], 0) + 5
+	out := slices.Clone(query[:end])
+	copy(out[2:], []byte{0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0})
+	if out[end-3] == a {
+		out[7] = 1
+		out = append(out, 0xc0, header, 0, a, 0, 1, 0, 0, 0, 1, 0, 4, 127, 0, 0, 1)
+	}
+	return out
+}
+
+// TestASilentResolverStopsTheSecondLinkAlone: a client opens a target by name at a site whose resolver is silent, and
+// everything else goes on as if nothing were.
+func TestASilentResolverStopsTheSecondLinkAlone(t *testing.T) {
+	resolver, silence := nameServer(t)
+	svc, exposed := serveTCP(t, echo), freePort(t)
+	named := tunnel.Mapping{Name: "named", Kind: tunnel.Reach, Local: tunnel.Endpoint{Port: freePort(t)},
+		Remote: tunnel.Endpoint{Host: "dc1.corp.test", Port: svc}}
+	numeric := tunnel.Mapping{Name: "numeric", Kind: tunnel.Reach, Local: tunnel.Endpoint{Port: freePort(t)},
+		Remote: tunnel.Endpoint{Host: "127.0.0.1", Port: svc}}
+	expose := tunnel.Mapping{Name: "expose", Kind: tunnel.Expose, Local: tunnel.Endpoint{Port: svc}, Remote: tunnel.Endpoint{Port: exposed}}
+	_, e := runTunnel(t, sshdtest.Options{
+		Config: []string{"UseDNS no"},
+		Files:  sshdtest.Files{"/etc/resolv.conf": "nameserver " + resolver + "\noptions timeout:3 attempts:2\n"},
+	}, named, numeric, expose)
+	exchange := func(port int) error {
+		c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+		_, _ = io.WriteString(c, "hello")
+		_, err = io.ReadFull(c, make([]byte, 5))
+		return err
+	}
+	must(t, exchange(named.Local.Port))
+	silence()
+	hung := make(chan struct{})
+	go func() {
+		defer close(hung)
+		_ = exchange(named.Local.Port)
+	}()
+	main, second := e.link(0), e.link(1)
+	stopped := func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		return second.Keepalive(ctx) != nil
+	}
+	for deadline := time.Now().Add(5 * time.Second); !stopped(); {
+		if time.Now().After(deadline) {
+			t.Fatal("the second link goes on: the name was not asked for there, or this sshd looks names up beside")
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	questions := map[string]func() error{
+		"keepalive":            func() error { return main.Keepalive(ctx) },
+		"proof of an exposure": func() error { return main.Prove(ctx, expose.Name) },
+		"numeric target":       func() error { _, err := main.Target(ctx, numeric.Name, false); return err },
+		"numeric exchange":     func() error { return exchange(numeric.Local.Port) },
+		"exposed exchange":     func() error { return exchange(exposed) },
+	}
+	slowest := map[string]time.Duration{}
+	for range 20 {
+		for what, ask := range questions {
+			began := time.Now()
+			must(t, ask())
+			slowest[what] = max(slowest[what], time.Since(began))
+		}
+	}
+	select {
+	case <-hung:
+		t.Error("the name did not hang: nothing was tried")
+	default:
+	}
+	for what, took := range slowest {
+		t.Logf("%s: at most %s", what, took.Round(10*time.Microsecond))
+		if took > 300*time.Millisecond { // 100 ms on a quiet machine
+			t.Errorf("%s took %s", what, took)
+		}
+	}
+	<-hung
+}
+
+// TestBulkOnItsLaneDoesNotDelaySmallExchanges measures small exchanges beside an upload on the same link, and on another.
+func TestBulkOnItsLaneDoesNotDelaySmallExchanges(t *testing.T) {
+	lasts := time.Second
+	if os.Getenv("CULVERT_SOAK") != "" {
+		lasts = 10 * time.Second
+	}
+	small, sink := serveTCP(t, echo), serveTCP(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+	p99 := map[tunnel.Lane]time.Duration{}
+	for _, lane := range []tunnel.Lane{tunnel.LaneMain, tunnel.LaneBulk} {
+		t.Run(lane.String(), func(t *testing.T) {
+			ask := tunnel.Mapping{Name: "small", Kind: tunnel.Reach, Local: tunnel.Endpoint{Port: freePort(t)}, Remote: tunnel.Endpoint{Port: small}}
+			bulk := tunnel.Mapping{Name: "bulk", Kind: tunnel.Reach, Lane: lane, Local: tunnel.Endpoint{Port: freePort(t)}, Remote: tunnel.Endpoint{Port: sink}}
+			_, e := runTunnel(t, sshdtest.Options{}, ask, bulk)
+			upload := dialPort(t, bulk.Local.Port)
+			var sending sync.WaitGroup
+			sending.Go(func() {
+				for b := make([]byte, 1<<20); ; {
+					if _, err := upload.Write(b); err != nil {
+						return
+					}
+				}
+			})
+			c := dialPort(t, ask.Local.Port)
+			var took []time.Duration
+			for began := time.Now(); time.Since(began) < lasts; {
+				asked := time.Now()
+				_, err := io.WriteString(c, "x")
+				must(t, err)
+				_, err = io.ReadFull(c, make([]byte, 1))
+				must(t, err)
+				took = append(took, time.Since(asked))
+			}
+			upload.Close()
+			sending.Wait()
+			slices.Sort(took)
+			p99[lane] = took[len(took)*99/100]
+			on := e.link(0)
+			if lane == tunnel.LaneBulk {
+				on = e.link(1)
+			}
+			carried := on.Traffic("bulk").Out >> 20
+			t.Logf("%d exchanges: p50 %s, p99 %s, beside %d MB", len(took), took[len(took)/2], p99[lane], carried)
+			if carried == 0 {
+				t.Error("the upload was not on its lane")
+			}
+		})
+	}
+	if p99[tunnel.LaneBulk] > max(p99[tunnel.LaneMain], 150*time.Millisecond) {
+		t.Errorf("p99 is %s on two links and %s on one", p99[tunnel.LaneBulk], p99[tunnel.LaneMain])
+	}
+}
