@@ -189,7 +189,8 @@ func (n *line) wakes(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, wakePatience)
 	defer cancel()
-	if n.link.wake(ctx) != nil {
+	if err := n.link.wake(ctx); err != nil {
+		n.r.k.log.Debug("the link that was silent does not answer", "error", err)
 		return n.revived() // it may have answered the pulse
 	}
 	n.answered()

@@ -169,6 +169,7 @@ func (r *round) resting() *line {
 func (r *round) takeUp() *line {
 	n := r.rest
 	r.rest = nil
+	r.k.log.Info("the link that was silent answers again and goes on", "since", n.since)
 	unpoke(r.k.wake)
 	r.k.standing.resume(r.o.round, n.link)
 	return n
@@ -181,6 +182,7 @@ func (r *round) giveUp() {
 		return
 	}
 	r.rest = nil
+	r.k.log.Info("the link that was silent is given up for a new one", "since", old.since)
 	if r.messenger != nil {
 		r.messenger.cancel()
 	}
