@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -31,6 +33,7 @@ func trustBatches() []batch {
 		evil func(*lane) (*netbed.SSHD, error)
 	}{
 		{"another key", (*lane).anotherKey}, {"another type", (*lane).anotherType}, {"man in the middle", (*lane).manInTheMiddle},
+		{"first use", (*lane).firstUse},
 	} {
 		all = append(all, batch{goal: "S4", kind: c.kind, want: 100, takes: time.Minute, run: trust(c.kind, c.evil)})
 	}
@@ -62,6 +65,24 @@ func (l *lane) manInTheMiddle() (*netbed.SSHD, error) {
 		err = l.w.bed.MITMOn(l.port)
 	}
 	l.sshd.KillSessions()
+	return evil, err
+}
+
+// firstUse adds the tunnel anew, with the fingerprint of the server's key, while somebody is in between.
+func (l *lane) firstUse() (*netbed.SSHD, error) {
+	fingerprint, err := l.sshd.Fingerprint()
+	if err != nil {
+		return nil, err
+	}
+	ctx := context.Background()
+	if _, err := l.w.daemon.cli(ctx, "", "tunnel", "remove", l.tunnel); err != nil {
+		return nil, err
+	}
+	evil, err := l.manInTheMiddle()
+	if err != nil {
+		return nil, err
+	}
+	_, err = l.w.daemon.cli(ctx, "", "tunnel", "add", l.tunnel, "--server", "root@"+l.sshd.Addr, "--key", "host", "--fingerprint", fingerprint)
 	return evil, err
 }
 
@@ -132,6 +153,13 @@ var weak = []algorithms{
 	{"hmac-md5-96", "", []string{"Ciphers aes128-ctr", "MACs hmac-md5-96"}},
 	{"hmac-sha1", "", []string{"Ciphers aes128-ctr", "MACs hmac-sha1"}},
 	{"hmac-sha1-96", "", []string{"Ciphers aes128-ctr", "MACs hmac-sha1-96"}},
+	{"SSH version 1", "", nil},
+}
+
+// versionOne is a server of the days before.
+func versionOne(c net.Conn) {
+	_, _ = c.Write([]byte("SSH-1.5-1.2.27\r\n"))
+	_, _ = io.Copy(io.Discard, c)
 }
 
 // sound are servers that have one way that is good.
@@ -188,20 +216,18 @@ func (a algorithms) taken(ctx context.Context, s *session) error {
 
 // offer has a daemon meet the server, waits for an end of it and returns what both say.
 func (a algorithms) offer(ctx context.Context, s *session, enough func(shown) bool) (v shown, log string, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	w, err := s.newWorld(ctx, worldOptions{})
 	if err != nil {
 		return v, "", err
 	}
 	defer w.close()
-	key, err := w.daemon.key(ctx)
+	said, err := a.serve(ctx, w)
 	if err != nil {
 		return v, "", err
 	}
-	sshd, err := w.bed.SSHD(w.bed.Srv, netbed.SSHDOptions{Port: 2222, Keys: []string{key}, KeyType: a.keyType, Config: a.config})
-	if err != nil {
-		return v, "", err
-	}
-	if _, err := w.daemon.cli(ctx, "", "tunnel", "add", "operator/x", "--server", "root@"+sshd.Addr, "--key", "host"); err != nil {
+	if _, err := w.daemon.cli(ctx, "", "tunnel", "add", "operator/x", "--server", fmt.Sprintf("root@%s:%d", netbed.SrvAddr, offerPort), "--key", "host"); err != nil {
 		return v, "", err
 	}
 	_ = until(ctx, 30*time.Second, func() error {
@@ -210,7 +236,31 @@ func (a algorithms) offer(ctx context.Context, s *session, enough func(shown) bo
 		}
 		return err
 	})
-	return v, sshd.Log(), ctx.Err()
+	return v, said(), ctx.Err()
+}
+
+const offerPort = 2222
+
+// serve starts the server and returns what will be its log.
+func (a algorithms) serve(ctx context.Context, w *world) (said func() string, err error) {
+	if a.keyType == "" && a.config == nil {
+		l, err := w.bed.Srv.Listen(fmt.Sprintf("%s:%d", netbed.SrvAddr, offerPort))
+		if err != nil {
+			return nil, err
+		}
+		go hang(l, versionOne, nil)
+		context.AfterFunc(ctx, func() { l.Close() })
+		return func() string { return "" }, nil
+	}
+	key, err := w.daemon.key(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sshd, err := w.bed.SSHD(w.bed.Srv, netbed.SSHDOptions{Port: offerPort, Keys: []string{key}, KeyType: a.keyType, Config: a.config})
+	if err != nil {
+		return nil, err
+	}
+	return sshd.Log, nil
 }
 
 // hostile runs the long form of the engine's own tests against servers that mean harm (S7).

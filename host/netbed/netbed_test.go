@@ -262,6 +262,9 @@ func TestSSHDInABed(t *testing.T) {
 	b, _ := newBed(t)
 	s, err := b.SSHD(b.Srv, SSHDOptions{Port: 2222})
 	must(t, err)
+	if f, err := s.Fingerprint(); err != nil || !strings.HasPrefix(f, "SHA256:") {
+		t.Errorf("its fingerprint is %q, %v", f, err)
+	}
 	c, err := b.PBX.Dial(t.Context(), s.Addr)
 	must(t, err)
 	defer c.Close()

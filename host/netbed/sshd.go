@@ -88,6 +88,15 @@ func (s *SSHD) NewHostKey(kind string) error {
 	return nil
 }
 
+// Fingerprint is the host key's SHA-256, as ssh-keygen prints it.
+func (s *SSHD) Fingerprint() (string, error) {
+	out, err := exec.Command("ssh-keygen", "-lf", s.path("host_key.pub")).Output()
+	if f := strings.Fields(string(out)); err == nil && len(f) > 1 {
+		return f[1], nil
+	}
+	return "", fmt.Errorf("ssh-keygen: %w: %s", err, out)
+}
+
 // Start starts the sshd again after Stop.
 func (s *SSHD) Start() error {
 	if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // sshd insists on it
