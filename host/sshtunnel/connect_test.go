@@ -132,8 +132,8 @@ func TestWhatIsNoSSHServer(t *testing.T) {
 		reason tunnel.Reason
 		says   string
 	}{
-		"hangs up":   {func(*net.TCPConn) {}, tunnel.HandshakeClosed, "hung up at once"},
-		"resets":     {func(c *net.TCPConn) { c.Read(make([]byte, 1)); c.SetLinger(0) }, tunnel.HandshakeClosed, "hung up at once"},
+		"hangs up":   {func(c *net.TCPConn) { c.CloseWrite(); drain(c) }, tunnel.HandshakeClosed, "hung up at once"},
+		"resets":     {func(c *net.TCPConn) { c.Read(make([]byte, 1)); c.SetLinger(0) }, tunnel.HandshakeClosed, "reset it"},
 		"web server": {func(c *net.TCPConn) { say(c, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\nno\x1b[2J") }, tunnel.HandshakeClosed, "HTTP/1.1 400"},
 		"mail server that waits": {func(c *net.TCPConn) { say(c, "220 mail ESMTP\r\n"); io.Copy(io.Discard, c) },
 			tunnel.HandshakeTimeout, "220 mail"},

@@ -39,15 +39,27 @@ func lookup(ctx context.Context, r *net.Resolver, host string) ([]netip.Addr, er
 			Reason:  tunnel.UnknownHost,
 			Message: fmt.Sprintf("no address is known for the name %s", tunnel.Clean(host, 253)),
 			Remedy:  "check the spelling of the server's name, or give its address",
-			Err:     err,
+			Diagnosis: diagnosis("", []string{"the name servers say that there is no such name"},
+				tunnel.Fix{Where: onPBX, Line: "getent ahosts " + tunnel.Clean(host, 253)}),
+			Err: err,
 		}
 	}
 	return nil, &Failure{
 		Reason:  tunnel.NameLookupFailed,
 		Message: fmt.Sprintf("the name servers gave no answer about %s", tunnel.Clean(host, 253)),
 		Remedy:  "check name resolution on this machine (/etc/resolv.conf), or give the server's address",
-		Err:     err,
+		Diagnosis: diagnosis("", []string{lookupWords(err)},
+			tunnel.Fix{Where: onPBX, Line: "getent ahosts " + tunnel.Clean(host, 253)}, tunnel.Fix{Where: onPBX, Line: "cat /etc/resolv.conf"}),
+		Err: err,
 	}
+}
+
+// lookupWords says how a lookup failed.
+func lookupWords(err error) string {
+	if isTimeout(err) {
+		return fmt.Sprintf("no name server answered within %s", lookupTimeout)
+	}
+	return err.Error()
 }
 
 // dialed is the outcome of one address.

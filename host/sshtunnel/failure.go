@@ -31,11 +31,16 @@ func (f *Failure) Unwrap() error { return f.Err }
 
 // linkLost is the failure of everything asked of a link that is gone.
 func linkLost(err error) *Failure {
+	var evidence []string
+	if err != nil {
+		evidence = []string{err.Error()}
+	}
 	return &Failure{
-		Reason:  tunnel.LinkLost,
-		Message: "the SSH connection to the server ended",
-		Remedy:  "nothing to do unless it repeats: it is made again by itself; the server's own log says why it ended",
-		Err:     err,
+		Reason:    tunnel.LinkLost,
+		Message:   "the SSH connection to the server ended",
+		Remedy:    "nothing to do unless it repeats: it is made again by itself; the server's own log says why it ended",
+		Diagnosis: diagnosis("", evidence, advisor{}.log()),
+		Err:       err,
 	}
 }
 

@@ -34,9 +34,10 @@ func newLogin(c Config) (*login, error) {
 	if l.kind == tunnel.LoginPassword {
 		if l.secret == "" {
 			return nil, &Failure{
-				Reason:  tunnel.SecretMissing,
-				Message: "there is no password to log in with",
-				Remedy:  "give it: culvert tunnel secret OWNER/NAME --password-stdin",
+				Reason:    tunnel.SecretMissing,
+				Message:   "there is no password to log in with",
+				Remedy:    "give it: culvert tunnel secret OWNER/NAME --password-stdin",
+				Diagnosis: diagnosis("", nil, advisor{label: c.Label}.onPBX("tunnel secret", "--password-stdin")),
 			}
 		}
 		return l, nil
@@ -47,7 +48,7 @@ func newLogin(c Config) (*login, error) {
 	}
 	pair, err := ParsePrivateKey([]byte(pem.Reveal()), []byte(c.Credential.Passphrase.Reveal()))
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, c.unreadable(err)
 	}
 	l.signer = pair.signer
 	return l, nil
@@ -60,17 +61,19 @@ func privateKey(c Config) (tunnel.Secret, error) {
 	}
 	pem, err := c.HostKey()
 	if err != nil {
-		return "", unreadable(err)
+		return "", c.unreadable(err)
 	}
 	return pem, nil
 }
 
-func unreadable(err error) *Failure {
+func (c Config) unreadable(err error) *Failure {
 	return &Failure{
 		Reason:  tunnel.SecretUnreadable,
 		Message: "the private key to log in with cannot be used",
 		Remedy:  "give a key that ssh-keygen -y reads, or use the PBX's own: culvert tunnel set OWNER/NAME --key host",
-		Err:     err,
+		Diagnosis: diagnosis("", []string{err.Error()}, advisor{label: c.Label}.onPBX("tunnel set", "--key", "host"),
+			tunnel.Fix{Where: onPBX, Line: "ssh-keygen -yf FILE"}),
+		Err: err,
 	}
 }
 

@@ -290,7 +290,9 @@ func reachingBeside(host string, s site) func(*testing.T) error {
 func askHost(t *testing.T, l *running, host string, port int) error {
 	must(t, l.Keepalive(soon(t)))
 	must(t, l.Apply(soon(t), reach("r", 0, host, port)))
-	return askTarget(l, soon(t), "r")
+	ctx, cancel := context.WithTimeout(t.Context(), 2*shortly) // some are silent
+	defer cancel()
+	return askTarget(l, ctx, "r")
 }
 
 // reachFull asks for a target that drops what comes.
@@ -318,7 +320,9 @@ func serviceGone(t *testing.T) error {
 
 // listening connects to what is no SSH server.
 func listening(handle func(*net.TCPConn)) func(*testing.T) error {
-	return func(t *testing.T) error { return connecting(t, config("127.0.0.1", serve(t, handle).port)) }
+	return func(t *testing.T) error {
+		return connecting(t, config("127.0.0.1", serve(t, handle).port).WithHandshakeWait(shortly))
+	}
 }
 
 func webServer(t *testing.T) error {

@@ -2,6 +2,7 @@ package sshtest
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 
 	"golang.org/x/crypto/ssh"
@@ -11,7 +12,7 @@ var errNo = errors.New("refused")
 
 // config is what one handshake is done with.
 func (s *Server) config() *ssh.ServerConfig {
-	c := &ssh.ServerConfig{ServerVersion: "SSH-2.0-CulvertTest", MaxAuthTries: 6}
+	c := &ssh.ServerConfig{ServerVersion: cmp.Or(s.options.Version, "SSH-2.0-CulvertTest"), MaxAuthTries: 6}
 	c.AuthLogCallback = func(_ ssh.ConnMetadata, method string, _ error) {
 		if method == "none" {
 			return

@@ -32,6 +32,8 @@ type Options struct {
 	// "no" (or ""), "yes", "clientspecified".
 	Gateway string
 
+	Version string // what it calls itself, "" is SSH-2.0-CulvertTest
+
 	NoForwarding bool // refuses every forward and every connection to a target
 	NoTargets    bool // refuses connections to targets, so that a forward cannot be proved
 
