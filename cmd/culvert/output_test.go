@@ -43,7 +43,8 @@ func full(t *testing.T) testbed {
 		Pending: &control.Candidate{Face: control.Face{Version: hostile}, Described: true}})
 	b.Events.Add(tunnel.Event{Time: time.Now(), Type: tunnel.Refused, Actor: "module:x", Subject: name, Message: hostile, Fields: map[string]string{hostile: hostile}})
 	b.Lines = []string{hostile}
-	b.Steps = []control.Step{{Name: hostile, State: control.StepFailed, Message: hostile, Remedy: hostile}}
+	raw := control.Diagnosis{Evidence: []string{hostile}, Fixes: []control.Fix{{Where: hostile, Line: hostile}}}
+	b.Steps = []control.Step{{Name: hostile, State: control.StepFailed, Message: hostile, Remedy: hostile, Diagnosis: raw}}
 	b.Shown = hostile
 	return b
 }
