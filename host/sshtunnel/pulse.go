@@ -18,6 +18,8 @@ const (
 	silentAfter = 10 * time.Second // unheard for so long, and asked often enough, a doubted peer is silent
 	chances     = 3                // unanswered questions that are enough
 	deafAfter   = 15 * time.Second // with data unacknowledged, however often the kernel has repeated it
+	repeats     = 5                // of data that was never acknowledged are enough, whatever is heard meanwhile
+	minRepeat   = 200 * time.Millisecond
 
 	lookEvery = 250 * time.Millisecond // while a peer is in doubt or silent
 )
@@ -204,13 +206,16 @@ func (p *pulse) watching() bool {
 //
 // A sign is an acknowledgement, which is what probes are answered with, or data. Having heard none for long says nothing
 // by itself: the machine may have slept, or the peer's program may not read, when the kernel asks ever more rarely. So it
-// takes questions without an answer: probes, or data sent again. With a round trip of 600 ms and every twentieth packet
+// takes questions without an answer: probes, or data sent again. A path that is dead towards the peer alone brings what the
+// peer repeats because it hears nothing from us: then it is our own data that tells. With a round trip of 600 ms and every twentieth packet
 // lost in each direction a probe is lost for one in ten cycles, which is a doubt of a second; the six probes until a
 // peer is silent are lost once in a million.
 func judge(was Peer, i *unix.TCPInfo) Peer {
 	unheard := unheardFor(i)
 	asked := max(i.Probes, i.Retransmits)
 	switch {
+	case i.Retransmits >= repeats && stuckFor(i) >= silentAfter:
+		return PeerSilent
 	case unheard < doubtAfter(i):
 		return PeerAnswers
 	case was == PeerSilent,
@@ -228,6 +233,21 @@ func unheardFor(i *unix.TCPInfo) time.Duration {
 	return time.Duration(min(i.Last_ack_recv, i.Last_data_recv)) * time.Millisecond
 }
 
+// stuckFor is for how long at least the peer has acknowledged nothing of what was sent: each repetition came twice as late
+// as the one before, up to what is the kernel's pause now.
+func stuckFor(i *unix.TCPInfo) time.Duration {
+	if i.Unacked == 0 {
+		return 0
+	}
+	pause := time.Duration(i.Rtt)*time.Microsecond + max(time.Duration(4*i.Rttvar)*time.Microsecond, minRepeat)
+	stuck := time.Duration(i.Last_data_sent) * time.Millisecond
+	for range i.Retransmits {
+		stuck += min(pause, time.Duration(i.Rto)*time.Microsecond)
+		pause *= 2
+	}
+	return stuck
+}
+
 // doubtAfter is how long a peer that answers may be unheard: until the kernel asks, and an answer's time. That is a round
 // trip with its variance, as TCP itself waits for an acknowledgement.
 func doubtAfter(i *unix.TCPInfo) time.Duration {
@@ -237,7 +257,7 @@ func doubtAfter(i *unix.TCPInfo) time.Duration {
 
 // nextLook is when there may be news.
 func nextLook(p Peer, i *unix.TCPInfo) time.Duration {
-	if p != PeerAnswers {
+	if p != PeerAnswers || i.Retransmits >= chances {
 		return lookEvery
 	}
 	return max(doubtAfter(i)-unheardFor(i)+time.Millisecond, lookEvery)

@@ -58,6 +58,34 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// A path that is dead towards the peer alone: what the peer repeats is heard, what we sent is never acknowledged. It is
+// the time that our own data has waited that tells, by the kernel's pauses of 0.2 s, doubling up to 3 s.
+func TestJudgeOfADeadDirection(t *testing.T) {
+	for name, test := range map[string]struct {
+		repeated uint8
+		sent     uint32 // ms ago
+		unacked  uint32
+		rto      uint32 // ms
+		want     Peer
+	}{
+		"6 s and 3.7 s more":     {5, 3700, 1, 3000, PeerAnswers},
+		"6 s and 4.1 s more":     {5, 4100, 1, 3000, PeerSilent},
+		"9 s and 1.1 s more":     {6, 1100, 1, 3000, PeerSilent},
+		"repeated too few times": {4, 30000, 1, 3000, PeerAnswers},
+		"acknowledged":           {7, 3000, 0, 3000, PeerAnswers},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := &unix.TCPInfo{Last_ack_recv: 900, Last_data_recv: 900, Rtt: 1000, Rttvar: 500,
+				Retransmits: test.repeated, Last_data_sent: test.sent, Unacked: test.unacked, Rto: 1000 * test.rto}
+			for _, was := range []Peer{PeerAnswers, PeerSilent} {
+				if got := judge(was, i); got != test.want {
+					t.Errorf("got %d, want %d", got, test.want)
+				}
+			}
+		})
+	}
+}
+
 // TestIdleLinkIsLookedAtRarely: a thousand of them are looked at three hundred times a second at most.
 func TestIdleLinkIsLookedAtRarely(t *testing.T) {
 	i := &unix.TCPInfo{Last_ack_recv: 900, Last_data_recv: 9000, Rtt: 1000}
