@@ -86,11 +86,12 @@ func (c *Crossing) each(port int, self *prover, f func(*crossed)) {
 	}
 }
 
-// awaits reports whether a nonce of another link than self's may come to port, and how long to hold for it.
+// awaits reports whether a nonce of another link than self's may come to port, and how long to hold for it: only where
+// both links lead to one server, by its host key. Others are watched all the same, because a server may show several.
 func (c *Crossing) awaits(port int, self *prover) (watch bool, hold time.Duration) {
 	c.each(port, self, func(x *crossed) {
 		watch = true
-		if !isClosed(x.wait) {
+		if x.from.server == self.server && !isClosed(x.wait) {
 			hold = max(hold, holdFor-time.Since(x.began))
 		}
 	})
@@ -100,7 +101,7 @@ func (c *Crossing) awaits(port int, self *prover) (watch bool, hold time.Duratio
 // under returns a channel that is closed when nobody needs to wait for a nonce of another link, nil where none is awaited.
 func (c *Crossing) under(port int, self *prover) (over <-chan struct{}) {
 	c.each(port, self, func(x *crossed) {
-		if !isClosed(x.wait) {
+		if x.from.server == self.server && !isClosed(x.wait) {
 			over = x.wait
 		}
 	})

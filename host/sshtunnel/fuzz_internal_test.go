@@ -34,7 +34,7 @@ func FuzzWanted(f *testing.F) {
 	f.Add("forwarded-tcpip", []byte(nil))
 	f.Add("direct-tcpip", good)
 	l := &Link{}
-	m := &mapping{remote: &forward{prover: newProver(nil, 9100, "")}}
+	m := &mapping{remote: &forward{prover: newProver(nil, "", 9100, "")}}
 	l.asked = map[bind]*mapping{{"localhost", 9100}: m}
 	f.Fuzz(func(t *testing.T, kind string, extra []byte) {
 		got, origin := l.wanted(offered{kind: kind, extra: extra})
@@ -63,7 +63,7 @@ func FuzzSniff(f *testing.F) {
 	f.Add(uint8(nonceLen-1), "x", uint8(1), uint8(1))
 	f.Add(uint8(5), strings.Repeat("z", 9000), uint8(1), uint8(200))
 	f.Fuzz(func(t *testing.T, begin uint8, rest string, first, second uint8) {
-		p := newProver(nil, 9100, "")
+		p := newProver(nil, "", 9100, "")
 		r := p.begin([]string{"localhost"})
 		defer p.finish(r)
 		nonce := nonceHead + strings.Repeat("0123456789abcdef", 2) + "\r\n" // always the same: what was found is found again

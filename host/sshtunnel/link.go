@@ -19,6 +19,7 @@ type Link struct {
 	log    hclog.Logger
 	sock   *socket
 	conn   ssh.Conn
+	server string // the fingerprint of its host key
 
 	ctx    context.Context // ends when the link is gone, with the Failure as its cause
 	cancel context.CancelCauseFunc
@@ -45,7 +46,7 @@ type Link struct {
 // newLink takes over a connection and begins to serve what comes over it.
 func newLink(ctx context.Context, c Config, w *wire) *Link {
 	l := &Link{
-		config: c, log: c.Log, sock: w.sock, conn: w.conn,
+		config: c, log: c.Log, sock: w.sock, conn: w.conn, server: w.pin.Fingerprint,
 		requests: make(chan *request, maxQueued), closed: make(chan struct{}), refusing: make(chan struct{}, maxRefusing),
 		places: places{of: "of one link", most: maxOfLink}, mappings: map[string]*mapping{}, asked: map[bind]*mapping{},
 	}

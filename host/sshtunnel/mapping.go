@@ -24,7 +24,7 @@ type mapping struct {
 
 func newMapping(l *Link, m tunnel.Mapping) *mapping {
 	n := &mapping{
-		Mapping: m, link: l, traffic: newTraffic(m), remote: &forward{prover: newProver(l.config.Crossing, m.Remote.Port, l.config.Label+"/"+m.Name)},
+		Mapping: m, link: l, traffic: newTraffic(m), remote: &forward{prover: newProver(l.config.Crossing, l.server, m.Remote.Port, l.config.Label+"/"+m.Name)},
 		opening: make(chan struct{}, maxOpening), checking: make(chan struct{}, maxChecking),
 	}
 	n.ctx, n.end = context.WithCancel(l.ctx)

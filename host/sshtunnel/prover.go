@@ -20,6 +20,7 @@ const (
 type prover struct {
 	turn     chan struct{} // holds one token: rounds of one port go one after the other
 	crossing *Crossing
+	server   string // the fingerprint of its host key
 	port     int
 	label    string // of the mapping, OWNER/NAME/MAPPING
 
@@ -60,10 +61,10 @@ func newTicket(host string) *ticket {
 	return t
 }
 
-// newProver makes the prover of a port for the mapping that label names.
-func newProver(c *Crossing, port int, label string) *prover {
+// newProver makes the prover of a port of a server for the mapping that label names.
+func newProver(c *Crossing, server string, port int, label string) *prover {
 	return &prover{
-		turn: make(chan struct{}, 1), crossing: c, port: port, label: label,
+		turn: make(chan struct{}, 1), crossing: c, server: server, port: port, label: label,
 		bound: tunnel.BoundUnknown, mute: map[string]int{},
 	}
 }

@@ -11,7 +11,7 @@ import (
 // TestWhoIsHeldAndForHowLong walks through one proof on a link of 200 ms: who comes when, and what happens to them.
 func TestWhoIsHeldAndForHowLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProver(nil, 9100, "")
+		p := newProver(nil, "", 9100, "")
 		rtt := func() time.Duration { return 200 * time.Millisecond }
 		here, v6, there := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::1"), netip.MustParseAddr("192.0.2.1")
 		expect := func(when string, from netip.Addr, wantWatch bool, wantHold time.Duration) {

@@ -58,7 +58,7 @@ func sniffAll(t *testing.T, f *forward, data string, cuts ...int) (got string, p
 
 // TestSniffLosesNothingAndLetsNoNonceThrough cuts a nonce, and everything that only begins like one, at every place.
 func TestSniffLosesNothingAndLetsNoNonceThrough(t *testing.T) {
-	f := &forward{prover: newProver(nil, 9100, "")}
+	f := &forward{prover: newProver(nil, "", 9100, "")}
 	r := f.prover.begin([]string{"localhost"})
 	nonce := string(r.tickets[0].nonce)
 	for cut := range len(nonce) {
