@@ -74,14 +74,15 @@ func (l *login) expired(a advisor, err error) *Failure {
 	f := &Failure{
 		Reason:  tunnel.LoginRefused,
 		Message: fmt.Sprintf("the account of %s at the server has expired", who),
-		Remedy:  "renew it at the server: chage -E -1 " + who,
+		Remedy:  "renew it at the server: chage -E -1 " + word(who),
 		Diagnosis: diagnosis(tunnel.AccountExpired, l.evidence(),
-			tunnel.Fix{Where: inShell, Line: "chage -E -1 " + who}, tunnel.Fix{Where: inShell, Line: "chage -l " + who}),
+			tunnel.Fix{Where: inShell, Line: "chage -E -1 " + word(who)}, tunnel.Fix{Where: inShell, Line: "chage -l " + word(who)}),
 		Err: err,
 	}
 	if isWindows(a.version) {
-		f.Remedy = fmt.Sprintf("renew it at the server: net user %s /expires:never", who)
-		f.Diagnosis.Fixes = []tunnel.Fix{{Where: "PowerShell at the SSH server, as administrator", Line: fmt.Sprintf("net user %s /expires:never", who)}}
+		renew := netUser(who, "/expires:never")
+		f.Remedy = "renew it at the server: " + renew
+		f.Diagnosis.Fixes = []tunnel.Fix{{Where: "PowerShell at the SSH server, as administrator", Line: renew}}
 	}
 	return f
 }
@@ -142,7 +143,9 @@ func (l *login) keyFixes(a advisor) []tunnel.Fix {
 		return append(fixes, tunnel.Fix{Where: "PowerShell at the SSH server, as administrator",
 			Line: `icacls.exe "` + adminKeysWindows + `" /inheritance:r /grant "Administrators:F" /grant "SYSTEM:F"`}, a.log())
 	}
-	fixes = append(fixes, tunnel.Fix{Where: inShell, Line: fmt.Sprintf("chmod go-w ~%s ~%s/.ssh ~%s/.ssh/authorized_keys", who, who, who)})
+	if word(who) == who {
+		fixes = append(fixes, tunnel.Fix{Where: inShell, Line: fmt.Sprintf("chmod go-w ~%s ~%s/.ssh ~%s/.ssh/authorized_keys", who, who, who)})
+	}
 	if who == "root" {
 		fixes = append(fixes, a.sshdConfig("PermitRootLogin prohibit-password"))
 	}
@@ -162,9 +165,31 @@ func (l *login) passwordFixes(a advisor) []tunnel.Fix {
 // account shows whether the user is there and may log in.
 func (a advisor) account(who string) tunnel.Fix {
 	if isWindows(a.version) {
-		return tunnel.Fix{Where: "PowerShell at the SSH server", Line: "net user " + who}
+		return tunnel.Fix{Where: "PowerShell at the SSH server", Line: netUser(who)}
 	}
-	return tunnel.Fix{Where: inShell, Line: fmt.Sprintf("getent passwd %s; chage -l %s", who, who)}
+	return tunnel.Fix{Where: inShell, Line: fmt.Sprintf("getent passwd %s; chage -l %s", word(who), word(who))}
+}
+
+// word is s, which holds what a user's name may, as one word of a shell.
+func word(s string) string {
+	if strings.ContainsAny(s, ` \`) {
+		return "'" + s + "'"
+	}
+	return s
+}
+
+// netUser is the command of Windows about an account, which may be one of a domain: DOMAIN\NAME or NAME@DOMAIN.
+func netUser(who string, options ...string) string {
+	name := who
+	if i := strings.LastIndexByte(name, '\\'); i >= 0 {
+		name = name[i+1:]
+	}
+	name, _, _ = strings.Cut(name, "@")
+	line := append([]string{"net user", word(name)}, options...)
+	if name != who {
+		line = append(line, "/domain")
+	}
+	return strings.Join(line, " ")
 }
 
 // allowMethod has the server take the login's method.

@@ -32,7 +32,7 @@ func TestFixesForWindows(t *testing.T) {
 		}, []string{`C:\ProgramData\ssh\administrators_authorized_keys`, "icacls.exe", "Get-WinEvent"}},
 		"a password": {func(t *testing.T) error {
 			return connecting(t, way(t, sshtest.Options{Password: "another"}))
-		}, []string{"culvert tunnel secret operator/it", `net user CORP\pbx`}},
+		}, []string{"culvert tunnel secret operator/it", "net user pbx /domain"}},
 		"no forwarding": {func(t *testing.T) error {
 			return open(t, way(t, sshtest.Options{NoForwarding: true})).Apply(soon(t), expose("e", 1, freePort(t)))
 		}, []string{`C:\ProgramData\ssh\sshd_config`, "AllowTcpForwarding yes", "Restart-Service sshd"}},
