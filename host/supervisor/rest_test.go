@@ -324,6 +324,31 @@ func TestAFrozenServerIsLeftForAnotherLinkAndTakenBack(t *testing.T) {
 	})
 }
 
+// What is not asked for any more, whatever the link, is no reason to await anything of a link that goes on.
+func TestAMappingThatIsGivenUpHoldsUpNoRevival(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.engine.shape = func(l *fakeLink) {
+			l.proof = func(_ context.Context, name string) error {
+				if name == "http" {
+					return fail(tunnel.WiderThanDeclared)
+				}
+				return nil
+			}
+		}
+		s.source.want(active(office, 1, ldap, http))
+		s.pass(time.Minute)
+		s.expect(office, tunnel.Degraded, tunnel.WiderThanDeclared)
+		old := s.engine.link(0)
+		s.engine.set(func() { s.engine.connect = always(tunnel.Unreachable) })
+		old.falls(PeerSilent)
+		s.pass(time.Minute)
+		old.falls(PeerAnswers)
+		s.pass(0)
+		s.expect(office, tunnel.Degraded, tunnel.WiderThanDeclared)
+		s.expectMapping("ldap", tunnel.Up, "")
+	})
+}
+
 // The places among the handshakes are for who shakes hands: links that rest take none.
 func TestRestingLinksTakeNoPlaceOfAHandshake(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {

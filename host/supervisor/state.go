@@ -175,7 +175,9 @@ func (s *standing) rest(round uint64, l Link, why Failure) {
 	}
 	s.rests, s.fresh, s.busy = true, false, Failure{}
 	for _, m := range s.mappings {
-		m.listener = verdict{}
+		if m.listener.good() || m.listener.forbidden() {
+			m.listener = verdict{}
+		}
 	}
 	s.stirLocked()
 	s.wire = down(why)
