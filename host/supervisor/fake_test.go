@@ -52,6 +52,7 @@ func (e *fakeEngine) Run(ctx context.Context, a Attempt, serve func(context.Cont
 		return err
 	}
 	l := newFakeLink(e, a.Ref)
+	l.since = time.Now()
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	defer l.cancel(nil)
 	defer close(l.over)
@@ -167,7 +168,8 @@ type fakeLink struct {
 	wake   func(ctx context.Context) error // nil: as keepalive, and no answer while peer is silent
 	gaveUp bool                            // it was retired
 	heard  chan struct{}                   // closed by a test: the server knows
-	over   chan struct{}                   // closed when Run returns
+	since  time.Time
+	over   chan struct{} // closed when Run returns
 }
 
 type fakeMapping struct {
