@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -101,6 +102,16 @@ func (l *trialLog) of(goal, kind string) (all []Trial) {
 	for _, t := range l.trials {
 		if (goal == "" || t.Goal == goal) && (kind == "" || t.Case == kind) {
 			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// commits are those that were measured, in their order.
+func (l *trialLog) commits() (all []string) {
+	for _, t := range l.of("", "") {
+		if !slices.Contains(all, t.Commit) {
+			all = append(all, t.Commit)
 		}
 	}
 	return all

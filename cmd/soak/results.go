@@ -13,8 +13,8 @@ import (
 // writeResults writes the table, with what was not measured called so, and returns how many figures were missed.
 func writeResults(file string, s *session) (missed int, err error) {
 	var t strings.Builder
-	fmt.Fprintf(&t, "# What the long runs measured\n\nWritten by `go run ./cmd/soak`; seed %d, commit %s, %s.\n%s\n\n",
-		s.log.seed, s.commit, time.Now().UTC().Format("2006-01-02 15:04 MST"), machine())
+	fmt.Fprintf(&t, "# What the long runs measured\n\nWritten by `go run ./cmd/soak`; seed %d, commits %s, %s.\n%s\n\n",
+		s.log.seed, strings.Join(s.log.commits(), ", "), time.Now().UTC().Format("2006-01-02 15:04 MST"), machine())
 	t.WriteString("Each figure is the word of probers at the far end, never the daemon's own. What did not come back counts with the time\n" +
 		"that was waited for it. N are trials.\n\n| goal | cases | asked | p50 | p99 | max | N | |\n|---|---|---|---|---|---|---|---|\n")
 	for _, l := range asked() {

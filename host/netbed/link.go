@@ -61,6 +61,8 @@ func (l *Link) close() {
 	l.all.Wait()
 }
 
+const tunDevice = "/dev/net/tun"
+
 // packet is one on its way.
 type packet struct {
 	due  time.Time
@@ -98,9 +100,9 @@ func (l *Link) carry(from, to *os.File, chance *rand.Rand) {
 // tun makes a point-to-point interface whose packets are read from and written to the file, and which is gone with it.
 func (n *Namespace) tun(name string) (f *os.File, err error) {
 	err = n.In(func() error {
-		fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+		fd, err := unix.Open(tunDevice, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 		if err != nil {
-			return os.NewSyscallError("open /dev/net/tun", err)
+			return os.NewSyscallError("open "+tunDevice, err)
 		}
 		request, err := unix.NewIfreq(name)
 		if err == nil {

@@ -35,8 +35,11 @@ func newNamespace(name string) (*Namespace, error) {
 	if err := <-made; err != nil {
 		return nil, err
 	}
-	_, err := n.Run("ip", "link", "set", "lo", "up")
-	return n, err
+	if _, err := n.Run("ip", "link", "set", "lo", "up"); err != nil {
+		n.close()
+		return nil, err
+	}
+	return n, nil
 }
 
 // live is the thread of the namespace. What it starts is in the namespace and dies with the thread, which ends with this

@@ -53,6 +53,14 @@ func Missing() error {
 			return fmt.Errorf("%s is not installed (packages iproute2, iptables, openssh-server)", tool)
 		}
 	}
+	if _, err := os.Stat(tunDevice); err != nil {
+		return fmt.Errorf("the kernel offers no %s", tunDevice)
+	}
+	n, err := newNamespace("none")
+	if err != nil {
+		return fmt.Errorf("network namespaces cannot be made here: %w", err)
+	}
+	n.close()
 	return nil
 }
 
