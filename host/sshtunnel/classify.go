@@ -133,25 +133,21 @@ func (e *entry) handshakeTimeout(err error) *Failure {
 }
 
 func (e *entry) handshakeClosed(err error) *Failure {
-	f := &Failure{Reason: tunnel.HandshakeClosed, Err: err}
 	said, a := e.firstLine(), e.advisor()
-	evidence := []string{"the connection was taken", fmt.Sprintf("it said %q", said), endWords(err)}
+	evidence := []string{"the connection was taken", endWords(err)}
+	if said != "" {
+		evidence = []string{"the connection was taken", "it said \"" + said + "\"", endWords(err)}
+	}
+	f := &Failure{Reason: tunnel.HandshakeClosed, Err: err}
 	switch {
-	case said == "" && endOf(err) == tunnel.Reset:
-		f.Message = fmt.Sprintf("%s took the connection and reset it before a word was said", e.at)
-		f.Remedy = "a firewall or the server itself cuts it (fail2ban, hosts.deny, MaxStartups): check the server's log"
-		f.Diagnosis = diagnosis(tunnel.Reset, []string{"the connection was taken", endWords(err)}, a.unban()...)
 	case said == "", dropsAtStart(said):
-		f.Message = fmt.Sprintf("%s took the connection and hung up at once%s", e.at, inBrackets(said))
-		f.Remedy = "the server limits connections or has locked this address out (MaxStartups, PerSourcePenalties, fail2ban): check its log"
-		f.Diagnosis = diagnosis(tunnel.DroppedAtStart, evidence,
-			append([]tunnel.Fix{a.sshdConfig("MaxStartups 100:30:300"), a.reload()}, a.unban()...)...)
+		e.droppedAtStart(f, said, evidence)
 	case isOldProtocol(said):
 		f.Reason = tunnel.AlgorithmRefused
 		f.Message = fmt.Sprintf("the server speaks only SSH version 1 (%s)", said)
 		f.Remedy = "update the SSH server: version 1 is no longer safe"
 		f.Diagnosis = diagnosis(tunnel.OldProtocol, evidence, a.sshdConfig("Protocol 2"))
-	case strings.HasPrefix(said, "HTTP/"), strings.HasPrefix(strings.ToLower(said), "<html"), strings.HasPrefix(strings.ToLower(said), "<!doctype"):
+	case isWeb(said):
 		f.Message = fmt.Sprintf("what listens at %s is a web server or a proxy; it said %q", e.at, said)
 		f.Remedy = "check the port; if it is a proxy to go out through, give it as such: culvert tunnel set OWNER/NAME --via http://HOST:PORT"
 		f.Diagnosis = diagnosis(tunnel.SpeaksHTTP, evidence, a.onPBX("tunnel set", "--via", "http://"+hostPort(e.config.Server)))
@@ -165,6 +161,27 @@ func (e *entry) handshakeClosed(err error) *Failure {
 		f.Diagnosis = diagnosis(tunnel.CutShort, evidence, a.log())
 	}
 	return f
+}
+
+// droppedAtStart says of f that the server, or what is before it, wants no connection of ours now.
+func (e *entry) droppedAtStart(f *Failure, said string, evidence []string) {
+	a := e.advisor()
+	if said == "" && endOf(f.Err) == tunnel.Reset {
+		f.Message = fmt.Sprintf("%s took the connection and reset it before a word was said", e.at)
+		f.Remedy = "a firewall or the server itself cuts it (fail2ban, hosts.deny, MaxStartups): check the server's log"
+		f.Diagnosis = diagnosis(tunnel.Reset, evidence, a.unban()...)
+		return
+	}
+	f.Message = fmt.Sprintf("%s took the connection and hung up at once%s", e.at, inBrackets(said))
+	f.Remedy = "the server limits connections or has locked this address out (MaxStartups, PerSourcePenalties, fail2ban): check its log"
+	f.Diagnosis = diagnosis(tunnel.DroppedAtStart, evidence,
+		append([]tunnel.Fix{a.sshdConfig("MaxStartups 100:30:300"), a.reload()}, a.unban()...)...)
+}
+
+// isWeb reports whether a first line is of a web server or a proxy.
+func isWeb(said string) bool {
+	said = strings.ToLower(said)
+	return strings.HasPrefix(said, "http/") || strings.HasPrefix(said, "<html") || strings.HasPrefix(said, "<!doctype")
 }
 
 // isOldProtocol reports whether a version line is of a server that speaks nothing newer than version 1.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -91,49 +92,59 @@ func (l *Link) whatForbidsTargets() tunnel.Cause {
 	return tunnel.PermitOpenNone
 }
 
+// targetWords are the words of systems about a connection that failed, by what they mean; the first that fits counts.
+var targetWords = []struct {
+	cause tunnel.Cause
+	words []string
+}{
+	{tunnel.TargetClosed, []string{"refused"}},
+	{tunnel.ResolverSilent, []string{"temporary failure", "try again"}},
+	{tunnel.TargetUnknown, []string{"not known", "no address", "nodename", "no such host", "resolv"}},
+	{tunnel.TargetFiltered, []string{"timed out", "timeout"}},
+	{tunnel.TargetNoRoute, []string{"no route", "unreachable"}},
+}
+
+// targetCause reads what a server said about a target. One that gives no reason has not found the name, or its system did
+// not even try: there is no route.
+func targetCause(said, host string) tunnel.Cause {
+	said = strings.ToLower(said)
+	for _, t := range targetWords {
+		if slices.ContainsFunc(t.words, func(w string) bool { return strings.Contains(said, w) }) {
+			return t.cause
+		}
+	}
+	if isName(host) {
+		return tunnel.TargetUnknown
+	}
+	return tunnel.TargetNoRoute
+}
+
 // targetFailed is what the server's connect ended with, in the words of its system.
 func (l *Link) targetFailed(refused *ssh.OpenChannelError, host string, port int) *Failure {
-	target := fmt.Sprintf("%s port %d", tunnel.Clean(host, 253), port)
-	said := strings.ToLower(refused.Message)
-	says := func(words ...string) bool {
-		for _, w := range words {
-			if strings.Contains(said, w) {
-				return true
-			}
-		}
-		return false
-	}
-	f := l.targetUnreachable("", target, "check address, name and firewalls between the SSH server and the target")
-	switch {
-	case saysRefused(refused):
-		f.Reason, f.Diagnosis.Cause = tunnel.TargetRefused, tunnel.TargetClosed
-		f.Message = "nothing listens on " + target + ", seen from the SSH server"
+	name := tunnel.Clean(host, 253)
+	target := fmt.Sprintf("%s port %d", name, port)
+	cause := targetCause(refused.Message, host)
+	f := l.targetUnreachable(cause, target, "check firewalls between the SSH server and the target: it does not answer")
+	fix := l.tryThere(host, port)
+	switch cause {
+	case tunnel.TargetClosed:
+		f.Reason, f.Message = tunnel.TargetRefused, "nothing listens on "+target+", seen from the SSH server"
 		f.Remedy = "check that the service runs there and listens on that address and port"
-		f.Diagnosis.Fixes = []tunnel.Fix{l.listenersThere(host, port)}
-	case says("temporary failure", "try again"):
-		f.Diagnosis = l.advisor().resolverSilent()
-		f.Message = "the SSH server's name servers gave no answer about " + tunnel.Clean(host, 253)
+		fix = l.listenersThere(host, port)
+	case tunnel.ResolverSilent:
+		f.Message = "the SSH server's name servers gave no answer about " + name
 		f.Remedy = "check name resolution at the SSH server (/etc/resolv.conf), or give the target as an address"
-	case says("not known", "no address", "nodename", "no such host", "resolv"):
-		f.Diagnosis.Cause = tunnel.TargetUnknown
-		f.Message = "the SSH server does not know the name " + tunnel.Clean(host, 253)
+		f.Diagnosis = l.advisor().resolverSilent()
+		fix = tunnel.Fix{Where: inShell, Line: "getent hosts " + name}
+	case tunnel.TargetUnknown:
+		f.Message = "the SSH server does not know the name " + name
 		f.Remedy = "check its spelling, or give the target as an address"
-		f.Diagnosis.Fixes = []tunnel.Fix{{Where: inShell, Line: "getent hosts " + tunnel.Clean(host, 253)}}
-	case says("timed out", "timeout"):
-		f.Diagnosis.Cause = tunnel.TargetFiltered
-		f.Remedy = "check firewalls between the SSH server and the target: it does not answer"
-		f.Diagnosis.Fixes = []tunnel.Fix{l.tryThere(host, port)}
-	case says("no route", "unreachable"):
-		f.Diagnosis.Cause = tunnel.TargetNoRoute
+		fix = tunnel.Fix{Where: inShell, Line: "getent hosts " + name}
+	case tunnel.TargetNoRoute:
 		f.Remedy = "check the address, and the route to it at the SSH server"
-		f.Diagnosis.Fixes = []tunnel.Fix{{Where: inShell, Line: "ip route get " + tunnel.Clean(host, 253)}}
-	case isName(host):
-		f.Diagnosis.Cause = tunnel.TargetUnknown
-		f.Diagnosis.Fixes = []tunnel.Fix{{Where: inShell, Line: "getent hosts " + tunnel.Clean(host, 253)}}
-	default: // its system did not even try
-		f.Diagnosis.Cause = tunnel.TargetNoRoute
-		f.Diagnosis.Fixes = []tunnel.Fix{{Where: inShell, Line: "ip route get " + tunnel.Clean(host, 253)}}
+		fix = tunnel.Fix{Where: inShell, Line: "ip route get " + name}
 	}
+	f.Diagnosis.Fixes = append(f.Diagnosis.Fixes, fix)
 	f.Diagnosis.Evidence = append(f.Diagnosis.Evidence, fmt.Sprintf("the server was asked to connect to %s: %s", target, tunnel.Clean(refused.Message, maxSaid)))
 	return f
 }
