@@ -126,6 +126,9 @@ func (c *channelConn) Write(p []byte) (int, error) {
 		n, err := c.writeSome(p[done:min(len(p), done+chunkSize)])
 		done += n
 		if err != nil {
+			if done > 0 && c.broken == nil {
+				c.broken = err
+			}
 			return done, err
 		}
 	}

@@ -22,6 +22,8 @@ type entry struct {
 	at   string // addr as it is shown
 	sock *socket
 
+	rekeying pace // of all key exchanges, and so of those that the server asks for later
+
 	within time.Duration // the time the key exchange has
 
 	mu      sync.Mutex
@@ -40,10 +42,14 @@ func (e *entry) enter(ctx context.Context, by time.Time) (*wire, error) {
 	_ = e.sock.SetDeadline(by)
 	stop := context.AfterFunc(ctx, func() { _ = e.sock.Close() })
 	defer stop()
+	var begun ssh.ConnMetadata // once the login has
 	conn, channels, requests, err := ssh.NewClientConn(e.sock, hostPort(e.config.Server), &ssh.ClientConfig{
-		Config:            ssh.Config{KeyExchanges: keyExchanges, Ciphers: ciphers, MACs: macs},
-		User:              e.config.Server.User,
-		AuthCallback:      e.login.next,
+		Config: ssh.Config{KeyExchanges: keyExchanges, Ciphers: ciphers, MACs: macs},
+		User:   e.config.Server.User,
+		AuthCallback: func(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+			begun = c.Metadata
+			return e.login.next(c)
+		},
 		BannerCallback:    e.login.hear,
 		HostKeyCallback:   e.checkHostKey,
 		HostKeyAlgorithms: hostKeyAlgorithms(e.want.keyType()),
@@ -51,8 +57,10 @@ func (e *entry) enter(ctx context.Context, by time.Time) (*wire, error) {
 	})
 	if err != nil {
 		_ = e.sock.Close()
+		unstick(begun)
 		return nil, err
 	}
+	e.sock.letIn()
 	_ = e.sock.SetDeadline(time.Time{})
 	pin, _ := e.shown()
 	return &wire{sock: e.sock, conn: conn, channels: channels, requests: requests, pin: pin}, nil
@@ -61,6 +69,7 @@ func (e *entry) enter(ctx context.Context, by time.Time) (*wire, error) {
 // checkHostKey runs at the end of the first key exchange and again at each rekeying, where it must neither touch the
 // deadline nor take another key than before.
 func (e *entry) checkHostKey(_ string, _ net.Addr, key ssh.PublicKey) error {
+	e.rekeying.wait()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.over {
@@ -103,9 +112,12 @@ func (e *entry) giveUp(err error) bool {
 // why says how the entry failed, and at which of several addresses.
 func (e *entry) why(ctx context.Context, err error) *Failure {
 	var f *Failure
-	if e.lacksPinnedType(err) {
+	switch {
+	case e.lacksPinnedType(err):
 		f = e.shownInstead(ctx)
-	} else {
+	case errors.Is(err, errTalksOn) && strings.HasPrefix(e.firstLine(), "SSH-"):
+		f = talksOn(err)
+	default:
 		f = e.classify(err)
 	}
 	if e.addrs.several && !strings.Contains(f.Message, e.at) {

@@ -58,3 +58,12 @@ func (l *Link) TCPOption(option int) (value int) {
 	_ = l.sock.raw.Control(func(fd uintptr) { value, _ = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, option) })
 	return value
 }
+
+// WithMaxOfLink returns c with another limit of connections of the link.
+func (c Config) WithMaxOfLink(n int64) Config {
+	c.waits.maxOfLink = n
+	return c
+}
+
+// LimitsOf makes limits of other than the usual number.
+func LimitsOf(n int64) *Limits { return &Limits{places{of: "of all tunnels", most: n}} }

@@ -14,15 +14,18 @@ import (
 
 // maxRefusing bounds the refusals under way on one link. A server that opens channels faster than it takes refusals has
 // to wait for them.
-const maxRefusing = 4096
+const maxRefusing = 512
 
 // takeChannels receives every channel that the server opens and never waits for one: x/crypto's own Listen stops all
 // forwards of a link as soon as two connections wait on one of them.
 func (l *Link) takeChannels(channels <-chan ssh.NewChannel) {
+	unasked := 0
 	for nc := range channels {
 		m, origin := l.wanted(nc)
 		if m == nil {
-			l.log.Debug("refused what was not asked for", "type", tunnel.Clean(nc.ChannelType(), 60))
+			if unasked++; unasked&(unasked-1) == 0 { // the first, and whenever their number has doubled
+				l.log.Warn("the server opens channels that were not asked for", "type", tunnel.Clean(nc.ChannelType(), 60), "refused", unasked)
+			}
 			l.refuse(nc, ssh.Prohibited, "not asked for")
 			continue
 		}

@@ -48,12 +48,15 @@ func newLink(ctx context.Context, c Config, w *wire) *Link {
 	l := &Link{
 		config: c, log: c.Log, sock: w.sock, conn: w.conn, server: w.pin.Fingerprint,
 		requests: make(chan *request, maxQueued), closed: make(chan struct{}), refusing: make(chan struct{}, maxRefusing),
-		places: places{of: "of one link", most: maxOfLink}, mappings: map[string]*mapping{}, asked: map[bind]*mapping{},
+		places: places{of: "of one link", most: c.waits.maxOfLink}, mappings: map[string]*mapping{}, asked: map[bind]*mapping{},
 	}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	l.spawn(func() { l.lose(linkLost(w.conn.Wait())) })
 	l.spawn(func() { refuseRequests(w.requests) })
-	l.spawn(func() { l.takeChannels(w.channels) })
+	l.spawn(func() {
+		l.takeChannels(w.channels)
+		unstick(w.conn)
+	})
 	l.spawn(l.sendRequests)
 	l.sock.pulse.begin()
 	return l

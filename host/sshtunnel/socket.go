@@ -3,6 +3,7 @@ package sshtunnel
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // probes keeps the kernel asking a silent peer without ever giving up by itself: who is silent is decided above, and a
@@ -33,7 +36,8 @@ type socket struct {
 	raw   syscall.RawConn
 	pulse *pulse
 
-	last atomic.Int64 // when something came from the peer, by monotonic
+	before atomic.Int64 // bytes that the peer may still send before it lets us in, negative when it has
+	last   atomic.Int64 // when something came from the peer, by monotonic
 
 	mu       sync.Mutex
 	greeting []byte // the first bytes the peer sent, as evidence of what it is
@@ -54,6 +58,7 @@ func newSocket(c *net.TCPConn) (*socket, error) {
 		return nil, err
 	}
 	s := &socket{TCPConn: c, raw: raw}
+	s.before.Store(maxBefore)
 	s.pulse = newPulse(s)
 	_ = s.setTCP(unix.TCP_RTO_MAX_MS, int(maxRTO.Milliseconds())) // older kernels do not know it
 	return s, errors.Join(
@@ -105,6 +110,10 @@ func (s *socket) Read(p []byte) (int, error) {
 	if n > 0 {
 		s.last.Store(monotonic(time.Now()))
 		s.pulse.heard()
+	}
+	if left := s.before.Load(); left >= 0 && s.before.Add(int64(-n)) < 0 {
+		s.before.Store(0)
+		return 0, errTalksOn
 	}
 	if n > 0 && len(s.greeting) < maxGreeting {
 		s.mu.Lock()
@@ -167,6 +176,25 @@ func (s *socket) expire(ctx context.Context) {
 
 func quickAck(fd uintptr) {
 	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1)
+}
+
+// maxBefore is how much a peer may say before it lets us in: version lines, the key exchange, banners.
+const maxBefore = 128 << 10
+
+// errTalksOn ends the reading from a peer that says more.
+var errTalksOn = errors.New("the server talks on and on")
+
+// letIn notes that the peer has let us in, and may say what it wants.
+func (s *socket) letIn() { s.before.Store(-1) }
+
+// talksOn is the failure of a connection to such a peer.
+func talksOn(err error) *Failure {
+	return &Failure{
+		Reason:  tunnel.HandshakeClosed,
+		Message: fmt.Sprintf("the server has said more than %d KiB and not let the PBX in", maxBefore>>10),
+		Remedy:  "shorten its banner (Banner in sshd_config); nothing else that an honest server says before the login is so long",
+		Err:     err,
+	}
 }
 
 // heard returns the first bytes the peer sent.

@@ -92,13 +92,15 @@ type Config struct {
 	waits waits
 }
 
-// waits are those of the engine's waits that tests shorten.
+// waits are those of the engine's waits, and of its limits, that tests change.
 type waits struct {
 	handshake time.Duration // for TCP, the way through a proxy and the key exchange
 	login     time.Duration // for the login after the key exchange
 	patience  time.Duration // for the answer to a request, before the link is ended
 	open      time.Duration // for a client's channel to its target
 	halfDead  time.Duration // for a byte of a connection of which one side has ended
+
+	maxOfLink int64 // connections
 }
 
 // Run connects to the server, checks its host key, logs in and calls serve with the link. The context given to serve
@@ -163,6 +165,7 @@ func (c Config) withDefaults() Config {
 	c.waits.patience = cmp.Or(c.waits.patience, patience)
 	c.waits.open = cmp.Or(c.waits.open, openTimeout)
 	c.waits.halfDead = cmp.Or(c.waits.halfDead, halfDead)
+	c.waits.maxOfLink = cmp.Or(c.waits.maxOfLink, maxOfLink)
 	if c.Log == nil {
 		c.Log = hclog.NewNullLogger()
 	}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package sshtunnel_test
+
+const underRace = false
