@@ -338,6 +338,7 @@ func (l *fakeLink) Wake(ctx context.Context) error {
 func (l *fakeLink) Retire() {
 	l.mu.Lock()
 	l.gaveUp = true
+	clear(l.mappings)
 	l.mu.Unlock()
 	l.cancel(fail(tunnel.LinkLost))
 }

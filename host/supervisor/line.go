@@ -128,13 +128,6 @@ func (n *line) retire() {
 	<-n.left
 }
 
-// drop ends the line, whatever it does, and waits for nothing.
-func (n *line) drop() {
-	if n != nil {
-		n.cancel()
-	}
-}
-
 // over reports whether the link is gone.
 func (n *line) over() bool { return closed(n.left) }
 

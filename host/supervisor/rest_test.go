@@ -324,6 +324,27 @@ func TestAFrozenServerIsLeftForAnotherLinkAndTakenBack(t *testing.T) {
 	})
 }
 
+func TestWhatASilentLinkHasCarriedStaysCounted(t *testing.T) {
+	for what, heals := range map[string]bool{"it goes on": true, "it is given up": false} {
+		t.Run(what, func(t *testing.T) {
+			play(t, func(t *testing.T, s *stage) {
+				old := s.silences(always(tunnel.Unreachable))
+				old.script(func() { old.mappings["ldap"].in = 7 }) // said before the silence, and counted in it
+				s.pass(time.Second)
+				if heals {
+					old.falls(PeerAnswers)
+				} else {
+					s.engine.set(func() { s.engine.connect = nil })
+				}
+				s.pass(10 * time.Second)
+				if m := s.expectMapping("ldap", tunnel.Up, ""); m.BytesIn != 7 {
+					t.Errorf("%d bytes are counted", m.BytesIn)
+				}
+			})
+		})
+	}
+}
+
 // What is not asked for any more, whatever the link, is no reason to await anything of a link that goes on.
 func TestAMappingThatIsGivenUpHoldsUpNoRevival(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {

@@ -49,19 +49,20 @@ func (r *round) attempt(ctx context.Context, alive func()) error {
 		return r.carry(r.takeUp(), alive)
 	}
 	n, err := r.dial(ctx)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if r.resting().wakes(ctx) {
-		n.drop()
+	case n == nil:
+		return r.carry(r.takeUp(), alive)
+	case r.resting().wakes(ctx):
+		n.cancel()
 		return r.carry(r.takeUp(), alive)
 	}
 	r.giveUp()
 	return r.carry(n, alive)
 }
 
-// dial starts a new link and returns it when it stands, or when the one that rests answers; nil where that was before it
-// was started.
+// dial makes a new link and returns it when it stands; nil where the one that rests answered before.
 func (r *round) dial(ctx context.Context) (*line, error) {
 	t, cred, turn, err := r.turn(ctx)
 	if turn == nil || err != nil {
@@ -79,7 +80,8 @@ func (r *round) dial(ctx context.Context) (*line, error) {
 		case <-r.news:
 		}
 	}
-	return n, nil
+	n.cancel()
+	return nil, nil
 }
 
 // turn waits until the login may be tried at its server, and returns what it is then; no turn where the link that rests
@@ -187,5 +189,6 @@ func (r *round) giveUp() {
 		r.messenger.cancel()
 	}
 	r.messenger = old
+	r.k.standing.leave(r.o.round, old.link)
 	old.retire()
 }

@@ -184,6 +184,15 @@ func (s *standing) rest(round uint64, l Link, why Failure) {
 	s.transition(tunnel.Connecting, why, time.Time{})
 }
 
+// leave says that a link that rests is given up. What it has carried stays counted.
+func (s *standing) leave(round uint64, l Link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.round == round && s.link == l {
+		s.drop()
+	}
+}
+
 // resume says that the server of a link that rested answers again.
 func (s *standing) resume(round uint64, l Link) {
 	s.mu.Lock()
