@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -70,6 +71,7 @@ func (s *oneTunnel) now() tunnel.Status {
 // seeing is the SSH engine, with the links that it made.
 type seeing struct {
 	engine
+	sshd  *sshdtest.Server
 	mu    sync.Mutex
 	links []supervisor.Link
 }
@@ -103,7 +105,7 @@ func runTunnel(t *testing.T, o sshdtest.Options, ms ...tunnel.Mapping) (*oneTunn
 		},
 		Active: true, Generation: 1,
 	}}
-	e := &seeing{engine: engine{keys: pair}}
+	e := &seeing{engine: engine{keys: pair}, sshd: sshd}
 	s := supervisor.New(supervisor.Config{
 		Source: source, Engine: e, Log: hclog.NewNullLogger(), DialLocal: localDialer(pluginhost.Sockets{}, nil),
 		Relay: func(client, site supervisor.Conn) { sshtunnel.Relay(client, site) },
@@ -115,12 +117,17 @@ func runTunnel(t *testing.T, o sshdtest.Options, ms ...tunnel.Mapping) (*oneTunn
 		cancel()
 		must(t, <-done)
 	})
-	for deadline := time.Now().Add(30 * time.Second); source.now().State != tunnel.Up; time.Sleep(5 * time.Millisecond) {
+	waitFor(t, "the tunnel is up", func() bool { return source.now().State == tunnel.Up })
+	return source, e
+}
+
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(60 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not up: %+v", source.now())
+			t.Fatal("not in time: " + what)
 		}
 	}
-	return source, e
 }
 
 func must(t *testing.T, err error) {
@@ -274,11 +281,7 @@ func TestASilentResolverStopsTheSecondLinkAlone(t *testing.T) {
 		defer cancel()
 		return second.Keepalive(ctx) != nil
 	}
-	for deadline := time.Now().Add(5 * time.Second); !stopped(); {
-		if time.Now().After(deadline) {
-			t.Fatal("the second link goes on: the name was not asked for there, or this sshd looks names up beside")
-		}
-	}
+	waitFor(t, "the second link stops, because the name is asked for there", stopped)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	questions := map[string]func() error{
@@ -308,6 +311,45 @@ func TestASilentResolverStopsTheSecondLinkAlone(t *testing.T) {
 		}
 	}
 	<-hung
+}
+
+// TestOnlyItsOwnMappingsNoticeTheEndOfTheSecondLink: sshd's child for it is killed, and a connection through the main link
+// and its port go on.
+func TestOnlyItsOwnMappingsNoticeTheEndOfTheSecondLink(t *testing.T) {
+	svc, exposed := serveTCP(t, echo), freePort(t)
+	steady := tunnel.Mapping{Name: "steady", Kind: tunnel.Reach, Local: tunnel.Endpoint{Port: freePort(t)}, Remote: tunnel.Endpoint{Port: svc}}
+	bulk := tunnel.Mapping{Name: "bulk", Kind: tunnel.Expose, Lane: tunnel.LaneBulk,
+		Local: tunnel.Endpoint{Port: svc}, Remote: tunnel.Endpoint{Port: exposed}}
+	source, e := runTunnel(t, sshdtest.Options{}, steady, bulk)
+	say := func(c net.Conn) error {
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		_, _ = io.WriteString(c, "hello")
+		_, err := io.ReadFull(c, make([]byte, 5))
+		return err
+	}
+	through, carried := dialPort(t, steady.Local.Port), dialPort(t, exposed)
+	must(t, say(through))
+	must(t, say(carried))
+	sessions := e.sshd.Sessions()
+	if len(sessions) != 2 {
+		t.Fatalf("%d sessions", len(sessions))
+	}
+	must(t, syscall.Kill(slices.Max(sessions), syscall.SIGKILL))
+	if err := say(carried); err == nil {
+		t.Error("the connection through the second link lives: another session was killed")
+	}
+	waitFor(t, "the loss is seen", func() bool { return source.now().State == tunnel.Degraded })
+	for _, m := range source.now().Mappings {
+		if (m.State == tunnel.Up) != (m.Name == steady.Name) {
+			t.Errorf("%s is %s", m.Name, m.State)
+		}
+	}
+	must(t, say(through))
+	began := time.Now()
+	waitFor(t, "all is up again", func() bool { return source.now().State == tunnel.Up })
+	t.Logf("up again %s after the loss was seen", time.Since(began).Round(time.Millisecond))
+	must(t, say(dialPort(t, exposed)))
+	must(t, say(through))
 }
 
 // TestBulkOnItsLaneDoesNotDelaySmallExchanges measures small exchanges beside an upload on the same link, and on another.
