@@ -377,7 +377,7 @@ func TestAPortPassesOn(t *testing.T) {
 	}
 }
 
-// TestAChangedTargetKeepsThePort: and whoever connects from now on gets the new target.
+// TestAChangedNeighbourKeepsThePort and its connections.
 func TestAChangedNeighbourKeepsThePort(t *testing.T) {
 	h := newHouse(t)
 	m := ported(t)
@@ -405,8 +405,7 @@ func TestAChangedNeighbourKeepsThePort(t *testing.T) {
 	h.talk(client)
 }
 
-// TestAConnectionThatComesLateIsKnown: our own, of a proof that was given up, is accepted when nobody waits for it any
-// more.
+// TestALateConnectionOfOurOwnOpensNothing: it is of a proof that was given up, and accepted when nobody waits for it.
 func TestALateConnectionOfOurOwnOpensNothing(t *testing.T) {
 	h := newHouse(t)
 	m := ported(t)

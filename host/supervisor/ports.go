@@ -127,8 +127,8 @@ func (p *ports) close() {
 	}
 }
 
-// errNotWanted is that a mapping's port shall not be any more.
-var errNotWanted = errors.New("it is not wanted any more")
+// errNotWanted is that a mapping's port shall not be yet, or not any more.
+var errNotWanted = errors.New("its port on the PBX is not open yet, or about to be closed")
 
 // prove connects to the port of m, if it has one, at every address at which localhost is found, and meets the host there.
 // bound is who else can connect to it; it is measured where measure is set.

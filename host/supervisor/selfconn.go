@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -145,7 +144,7 @@ func bindSource(fd int, addr netip.Addr) (netip.AddrPort, error) {
 	case *syscall.SockaddrInet6:
 		return netip.AddrPortFrom(netip.AddrFrom16(b.Addr), uint16(b.Port)), nil
 	}
-	return netip.AddrPort{}, fmt.Errorf("bound to an address of an unknown family")
+	return netip.AddrPort{}, errors.New("bound to an address of an unknown family")
 }
 
 // expect notes that the connection from source is ours and brings nonce.

@@ -5,7 +5,8 @@
 // and runs it; the control API restarts and checks tunnels through it. It knows no SSH: an Engine opens the links.
 //
 // What it promises: a tunnel is called up only while every mapping of it was proved, a change of one mapping leaves the
-// connections of every other one alone, and what is no longer wanted is down within two seconds.
+// connections of every other one alone, and what is no longer wanted is down within two seconds. A local port stands as long
+// as its tunnel is active: who connects while there is no link waits for one, and is refused only where waiting is no use.
 package supervisor
 
 import (
