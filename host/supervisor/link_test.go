@@ -382,11 +382,12 @@ func TestRestartMakesANewLinkAndAsksTheTargetsAgain(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		s.source.want(active(office, 1, ldap))
 		s.pass(time.Second)
+		told := len(s.source.history(office))
 		if err := s.sup.Restart(office); err != nil {
 			t.Fatal(err)
 		}
-		if now := s.source.now(office); now.State.Linked() {
-			t.Errorf("still %s when Restart has returned", now.State)
+		if h := s.source.history(office); len(h) == told || h[told].State.Linked() {
+			t.Error("nothing was said of it when Restart has returned")
 		}
 		s.pass(0)
 		s.expect(office, tunnel.Up, "")
