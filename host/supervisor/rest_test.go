@@ -324,6 +324,24 @@ func TestAFrozenServerIsLeftForAnotherLinkAndTakenBack(t *testing.T) {
 	})
 }
 
+// A new link that breaks while the old one is asked is no reason to give that up.
+func TestALinkThatBreaksBesideARestingOneTakesNothingAway(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		old := s.silences(always(tunnel.Unreachable))
+		s.engine.set(func() { s.engine.connect = nil })
+		s.pass(4 * time.Second)
+		s.engine.set(func() { s.engine.connect = always(tunnel.Unreachable) })
+		s.engine.link(1).breaks(fail(tunnel.LinkLost))
+		s.pass(10 * time.Second)
+		if old.retired() {
+			t.Error("the old link was given up")
+		}
+		old.falls(PeerAnswers)
+		s.pass(0)
+		s.carries(old)
+	})
+}
+
 func TestWhatASilentLinkHasCarriedStaysCounted(t *testing.T) {
 	for what, heals := range map[string]bool{"it goes on": true, "it is given up": false} {
 		t.Run(what, func(t *testing.T) {

@@ -57,6 +57,8 @@ func (r *round) attempt(ctx context.Context, alive func()) error {
 	case r.resting().wakes(ctx):
 		n.cancel()
 		return r.carry(r.takeUp(), alive)
+	case closed(n.ended): // meanwhile
+		return n.err
 	}
 	r.giveUp()
 	return r.carry(n, alive)

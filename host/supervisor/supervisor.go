@@ -6,7 +6,9 @@
 //
 // What it promises: a tunnel is called up only while every mapping of it was proved, a change of one mapping leaves the
 // connections of every other one alone, and what is no longer wanted is down within two seconds. A local port stands as long
-// as its tunnel is active: who connects while there is no link waits for one, and is refused only where waiting is no use.
+// as its tunnel is active: who connects while there is no link waits for one, and is refused only where waiting is no use. A
+// link that falls silent keeps its connections until another stands in its place, and logins that a server refuses never
+// cost the good ones their way in.
 package supervisor
 
 import (
