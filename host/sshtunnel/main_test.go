@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"flag"
 	"io"
 	"net"
 	"strconv"
@@ -20,7 +21,11 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	_ = flag.Set("test.parallel", "8") // most of those wait for somebody who is silent
+	goleak.VerifyTestMain(m)
+}
 
 const password = "correct horse"
 

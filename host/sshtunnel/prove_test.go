@@ -221,12 +221,12 @@ func TestClientsDuringAProofThatCannotComeBack(t *testing.T) {
 // TestLateNonceIsSwallowed: a nonce that comes back after its proof was given up never reaches the service.
 func TestLateNonceIsSwallowed(t *testing.T) {
 	t.Parallel()
-	s := start(t, sshtest.Options{SlowForward: 300 * time.Millisecond})
+	s := start(t, sshtest.Options{SlowForward: 1500 * time.Millisecond})
 	l := open(t, config("127.0.0.1", s.Port()))
 	svc := counting(t)
 	must(t, l.Apply(soon(t), expose("e", svc.port, freePort(t))))
 	for range 3 {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
 		wantReason(t, l.Prove(ctx, "e"), tunnel.RemotePortHeld)
 		cancel()
 	}
