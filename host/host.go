@@ -154,7 +154,7 @@ func (d *daemon) watchNetwork(ctx context.Context) error {
 	log := d.log.Named("network")
 	return netwatch.Watch(ctx, log, func(c netwatch.Change) {
 		log.Debug("the network changed", "slept", c.Woke)
-		d.supervisor.Moved(c.Has)
+		d.supervisor.Moved(c.Has, c.Woke)
 	})
 }
 

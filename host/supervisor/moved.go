@@ -3,22 +3,25 @@ package supervisor
 import "net/netip"
 
 // Moved tells that something about this machine's network has changed; has reports whether an address is this machine's
-// now. Tunnels that wait for a server to be reachable try at once, links whose address is gone count as silent, and
-// every server is asked for a sign of life. Callers see to it that this comes not too often.
-func (s *Supervisor) Moved(has func(netip.Addr) bool) {
+// now, woke that the machine slept meanwhile. Tunnels that wait for a server to be reachable try at once, links whose
+// address is gone count as silent, and after a sleep every server is asked for a sign of life. Callers see to it that this
+// comes not too often.
+func (s *Supervisor) Moved(has func(netip.Addr) bool, woke bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, k := range s.keepers {
-		k.moved(has)
+		k.moved(has, woke)
 	}
 }
 
-func (k *keeper) moved(has func(netip.Addr) bool) {
+func (k *keeper) moved(has func(netip.Addr) bool, woke bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for n := range k.lines {
 		n.link.move(has)
-		poke(n.hurry)
+		if woke {
+			poke(n.hurry)
+		}
 	}
 	if k.waits == unreached {
 		poke(k.wake)

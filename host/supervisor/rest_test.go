@@ -417,12 +417,12 @@ func TestALinkWhoseAddressIsGoneIsSilentAtOnce(t *testing.T) {
 		s.source.want(active(office, 1, ldap, http))
 		s.pass(time.Minute)
 		old := s.engine.link(0)
-		s.sup.Moved(func(a netip.Addr) bool { return a == here })
+		s.sup.Moved(func(a netip.Addr) bool { return a == here }, false)
 		s.pass(0)
 		s.carries(old)
 		s.engine.set(func() { s.engine.connect = always(tunnel.Unreachable) })
 		since := time.Now()
-		s.sup.Moved(func(netip.Addr) bool { return false })
+		s.sup.Moved(func(netip.Addr) bool { return false }, false)
 		s.pass(0)
 		now := s.expect(office, tunnel.Waiting, tunnel.Unreachable)
 		if !strings.Contains(now.Link.Message, "192.0.2.7") {
@@ -430,13 +430,13 @@ func TestALinkWhoseAddressIsGoneIsSilentAtOnce(t *testing.T) {
 		}
 		s.pass(time.Minute)
 		s.rests(old, since)
-		s.sup.Moved(func(netip.Addr) bool { return true }) // it is back
+		s.sup.Moved(func(netip.Addr) bool { return true }, false) // it is back
 		s.pass(0)
 		s.carries(old)
 
 		s.pass(time.Minute)
 		s.engine.set(func() { s.engine.connect = nil })
-		s.sup.Moved(func(netip.Addr) bool { return false })
+		s.sup.Moved(func(netip.Addr) bool { return false }, false)
 		s.pass(0) // nobody waits for an answer to an address that is gone
 		s.carries(s.engine.link(-1))
 		if len(old.times("wake", "")) != 0 || !old.retired() {
@@ -455,11 +455,31 @@ func TestAChangeOfTheNetworkEndsTheWaitForAServer(t *testing.T) {
 			s.source.want(active(office, 1))
 			s.pass(1)
 			n := s.engine.count()
-			s.sup.Moved(func(netip.Addr) bool { return true })
+			s.sup.Moved(func(netip.Addr) bool { return true }, false)
 			s.pass(0)
 			if s.engine.count() > n != tried {
 				t.Errorf("%s: %d attempts, %d after the change", reason, n, s.engine.count())
 			}
 		})
 	}
+}
+
+// A machine that slept may have been left by its servers, and asks them when it wakes.
+func TestEveryServerIsAskedAfterASleep(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.source.want(active(office, 1, ldap))
+		s.pass(65 * time.Second)
+		l, here := s.engine.link(0), func(netip.Addr) bool { return true }
+		asked := len(l.times("keepalive", ""))
+		s.sup.Moved(here, false)
+		s.pass(0)
+		if n := len(l.times("keepalive", "")); n != asked {
+			t.Error("asked because of any change")
+		}
+		s.sup.Moved(here, true)
+		s.pass(0)
+		if n := len(l.times("keepalive", "")); n != asked+1 {
+			t.Errorf("asked %d times", n-asked)
+		}
+	})
 }
