@@ -201,8 +201,8 @@ func TestWhatIsNoProxy(t *testing.T) {
 			if took := time.Since(began); took > 3*shortly {
 				t.Errorf("took %v", took)
 			}
-			if took := time.Since(began); strings.Contains(name, "endless") && took > shortly/3 {
-				t.Errorf("heard it for %v: its length is not bounded", took)
+			if strings.Contains(name, "endless") && !strings.Contains(f.Error(), "does not end within") {
+				t.Errorf("its length is not bounded: %v", f)
 			}
 			wantCause(t, f, test.cause, "")
 			for _, text := range append(f.Diagnosis.Evidence, f.Message) {
