@@ -15,11 +15,11 @@ const (
 	minSlack    = time.Second     // for the answer to a probe before the peer is doubted, at least
 	maxSlack    = 3 * time.Second // and at most, on a path that is slow
 	timerSlack  = 300 * time.Millisecond
-	silentAfter = 10 * time.Second // unheard for so long, and asked often enough, a doubted peer is silent
-	chances     = 3                // unanswered questions that are enough
-	deafAfter   = 15 * time.Second // with data unacknowledged, however often the kernel has repeated it
-	repeats     = 5                // of data that was never acknowledged are enough, whatever is heard meanwhile
-	minRepeat   = 200 * time.Millisecond
+	silentAfter = 10 * time.Second       // unheard for so long, and asked often enough, a doubted peer is silent
+	chances     = 3                      // unanswered questions that are enough
+	deafAfter   = 15 * time.Second       // with data unacknowledged, however often the kernel has repeated it
+	repeats     = 5                      // of data that was never acknowledged are enough, whatever is heard meanwhile
+	minRepeat   = 200 * time.Millisecond // before the kernel repeats data, beside a round trip
 
 	lookEvery = 250 * time.Millisecond // while a peer is in doubt or silent
 )
@@ -207,9 +207,10 @@ func (p *pulse) watching() bool {
 // A sign is an acknowledgement, which is what probes are answered with, or data. Having heard none for long says nothing
 // by itself: the machine may have slept, or the peer's program may not read, when the kernel asks ever more rarely. So it
 // takes questions without an answer: probes, or data sent again. A path that is dead towards the peer alone brings what the
-// peer repeats because it hears nothing from us: then it is our own data that tells. With a round trip of 600 ms and every twentieth packet
-// lost in each direction a probe is lost for one in ten cycles, which is a doubt of a second; the six probes until a
-// peer is silent are lost once in a million.
+// peer repeats because it hears nothing from us: then it is our own data that tells.
+//
+// With a round trip of 600 ms and every twentieth packet lost in each direction a probe is lost for one in ten cycles,
+// which is a doubt of a second; the six probes until a peer is silent are lost once in a million.
 func judge(was Peer, i *unix.TCPInfo) Peer {
 	unheard := unheardFor(i)
 	asked := max(i.Probes, i.Retransmits)
