@@ -1,0 +1,141 @@
+package supervisor
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// turn is the place of one login in its server's budget.
+type turn struct {
+	b     *budget
+	key   string
+	l     *ledger
+	login login
+	rank  int
+	free  bool          // it costs nothing
+	ended bool          // guarded by the budget's mutex
+	ready chan struct{} // closed when the login may be tried
+	moved chan struct{} // poked while it waits, when next may say something else
+}
+
+// The ranks of those who wait, first come first served within each.
+const (
+	promising = iota // it worked once, or somebody has just changed something about it
+	untried
+	tried // and refused, most likely
+)
+
+// await waits until the login may be tried; late says that it would have to wait for refusals to be forgotten.
+func (t *turn) await(ctx context.Context) (late bool, err error) {
+	for {
+		select {
+		case <-t.ready:
+			return false, nil
+		case <-t.moved:
+			if !t.next().IsZero() {
+				return true, nil
+			}
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+	}
+}
+
+func (t *turn) proven() bool {
+	_, ok := t.l.worked[t.login]
+	return ok
+}
+
+// needs is what has to be left for t to be let in.
+func (t *turn) needs() float64 {
+	if t.rank == promising {
+		return 1
+	}
+	return 1 + setAside
+}
+
+// next is when t is due at the latest, zero where it waits for others to log in and not for refusals to be forgotten.
+func (t *turn) next() time.Time {
+	t.b.mu.Lock()
+	defer t.b.mu.Unlock()
+	t.l.count()
+	at := slices.Index(t.l.queue, t)
+	if at < 0 || t.l.left+float64(t.l.flying) >= mostRefused {
+		return time.Time{}
+	}
+	return time.Now().Add(t.l.until(t.needs() + float64(at)))
+}
+
+// worked notes that the login was let in: it passes freely from now on, and so does everybody who logs in alike.
+func (t *turn) worked() {
+	t.b.mu.Lock()
+	defer t.b.mu.Unlock()
+	if len(t.l.worked) >= maxLogins {
+		clear(t.l.worked)
+	}
+	t.l.worked[t.login] = struct{}{}
+	t.settle(false)
+	for i := 0; i < len(t.l.queue); i++ { // those alike go first
+		if q := t.l.queue[i]; q.login == t.login {
+			t.l.queue = slices.Insert(slices.Delete(t.l.queue, i, i+1), 0, q)
+		}
+	}
+	t.b.serve(t.l)
+}
+
+// end gives the turn back, if that was not done; refused says that the server did not let the login in.
+func (t *turn) end(refused bool) {
+	t.b.mu.Lock()
+	defer t.b.mu.Unlock()
+	if refused {
+		delete(t.l.worked, t.login)
+	}
+	t.settle(refused)
+	t.b.serve(t.l)
+	if len(t.l.worked) == 0 && t.l.users == 0 && t.l.left >= mostRefused {
+		delete(t.b.ledgers, t.key)
+	}
+}
+
+// settle gives back what the turn did not cost. Callers hold the mutex.
+func (t *turn) settle(refused bool) {
+	if t.ended {
+		return
+	}
+	t.ended = true
+	t.l.users--
+	waited := slices.Index(t.l.queue, t)
+	t.l.count()
+	switch {
+	case waited >= 0:
+		t.l.queue = slices.Delete(t.l.queue, waited, waited+1)
+	case !t.free:
+		t.l.flying--
+		if !refused {
+			t.l.left = min(mostRefused, t.l.left+1)
+		}
+	case refused:
+		t.l.left = max(-mostRefused, t.l.left-1)
+	}
+}
+
+// spared is said of a tunnel whose login waits for its turn.
+func spared() Failure {
+	return Failure{
+		Reason: tunnel.LoginRefused,
+		Message: "the server has refused logins of this PBX lately, and this one has not worked there yet: it waits its turn, " +
+			"so that the server does not shut the PBX out",
+		Remedy: "mend the tunnels whose login is refused, see culvert status; what has worked before does not wait",
+	}
+}
+
+// postponed is said of a check whose login would have to wait.
+func postponed() Failure {
+	f := spared()
+	f.Message = "the server has refused logins of this PBX lately: this one is not tried now, so that the server does not shut the PBX out"
+	f.Remedy = "try again in a few minutes, and mend the tunnels whose login is refused, see culvert status"
+	return f
+}
