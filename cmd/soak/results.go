@@ -41,9 +41,11 @@ func writeResults(file string, s *session) (missed int, err error) {
 // row writes one promise and reports whether it was kept, or not measured.
 func (l limit) row(t *strings.Builder, log *trialLog) bool {
 	var values []float64
+	each := map[string][]float64{}
 	for _, trial := range log.of(l.goal, "") {
 		if v, ok := trial.Figures[l.figure]; ok && (l.kinds == nil || slices.Contains(l.kinds, trial.Case)) {
 			values = append(values, v)
+			each[trial.Case] = append(each[trial.Case], v)
 		}
 	}
 	verdict, ok := "kept", true
@@ -51,7 +53,7 @@ func (l limit) row(t *strings.Builder, log *trialLog) bool {
 	case len(values) == 0:
 		verdict = "not measured"
 	case got > l.most:
-		verdict, ok = "**missed**", false
+		verdict, ok = "**missed**"+l.where(each), false
 	}
 	kinds := strings.Join(l.kinds, "; ")
 	if len(kinds) > 60 {
@@ -64,6 +66,21 @@ func (l limit) row(t *strings.Builder, log *trialLog) bool {
 	fmt.Fprintf(t, "| %s | %s | %s | %s | %s | %s | %d | %s |\n", l.goal, kinds, l.asked,
 		number(stat(values, "p50")), number(stat(values, "p99")), number(stat(values, "max")), len(values), verdict)
 	return ok
+}
+
+// where names the cases that miss it by themselves, where there are several.
+func (l limit) where(each map[string][]float64) string {
+	var all []string
+	for kind, values := range each {
+		if len(each) > 1 && stat(values, l.stat) > l.most {
+			all = append(all, kind)
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	slices.Sort(all)
+	return ": " + strings.Join(all, "; ")
 }
 
 // failures lists what went wrong beside the figures, each sort once.
