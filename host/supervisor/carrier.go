@@ -185,14 +185,16 @@ func (c *carrier) watch(ctx context.Context, until time.Time, stirred <-chan str
 		if !c.answered() {
 			pause = min(urgency, time.Until(until), time.Until(c.due))
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-c.m.doubted:
-		case <-stirred:
-		case <-ctx.Done():
+		if pause > 0 { // see sleep
+			timer := time.NewTimer(pause)
+			select {
+			case <-timer.C:
+			case <-c.m.doubted:
+			case <-stirred:
+			case <-ctx.Done():
+			}
+			timer.Stop()
 		}
-		timer.Stop()
 		if !c.answered() {
 			c.k.standing.note(func() {})
 		}

@@ -83,26 +83,20 @@ func (c *crew) wait() {
 // errLate is that an answer did not come in time.
 var errLate = errors.New("no answer in time")
 
-// sleep waits until t, or until stirred is closed, and reports whether ctx still runs.
+// sleep waits until t, or until stirred is closed or poked, and reports whether ctx still runs. Where t is past there is no
+// timer: one that has fired when it is made is more than the race detector can follow in virtual time.
 func sleep(ctx context.Context, t time.Time, stirred <-chan struct{}) bool {
-	timer := time.NewTimer(time.Until(t))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-stirred:
-	case <-ctx.Done():
+	if d := time.Until(t); d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-stirred:
+		case <-ctx.Done():
+		}
 	}
 	return ctx.Err() == nil
 }
 
 // sleepUntil waits until t and reports whether ctx still runs.
-func sleepUntil(ctx context.Context, t time.Time) bool {
-	timer := time.NewTimer(time.Until(t))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return ctx.Err() == nil
-	}
-}
+func sleepUntil(ctx context.Context, t time.Time) bool { return sleep(ctx, t, nil) }
