@@ -32,6 +32,8 @@ type unwaited interface {
 var (
 	inBuffers  = buffers(inBuffer)
 	outBuffers = buffers(outBuffer)
+
+	firstBuffers = buffers(firstBuffer)
 )
 
 func buffers(size int) *sync.Pool {
@@ -147,9 +149,11 @@ func (r *relaying) carry(to, from end, pool *sync.Pool, count func(int)) {
 }
 
 // pump copies until from ends. It is not io.Copy because that would use the sockets' own copying, with small buffers.
-func pump(to io.Writer, from io.Reader, pool *sync.Pool, count func(int)) error {
+// A connection has a small one until it has once filled that.
+func pump(to io.Writer, from io.Reader, big *sync.Pool, count func(int)) error {
+	pool := firstBuffers
 	buf := pool.Get().(*[]byte)
-	defer pool.Put(buf)
+	defer func() { pool.Put(buf) }()
 	for {
 		n, err := from.Read(*buf)
 		if n > 0 {
@@ -163,6 +167,11 @@ func pump(to io.Writer, from io.Reader, pool *sync.Pool, count func(int)) error 
 			return nil
 		case err != nil:
 			return err
+		}
+		if n == len(*buf) && pool != big {
+			pool.Put(buf)
+			pool = big
+			buf = pool.Get().(*[]byte)
 		}
 	}
 }

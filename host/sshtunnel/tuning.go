@@ -17,6 +17,10 @@ const (
 	inBuffer  = 256 << 10
 	outBuffer = 32 << 10
 
+	// Until it has filled this once a connection has no more: most are idle or say little, and thousands of them would hold
+	// half a gigabyte.
+	firstBuffer = 8 << 10
+
 	// x/crypto/ssh copies every packet into a fresh slice, and a small heap is collected a hundred times a second then.
 	// This much of it is never touched: it costs address space, raises the collector's goal, and under load the daemon
 	// grows by as much.

@@ -284,14 +284,19 @@ func (g *guest) channel() uint32 {
 	return g.channels[0]
 }
 
-// port is the last that it asked for.
+// port is the last that it asked for, or is about to; port 1 when it asks for none for a second.
 func (g *guest) port() bind {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if len(g.ports) == 0 {
-		return bind{"localhost", 1}
+	for range 100 {
+		g.mu.Lock()
+		n := len(g.ports)
+		if n > 0 {
+			defer g.mu.Unlock()
+			return g.ports[n-1]
+		}
+		g.mu.Unlock()
+		time.Sleep(10 * time.Millisecond)
 	}
-	return g.ports[len(g.ports)-1]
+	return bind{"localhost", 1}
 }
 
 // flood sends what next says until the client hangs up.
