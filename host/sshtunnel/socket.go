@@ -159,19 +159,49 @@ func (s *socket) retire() {
 
 // expire keeps a retired connection until its peer has ended or reset it, for as long as the kernel has patience or until
 // ctx ends, and closes it. What the peer had still to say is nobody's any more.
+//
+// A peer whose kernel has acknowledged our end need not have read it: while it repeats what it could not deliver during a
+// long silence, minutes apart by then, its program sits in a write. Then the connection is reset, which ends that write: the
+// path is there again, and if the reset is lost all the same, the next repetition is answered by another.
 func (s *socket) expire(ctx context.Context) {
 	if !s.retired.Load() {
 		return
 	}
-	_ = s.TCPConn.SetReadDeadline(time.Now().Add(userTimeout))
 	stop := context.AfterFunc(ctx, func() { _ = s.TCPConn.Close() })
 	defer stop()
+	defer s.TCPConn.Close()
+	end := time.Now().Add(userTimeout)
+	for acknowledged := false; time.Now().Before(end); {
+		_ = s.TCPConn.SetReadDeadline(time.Now().Add(endUnread))
+		err := s.drain()
+		switch {
+		case !isTimeout(err):
+			return
+		case acknowledged:
+			_ = s.TCPConn.SetLinger(0)
+			return
+		}
+		acknowledged = s.endAcknowledged()
+	}
+}
+
+// endUnread is how long a peer may leave our end unread, once its kernel has acknowledged it, before it is reset.
+const endUnread = time.Second
+
+// drain reads what the peer still says, until that ends.
+func (s *socket) drain() error {
 	for b := make([]byte, 512); ; {
 		if _, err := s.TCPConn.Read(b); err != nil {
-			break
+			return err
 		}
 	}
-	_ = s.TCPConn.Close()
+}
+
+// endAcknowledged reports whether the peer's kernel has acknowledged the end of our direction and not ended its own.
+func (s *socket) endAcknowledged() bool {
+	const finWait2 = 5 // of the states in TCP_INFO
+	info := s.info()
+	return info != nil && info.State == finWait2
 }
 
 func quickAck(fd uintptr) {
