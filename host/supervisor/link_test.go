@@ -81,6 +81,30 @@ func TestAnUnreachableServerIsTriedEveryThreeSeconds(t *testing.T) {
 	}
 }
 
+// TestAServerThatIsStartedAgainIsFoundSoon: it refuses connections for a moment. One that does so for long is asked no more
+// often than a silent one.
+func TestAServerThatIsStartedAgainIsFoundSoon(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		away := &fakeError{Failure{Reason: tunnel.Unreachable, Message: "refused", Diagnosis: &tunnel.Diagnosis{Cause: tunnel.NothingListens}}}
+		s.engine.connect = func(context.Context, Attempt) error { return away }
+		s.source.want(active(office, 1, ldap))
+		s.pass(2 * time.Second)
+		if n := s.engine.count(); n < 5 {
+			t.Errorf("%d attempts in 2 s", n)
+		}
+		s.pass(5 * time.Minute)
+		gaps := s.engine.gaps()
+		for i, g := range gaps {
+			if g > 3*time.Second || i > 0 && g < gaps[i-1] {
+				t.Fatalf("gaps %v", gaps)
+			}
+		}
+		if last := gaps[len(gaps)-1]; last != 3*time.Second {
+			t.Errorf("%s between the last two", last)
+		}
+	})
+}
+
 func TestAServerThatHangsUpIsTriedWithBackoffForEver(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		s.engine.connect = always(tunnel.HandshakeClosed)

@@ -15,6 +15,7 @@ const steadyAfter = 10 * time.Second
 // The classes of failed attempts; every other one was connected but failed, or broke early.
 const (
 	unreached = "unreached" // there was no TCP connection
+	away      = "away"      // the server's machine says that nothing listens: most likely it is being started again
 	refused   = "refused"   // the login was refused: each try may count against us at the server, or at the proxy
 	person    = "person"    // nothing helps but somebody doing something
 )
@@ -27,6 +28,7 @@ func pace() *retry.Policy {
 		Backoffs: map[string]retry.Backoff{
 			"":        {First: 500 * time.Millisecond, Max: 10 * time.Second, Jitter: true, ResetAfter: steadyAfter},
 			unreached: {First: 3 * time.Second, Factor: 1, FromStart: true},
+			away:      {First: 250 * time.Millisecond, Factor: 1.3, Max: 3 * time.Second, FromStart: true, ResetAfter: steadyAfter},
 			refused:   {First: time.Minute, Max: time.Hour, ResetAfter: 1}, // any link shows that the login is right
 			person:    {First: retry.Never},
 		},
@@ -36,8 +38,11 @@ func pace() *retry.Policy {
 // class sorts the end of an attempt.
 func class(err error) string {
 	f := why(err)
-	if f.refusesLogin() {
+	switch {
+	case f.refusesLogin():
 		return refused
+	case f.Reason == tunnel.Unreachable && f.Diagnosis.Code() == tunnel.NothingListens:
+		return away
 	}
 	switch f.Reason {
 	case tunnel.Unreachable, tunnel.UnknownHost, tunnel.NameLookupFailed, tunnel.ProxyUnreachable:
