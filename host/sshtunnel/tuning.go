@@ -9,48 +9,88 @@ import (
 	"time"
 )
 
-// Here is every option that decides how fast a relay is and what it costs, each with its reason. All of them were measured
-// beside ssh: cmd/bench does it again.
+// Here is every option that decides how fast a relay is and what it costs, each with its reason, save those of the socket
+// beneath SSH, which stand in socket.go. All of them were measured beside ssh: cmd/bench does it again.
 const (
 	// Towards the PBX a big buffer joins many SSH packets, of 32 KiB each, into one write; towards the site one packet is
 	// all that a write can carry. Both are taken per connection and direction, and given back with it.
 	inBuffer  = 256 << 10
 	outBuffer = 32 << 10
 
-	// Until it has filled this once a connection has no more: most are idle or say little, and thousands of them would hold
-	// half a gigabyte.
-	firstBuffer = 8 << 10
-
-	// x/crypto/ssh copies every packet into a fresh slice, and a small heap is collected a hundred times a second then.
-	// This much of it is never touched: it costs address space, raises the collector's goal, and under load the daemon
-	// grows by as much.
-	ballast = 16 << 20
+	// x/crypto/ssh copies every packet into a fresh slice. A heap that may only grow by what lives in it is collected a
+	// hundred times a second then, as long as little does; and once much does, as when two hundred readers have stalled,
+	// it takes as much again. So the heap may grow by what lives and leastRoom, but never by more than mostRoom.
+	leastRoom = 16 << 20
+	mostRoom  = 64 << 20
 
 	// What a burst of traffic left behind goes back to the system when it has been quiet for so long.
 	giveBackAfter = time.Minute
 )
 
-// Tune sets what concerns the whole process, for a program that relays and does little else. What it sets by itself,
-// GOMAXPROCS in the environment overrides. The result undoes it; Tune is called once.
+// Tune sets what concerns the whole process, for a program that relays and does little else. What GOMAXPROCS and GOGC in
+// the environment say, it leaves. The result undoes it; Tune is called once.
 func Tune() (undo func()) {
-	before := runtime.GOMAXPROCS(0)
+	procs, percent := runtime.GOMAXPROCS(0), 0
 	if os.Getenv("GOMAXPROCS") == "" {
 		// Each packet passes through three goroutines: waking another thread for each costs more than it brings while
 		// the processors are shared with those who send and receive.
-		runtime.GOMAXPROCS(max(1, before/2))
+		runtime.GOMAXPROCS(max(1, procs/2))
 	}
-	floor := make([]byte, ballast)
 	stop := make(chan struct{})
-	var keeper sync.WaitGroup
-	keeper.Go(func() {
-		giveBack(stop)
-		runtime.KeepAlive(floor)
-	})
+	var keepers sync.WaitGroup
+	keepers.Go(func() { giveBack(stop) })
+	if os.Getenv("GOGC") == "" {
+		percent = debug.SetGCPercent(percentFor(0))
+		keepers.Go(func() { keepRoom(stop) })
+	}
 	return func() {
 		close(stop)
-		keeper.Wait()
-		runtime.GOMAXPROCS(before)
+		keepers.Wait()
+		runtime.GOMAXPROCS(procs)
+		if percent != 0 {
+			debug.SetGCPercent(percent)
+		}
 	}
+}
+
+// room is by how much a heap may grow in which live bytes live.
+func room(live uint64) uint64 { return min(live+leastRoom, mostRoom) }
+
+// percentFor is room as the runtime wants to hear it: in percent of what lives.
+func percentFor(live uint64) int {
+	live = max(live, 1<<20)
+	return int(100 * room(live) / live)
+}
+
+// keepRoom sets the collector's goal anew after each collection.
+func keepRoom(stop <-chan struct{}) {
+	collected := make(chan struct{}, 1)
+	now := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	set := 0
+	for {
+		tellCollection(collected)
+		select {
+		case <-stop:
+			return
+		case <-collected:
+		}
+		metrics.Read(now)
+		if to := percentFor(now[0].Value.Uint64()); to > set+set/16 || to < set-set/16 {
+			set = to
+			debug.SetGCPercent(to)
+		}
+	}
+}
+
+// tellCollection leaves a note in c after the next collection.
+func tellCollection(c chan<- struct{}) {
+	unreachable := new([64]byte)
+	runtime.AddCleanup(unreachable, func(c chan<- struct{}) {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}, c)
 }
 
 // giveBack returns memory to the system whenever the daemon has been quiet: the runtime alone keeps what the last burst
