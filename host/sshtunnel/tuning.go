@@ -17,6 +17,10 @@ const (
 	inBuffer  = 256 << 10
 	outBuffer = 32 << 10
 
+	// Until it has filled this once a connection has no more: most are idle or say little, and thousands of them would hold
+	// half a gigabyte.
+	firstBuffer = 8 << 10
+
 	// x/crypto/ssh copies every packet into a fresh slice. A heap that may only grow by what lives in it is collected a
 	// hundred times a second then, as long as little does; and once much does, as when two hundred readers have stalled,
 	// it takes as much again. So the heap may grow by what lives and leastRoom, but never by more than mostRoom.
