@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -28,6 +27,7 @@ var buildFlooder = sync.OnceValue(func() error {
 type flooded struct {
 	*rig
 	sshd *sshdtest.Server
+	seen int // when the connection began that was stuck last
 }
 
 const flood = "flooder/default.site"
@@ -38,7 +38,7 @@ func newFlooded(t *testing.T) *flooded {
 		t.Fatal(err)
 	}
 	r := newRig(t, "flooder")
-	f := &flooded{r, sshdtest.Start(t, sshdtest.Options{AuthorizedKeys: []string{r.publicKey()}})}
+	f := &flooded{rig: r, sshd: sshdtest.Start(t, sshdtest.Options{AuthorizedKeys: []string{r.publicKey()}})}
 	deaf, other := startDeaf(t), startService(t)
 	f.must("config", "add", "flooder/default", "--set", server(f.sshd),
 		"--set", fmt.Sprintf("site.slots.web.spec=:127.0.0.1:%d", deaf),
@@ -72,20 +72,24 @@ func startDeaf(t *testing.T) (port int) {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// stuck waits until the module could write much and then for half a second nothing more.
+// stuck waits until the module could write much to a new connection and then for half a second nothing more.
 func (f *flooded) stuck() {
 	f.t.Helper()
 	path := filepath.Join(f.state, "modules", "flooder", "default", "sent")
-	os.Remove(path) // what an earlier connection took
 	last, since := 0, time.Now()
 	eventually(f.t, 30*time.Second, "the module's writing to be stuck", func() error {
+		var began, sent int
 		text, _ := os.ReadFile(path)
-		if sent, _ := strconv.Atoi(string(text)); sent != last {
+		if _, err := fmt.Sscan(string(text), &began, &sent); err != nil || began <= f.seen {
+			return fmt.Errorf("it writes to no new connection: %q", text)
+		}
+		if sent != last {
 			last, since = sent, time.Now()
 		}
 		if last < 1<<20 || time.Since(since) < 500*time.Millisecond {
 			return fmt.Errorf("it wrote %d bytes", last)
 		}
+		f.seen = began
 		return nil
 	})
 }

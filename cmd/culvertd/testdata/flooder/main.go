@@ -1,13 +1,13 @@
 // Command flooder is a module of the tests: it writes to what is behind its slot web for ever, reads nothing, and does not
-// stop when it is told to. What it got rid of stands in sent of its directory.
+// stop when it is told to. In sent of its directory stands when the connection began that it writes to, and how much it got rid of.
 package main
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk"
@@ -49,12 +49,13 @@ func (flooder) Run(ctx context.Context, in *sdk.Instance[settings]) error {
 // flood writes until that is an error, without a deadline.
 func flood(c net.Conn, to string) error {
 	defer c.Close()
+	began := time.Now().UnixNano()
 	for sent := 0; ; {
 		n, err := c.Write(make([]byte, 64<<10))
 		if sent += n; err != nil {
 			return err
 		}
-		if err := os.WriteFile(to, []byte(strconv.Itoa(sent)), 0o600); err != nil {
+		if err := os.WriteFile(to, fmt.Appendf(nil, "%d %d", began, sent), 0o600); err != nil {
 			return err
 		}
 	}
