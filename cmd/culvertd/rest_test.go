@@ -153,28 +153,3 @@ func TestManyTunnelsComeBackTogether(t *testing.T) {
 		t.Errorf("handshakes were dropped:\n%s", log)
 	}
 }
-
-// A server whose session stands still for long while its machine answers: another link takes over.
-func TestAFrozenSessionIsLeftForAnother(t *testing.T) {
-	if !soak() {
-		t.Skip("skipped: it waits for more than a minute (CULVERT_SOAK=1)")
-	}
-	t.Parallel()
-	p := newPath(t)
-	p.sshd.Freeze()
-	frozen := time.Now()
-	v := p.waitState(pathTunnel, "degraded", 30*time.Second)
-	if v.Reason != "server-busy" {
-		t.Errorf("it is degraded for %s: %s", v.Reason, v.Message)
-	}
-	eventually(t, 100*time.Second, "another session to be asked for", func() error {
-		if len(p.sshd.Sessions()) < 2 {
-			return fmt.Errorf("the sessions are %v", p.sshd.Sessions())
-		}
-		return nil
-	})
-	t.Logf("another session after %v", time.Since(frozen))
-	p.waitState(pathTunnel, "degraded", 30*time.Second) // the port is held by the frozen one
-	p.sshd.Thaw()
-	p.back(time.Now(), 45*time.Second)
-}
