@@ -28,7 +28,7 @@ func pace() *retry.Policy {
 		Backoffs: map[string]retry.Backoff{
 			"":        {First: 500 * time.Millisecond, Max: 10 * time.Second, Jitter: true, ResetAfter: steadyAfter},
 			unreached: {First: 3 * time.Second, Factor: 1, FromStart: true},
-			away:      {First: 250 * time.Millisecond, Factor: 1.3, Max: 3 * time.Second, FromStart: true, ResetAfter: steadyAfter},
+			away:      {First: 100 * time.Millisecond, Factor: 1.15, Max: 3 * time.Second, FromStart: true, ResetAfter: steadyAfter},
 			refused:   {First: time.Minute, Max: time.Hour, ResetAfter: 1}, // any link shows that the login is right
 			person:    {First: retry.Never},
 		},
