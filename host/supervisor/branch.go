@@ -83,14 +83,17 @@ func (b *branch) serve(ctx context.Context, l Link) error {
 
 // last returns when the link is to end, with why, and whether its server can only be told by a messenger.
 func (b *branch) last(ctx context.Context) (why error, retire bool) {
+	alone := time.NewTimer(aloneFor)
+	defer alone.Stop()
 	for {
-		_, at := b.link.look()
+		peer, at := b.link.look()
 		_, main := b.s.main.look()
-		silent := make(<-chan time.Time)
+		if peer != PeerAnswers {
+			b.place.giveBack() // its first answer may be long in coming
+		}
+		alone.Stop()
 		if b.alone() {
-			timer := time.NewTimer(aloneFor)
-			defer timer.Stop()
-			silent = timer.C
+			alone.Reset(aloneFor)
 		}
 		select {
 		case <-ctx.Done():
@@ -99,7 +102,7 @@ func (b *branch) last(ctx context.Context) (why error, retire bool) {
 			return nil, b.link.peer() != PeerAnswers || closed(b.s.given)
 		case <-b.frozen:
 			return &failed{busy()}, true
-		case <-silent:
+		case <-alone.C:
 			return &failed{Failure{
 				Reason:  tunnel.LinkLost,
 				Message: "its server's machine is not heard any more, though the main link is: it is made anew",
