@@ -18,6 +18,7 @@ const (
 	refusedEvery = 200 * time.Second // and one more each time this has passed
 	setAside     = 0.5               // of which so much is kept for a login that promises to work
 	maxLogins    = 4096              // are remembered of one server
+	worthFor     = time.Hour         // after the last of them is gone, logins that worked are remembered
 )
 
 // budget bounds the refused logins at each server, over all tunnels. Each login that has not worked there yet takes its
@@ -46,7 +47,8 @@ type ledger struct {
 	flying int       // turns that may cost one and are not over
 	queue  []*turn
 	again  *time.Timer // set while somebody waits
-	users  int         // turns that have not ended
+	users  int         // turns that have not ended, links that they led to included
+	last   time.Time   // when one last ended
 }
 
 func newBudget() *budget { return &budget{ledgers: map[string]*ledger{}} }
@@ -63,11 +65,12 @@ func (b *budget) apply(scope string, who login, rank int) *turn {
 	defer b.mu.Unlock()
 	l := b.ledgers[scope]
 	if l == nil {
+		b.sweep()
 		l = &ledger{worked: map[login]struct{}{}, left: mostRefused, then: time.Now()}
 		b.ledgers[scope] = l
 	}
 	l.users++
-	t := &turn{b: b, key: scope, l: l, login: who, rank: rank, ready: make(chan struct{}), moved: make(chan struct{}, 1)}
+	t := &turn{b: b, l: l, login: who, rank: rank, ready: make(chan struct{}), moved: make(chan struct{}, 1)}
 	if _, t.free = l.worked[who]; t.free {
 		close(t.ready)
 		return t
@@ -79,6 +82,16 @@ func (b *budget) apply(scope string, who login, rank int) *turn {
 	l.queue = slices.Insert(l.queue, at, t)
 	b.serve(l)
 	return t
+}
+
+// sweep forgets the servers of which nothing is to be remembered: no refusal any more, and no login that works. Callers
+// hold b.mu.
+func (b *budget) sweep() {
+	for scope, l := range b.ledgers {
+		if l.count(); l.users == 0 && l.left >= mostRefused && (len(l.worked) == 0 || time.Since(l.last) >= worthFor) {
+			delete(b.ledgers, scope)
+		}
+	}
 }
 
 // serve lets in whoever can be now and comes back when the next one can. Callers hold b.mu.

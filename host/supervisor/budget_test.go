@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -283,5 +284,62 @@ func TestChecksKeepToTheBudget(t *testing.T) {
 				t.Errorf("left: %+v", l)
 			}
 		}
+	})
+}
+
+// Of a server that nobody goes to any more nothing is kept for ever, whether or not a login worked there; while a link
+// stands its login is remembered.
+func TestServersThatAreLeftAreForgotten(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.source.want(active(office, 1))
+		s.pass(0)
+		s.expect(office, tunnel.Up, "")
+		checks := func(n int) (left int) {
+			for i := range n {
+				s.engine.set(func() { s.engine.connect = nil })
+				if i%2 == 0 {
+					s.engine.set(func() { s.engine.connect = always(tunnel.LoginRefused) })
+				}
+				s.try(Trial{Server: tunnel.Server{Host: fmt.Sprintf("h%d.example", i), Port: 22}})
+			}
+			return len(s.sup.budget.ledgers)
+		}
+		most := checks(40)
+		s.pass(2 * time.Hour)
+		if left := checks(1); left > 3 || left > most {
+			t.Errorf("%d servers are remembered, of %d", left, most)
+		}
+		b, l := s.sup.budget, loginOf(tunnel.Server{User: "pbx"}, tunnel.Credential{Login: tunnel.LoginPassword, Password: "for site.example"})
+		turn := b.apply(scopeOf(active(office, 1).Tunnel.Server, tunnel.Via{}), l, untried)
+		if !turn.free {
+			t.Error("the login of a link that stands is forgotten")
+		}
+		turn.end(false)
+	})
+}
+
+// A login that worked passes freely, but when it is refused after all the server has seen a refusal like any other.
+func TestRefusalsOfLoginsThatWorkedCountToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget()
+		who := func(i int) login { return login{byte(i)} }
+		for i := range 4 {
+			first := b.apply("site", who(i), promising)
+			<-first.ready
+			first.worked()
+			first.end(false)
+		}
+		for i := range 4 {
+			again := b.apply("site", who(i), promising)
+			<-again.ready
+			again.end(true)
+		}
+		began := time.Now()
+		next := b.apply("site", who(9), promising)
+		<-next.ready
+		if waited := time.Since(began); waited < 2*refusedEvery {
+			t.Errorf("after four refusals the next login waited %s", waited)
+		}
+		next.end(false)
 	})
 }

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -39,5 +40,38 @@ func TestOneServerHasOneLane(t *testing.T) {
 		if len(g.lanes) != 0 {
 			t.Errorf("%d lanes are left", len(g.lanes))
 		}
+	}
+}
+
+// An attempt's place is given back by the first answer on its link, be that the main one or the second, and where no
+// answer can come it is not waited for: a server keeps room for others.
+func TestSecondLinksGiveTheirPlacesBack(t *testing.T) {
+	for name, cut := range map[string]bool{"answered": false, "cut before the first answer": true} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(t *testing.T, s *stage) {
+				seen := map[tunnel.Ref]int{}
+				s.engine.shape = func(l *fakeLink) {
+					if seen[l.ref]++; cut && seen[l.ref] == 2 {
+						l.peer = PeerDoubted
+					}
+				}
+				refs := make([]tunnel.Ref, 2*handshakesPerServer)
+				for i := range refs {
+					refs[i] = tunnel.Ref{Owner: tunnel.Operator, Name: tunnel.Name(fmt.Sprintf("t%d", i))}
+					s.source.want(active(refs[i], 1, ldap, upload))
+				}
+				s.pass(6 * time.Second)
+				s.engine.set(func() { cut = false })
+				for _, l := range s.engine.live() {
+					if p, _ := l.Peer(); p != PeerAnswers {
+						l.falls(PeerSilent)
+					}
+				}
+				s.pass(time.Minute)
+				for _, ref := range refs {
+					s.expect(ref, tunnel.Up, "")
+				}
+			})
+		})
 	}
 }

@@ -11,12 +11,11 @@ import (
 // turn is the place of one login in its server's budget.
 type turn struct {
 	b     *budget
-	key   string
 	l     *ledger
 	login login
 	rank  int
 	free  bool          // it costs nothing
-	ended bool          // guarded by the budget's mutex
+	paid  bool          // what it cost is settled; guarded by the budget's mutex
 	ready chan struct{} // closed when the login may be tried
 	moved chan struct{} // poked while it waits, when next may say something else
 }
@@ -86,7 +85,8 @@ func (t *turn) worked() {
 	t.b.serve(t.l)
 }
 
-// end gives the turn back, if that was not done; refused says that the server did not let the login in.
+// end ends the turn, and gives it back if that was not done; refused says that the server did not let the login in. It is
+// called once.
 func (t *turn) end(refused bool) {
 	t.b.mu.Lock()
 	defer t.b.mu.Unlock()
@@ -95,18 +95,16 @@ func (t *turn) end(refused bool) {
 	}
 	t.settle(refused)
 	t.b.serve(t.l)
-	if len(t.l.worked) == 0 && t.l.users == 0 && t.l.left >= mostRefused {
-		delete(t.b.ledgers, t.key)
-	}
+	t.l.users--
+	t.l.last = time.Now()
 }
 
 // settle gives back what the turn did not cost. Callers hold the mutex.
 func (t *turn) settle(refused bool) {
-	if t.ended {
+	if t.paid {
 		return
 	}
-	t.ended = true
-	t.l.users--
+	t.paid = true
 	waited := slices.Index(t.l.queue, t)
 	t.l.count()
 	switch {
