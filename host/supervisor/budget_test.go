@@ -294,20 +294,21 @@ func TestServersThatAreLeftAreForgotten(t *testing.T) {
 		s.source.want(active(office, 1))
 		s.pass(0)
 		s.expect(office, tunnel.Up, "")
-		checks := func(n int) (left int) {
-			for i := range n {
-				s.engine.set(func() { s.engine.connect = nil })
-				if i%2 == 0 {
-					s.engine.set(func() { s.engine.connect = always(tunnel.LoginRefused) })
-				}
-				s.try(Trial{Server: tunnel.Server{Host: fmt.Sprintf("h%d.example", i), Port: 22}})
-			}
-			return len(s.sup.budget.ledgers)
+		check := func(host int, end func(context.Context, Attempt) error) {
+			s.engine.set(func() { s.engine.connect = end })
+			s.try(Trial{Server: tunnel.Server{Host: fmt.Sprintf("h%d.example", host), Port: 22}})
 		}
-		most := checks(40)
+		for i := range 20 {
+			check(i, through("", nil))
+			check(20+i, through(StageLogin, fail(tunnel.LoginRefused)))
+		}
+		if left := len(s.sup.budget.ledgers); left != 41 {
+			t.Errorf("%d servers are remembered at once", left)
+		}
 		s.pass(2 * time.Hour)
-		if left := checks(1); left > 3 || left > most {
-			t.Errorf("%d servers are remembered, of %d", left, most)
+		check(40, through("", nil))
+		if left := len(s.sup.budget.ledgers); left != 2 {
+			t.Errorf("%d servers are remembered after two hours", left)
 		}
 		b, l := s.sup.budget, loginOf(tunnel.Server{User: "pbx"}, tunnel.Credential{Login: tunnel.LoginPassword, Password: "for site.example"})
 		turn := b.apply(scopeOf(active(office, 1).Tunnel.Server, tunnel.Via{}), l, untried)

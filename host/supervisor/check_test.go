@@ -14,7 +14,9 @@ import (
 // try runs a check and returns its decided steps as "NAME ok", "NAME skipped" or "NAME REASON".
 func (s *stage) try(trial Trial) (steps []string, key tunnel.Pin) {
 	s.t.Helper()
-	trial.Server = tunnel.Server{Host: "site.example", Port: 22, User: "pbx"}
+	if trial.Server == (tunnel.Server{}) {
+		trial.Server = tunnel.Server{Host: "site.example", Port: 22, User: "pbx"}
+	}
 	key, err := s.sup.Check(s.t.Context(), trial, func(step TrialStep) {
 		switch {
 		case !step.Done:

@@ -128,19 +128,15 @@ func (x *port) hold(conn *net.TCPConn, caller string, turned <-chan struct{}) (C
 	defer leave()
 	x.ports.standing.held(m, 1)
 	defer x.ports.standing.held(m, -1)
-	ctx, cancel := context.WithCancel(x.ctx)
+	ctx, cancel := context.WithTimeoutCause(x.ctx, x.ports.hold, errNoLink)
 	defer cancel()
 	end := watchHangup(conn, hungUp, cancel)
 	defer end()
-	enough := time.NewTimer(x.ports.hold)
-	defer enough.Stop()
 	for {
 		select {
 		case <-turned:
-		case <-enough.C:
-			return nil, errNoLink
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, context.Cause(ctx)
 		}
 		var far Conn
 		var err error

@@ -208,6 +208,42 @@ func TestAClientIsHeldNotForEver(t *testing.T) {
 	}
 }
 
+// A link that stands again and opens nothing keeps nobody longer than no link does.
+func TestAClientIsHeldNoLongerByALinkThatOpensNothing(t *testing.T) {
+	h := newHouseWith(t, Config{holdFor: 2 * time.Second})
+	m := ported(t)
+	made, asked := make(chan struct{}), make(chan struct{}, 1)
+	h.engine.connect = func(ctx context.Context, _ Attempt) error {
+		select {
+		case <-made:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	h.engine.shape = func(l *fakeLink) {
+		l.open = func(ctx context.Context, _ tunnel.Mapping) (Conn, error) { poke(asked); return nil, silence(ctx) }
+	}
+	h.source.want(active(berlin, 1, m))
+	h.expect(tunnel.Connecting)
+	h.until("it listens", func() bool { return !h.shut(m) })
+	client := h.call("127.0.0.1", m)
+	h.until("it is held", func() bool { return h.keeper().ports.held.now.Load() >= 1 })
+	close(made)
+	began := time.Now()
+	if _, err := client.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the client heard %v", err)
+	}
+	if held := time.Since(began); held > 12*time.Second {
+		t.Errorf("it was held for %s", held)
+	}
+	select {
+	case <-asked:
+	default:
+		t.Error("its target was never asked for")
+	}
+}
+
 // TestOnlySoManyClientsAreHeld: who is more is refused and counted, and who hangs up makes room.
 func TestOnlySoManyClientsAreHeld(t *testing.T) {
 	h := newHouse(t)
