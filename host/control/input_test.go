@@ -44,6 +44,7 @@ func TestBadInputOfAddTunnel(t *testing.T) {
 		{"via", `"via":"http://u:` + long + `@proxy:3128"`}, {"via", `"via":"http://a\u001bb@proxy:3128"`},
 		{"via_password", `"via_password":""`}, {"via_password", `"via_password":"x"`}, {"via_password", `"via":"http://u@proxy:3128","via_password":"` + long + `"`},
 		{"via_password", `"via":"http://proxy:3128","via_password":"x"`}, {"via_password", `"via":"http://u@proxy:3128","via_password":"a\nb"`},
+		{"via_password", `"via":"socks5://u@proxy:1080","via_password":"` + long[:256] + `"`}, {"via", `"via":"socks5://u:secret"`}, {"via", `"via":"u:secret"`},
 		{"lan", `"lan":"office"`}, {"lan", `"lan":"127.0.0.1"`}, {"lan", `"lan":"` + long + `"`}, {"lan", `"lan":[]`},
 		{"lanes.a", `"lanes":{"a":"fast"}`}, {"lanes.b", `"lanes":{"b":"bulk"}`}, {"lanes.A", `"lanes":{"A":"bulk"}`}, {"lanes", `"lanes":["a"]`}, {"lanes.a", `"lanes":{"a":"bulk","a":"main"}`},
 	} {
@@ -54,7 +55,7 @@ func TestBadInputOfAddTunnel(t *testing.T) {
 			continue
 		}
 		named(t, shown, tt.field, body)
-		if strings.Contains(body, long) || strings.ContainsAny(body, "\x1b\u202e") {
+		if strings.Contains(body, long) || strings.Contains(body, ":secret") || strings.Contains(body, `"secret`) || strings.ContainsAny(body, "\x1b\u202e") {
 			t.Errorf("%s: the answer repeats hostile text", shown)
 		}
 	}
@@ -79,6 +80,18 @@ func goodBut(t *testing.T, fields string) string {
 		}
 	}
 	return string(must(json.Marshal(body)))
+}
+
+// An HTTP proxy takes a longer password than SOCKS5 can say.
+func TestATokenIsAProxysPassword(t *testing.T) {
+	d, _ := start(t)
+	login := `"via":"http://u@proxy:3128","via_password":"` + strings.Repeat("p", 1<<10) + `"`
+	if status, body := raw(t, d, "POST", "/v1/tunnels", token(t, d), goodBut(t, login)); status != 201 {
+		t.Errorf("a new tunnel: status %d: %s", status, body)
+	}
+	if status, body := raw(t, d, "PATCH", "/v1/tunnels/hello/x", token(t, d), "{"+login+"}"); status == 400 {
+		t.Errorf("an edit: status %d: %s", status, body)
+	}
 }
 
 // named checks that some finding is about field, with code, sentence and way out.
@@ -127,6 +140,7 @@ func TestBadBodies(t *testing.T) {
 		{"PATCH", "/v1/tunnels/hello/x", `{"via":"nonsense"}`, "via"},
 		{"PATCH", "/v1/tunnels/hello/x", `{"via_password":""}`, "via_password"},
 		{"PATCH", "/v1/tunnels/hello/x", `{"via":"","via_password":"x"}`, "via_password"},
+		{"PATCH", "/v1/tunnels/hello/x", `{"via":"socks5://u@h:1","via_password":"` + strings.Repeat("p", 256) + `"}`, "via_password"},
 		{"PATCH", "/v1/tunnels/hello/x", `{"lan":"::"}`, "lan"},
 		{"PATCH", "/v1/tunnels/hello/x", `{"lanes":{"reach-389":"slow"}}`, "lanes.reach-389"},
 		{"PATCH", "/v1/tunnels/hello/x", `{"refuse_wider":["A"]}`, "refuse_wider[0]"},

@@ -21,14 +21,14 @@ func (in RouteInput) route() (via tunnel.Via, lan string, password tunnel.Secret
 	fs = append(fs, more.At("via")...)
 	lan, more = tunnel.ParseLAN(in.LAN)
 	fs = append(fs, more.At("lan")...)
-	fs = append(fs, checkViaPassword(in.ViaPassword)...)
-	if in.ViaPassword != "" && len(fs) == 0 && via.User == "" {
-		fs = append(fs, userlessVia())
+	password = tunnel.Secret(in.ViaPassword)
+	if len(fs) == 0 {
+		fs = via.CheckPassword(password).At("via_password")
 	}
-	return via, lan, tunnel.Secret(in.ViaPassword), fs
+	return via, lan, password, fs
 }
 
-// editRoute is route for an edit, in which what is absent stays.
+// editRoute is route for an edit, in which what is absent stays: the registry checks a password against a proxy that does.
 func (in TunnelEdit) editRoute(e *tunnel.Edit) (fs tunnel.Findings) {
 	if in.Via != nil {
 		via, more := tunnel.ParseVia(*in.Via)
@@ -36,10 +36,9 @@ func (in TunnelEdit) editRoute(e *tunnel.Edit) (fs tunnel.Findings) {
 	}
 	if in.ViaPassword != nil {
 		password := tunnel.Secret(*in.ViaPassword)
-		more := checkViaPassword(*in.ViaPassword)
-		e.ViaPassword, fs = &password, append(fs, more...)
-		if len(fs) == 0 && e.Via != nil && e.Via.User == "" {
-			fs = append(fs, userlessVia())
+		e.ViaPassword = &password
+		if len(fs) == 0 && e.Via != nil {
+			fs = e.Via.CheckPassword(password).At("via_password")
 		}
 	}
 	if in.LAN != nil {
@@ -47,18 +46,6 @@ func (in TunnelEdit) editRoute(e *tunnel.Edit) (fs tunnel.Findings) {
 		e.LAN, fs = &lan, append(fs, more.At("lan")...)
 	}
 	return fs
-}
-
-// maxViaPassword is what SOCKS5 can say (RFC 1929).
-const maxViaPassword = 255
-
-func checkViaPassword(s string) tunnel.Findings {
-	return checkSecret("via_password", s, maxViaPassword)
-}
-
-func userlessVia() tunnel.Finding {
-	return tunnel.Finding{Code: tunnel.Malformed, Field: "via_password", Message: "there is a password for the proxy, but no user that it is of",
-		WayOut: "put the user into the proxy's text, SCHEME://USER@HOST:PORT, or leave out the password"}
 }
 
 // LanesInput says which link carries which mapping: main or bulk, by the mapping's name.

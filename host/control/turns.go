@@ -3,10 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -113,11 +110,9 @@ func (t *turns) turnLocked(key string, now time.Time) *turn {
 }
 
 // serverKey is the same for what leads to the same server, whoever logs in there.
-func serverKey(s tunnel.Server) string {
-	return net.JoinHostPort(strings.ToLower(s.Host), strconv.Itoa(s.Port))
-}
+func serverKey(s tunnel.Server) string { return tunnel.ScopeRemote(s) }
 
 func (t *turns) superseded(s tunnel.Server) error {
-	return &Error{Status: http.StatusConflict, Code: codeSuperseded, Message: "a newer check of " + serverKey(s) + " took the place of this one, which made no connection",
+	return &Error{Status: http.StatusConflict, Code: codeSuperseded, Message: "a newer check of " + s.Endpoint() + " took the place of this one, which made no connection",
 		Hint: fmt.Sprintf("look at the newer one: a server is tried once in %s", t.spacing)}
 }

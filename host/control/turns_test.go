@@ -88,6 +88,23 @@ func TestTurnsAreBounded(t *testing.T) {
 	})
 }
 
+// One server written in several ways is one server, as it is for its ports.
+func TestTurnsAreOfTheServer(t *testing.T) {
+	for first, again := range map[string]string{"office.example": "Office.Example.", "192.0.2.1": "::ffff:192.0.2.1", "2001:db8::1": "2001:DB8:0::1"} {
+		synctest.Test(t, func(t *testing.T) {
+			turns, waited := control.NewTurns(), false
+			for _, host := range []string{first, again} {
+				if err := turns.Wait(t.Context(), tunnel.Server{Host: host, Port: 22, User: "u"}, func(time.Duration) { waited = true }); err != nil {
+					t.Error(err)
+				}
+			}
+			if !waited {
+				t.Errorf("%s and %s do not take turns", first, again)
+			}
+		})
+	}
+}
+
 // A caller who no longer waits takes nobody's place.
 func TestTurnOfWhoLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -9,12 +9,9 @@ import (
 // viaPasswordKey follows the path of a site in the path of its proxy's password.
 const viaPasswordKey = ".via_password"
 
-// maxSOCKS is how long a password SOCKS5 can say (RFC 1929).
-const maxSOCKS = 255
-
 // takeViaPassword seals the password of the proxy that an operator-made tunnel has now; "" forgets it.
 func (r *Registry) takeViaPassword(f *family, secret tunnel.Secret) error {
-	if fs := checkViaPassword("via_password", tunnel.Via(f.made.Via), secret); len(fs) > 0 {
+	if fs := tunnel.Via(f.made.Via).CheckPassword(secret).At("via_password"); len(fs) > 0 {
 		return fs
 	}
 	f.repaired(secretPrefix)
@@ -27,27 +24,6 @@ func (r *Registry) takeViaPassword(f *family, secret tunnel.Secret) error {
 		assign(&f.sealed, proxy, sealed)
 	}
 	return err
-}
-
-// checkViaPassword says what is wrong with the password of a proxy's user, at field.
-func checkViaPassword(field string, v tunnel.Via, secret tunnel.Secret) tunnel.Findings {
-	switch n := len(secret.Reveal()); {
-	case n == 0:
-		return nil
-	case v.User == "":
-		return tunnel.Findings{{
-			Code: tunnel.Malformed, Field: field, Message: "there is no user of a proxy whose password it could be",
-			WayOut: "name the user in the proxy, like http://USER@HOST:PORT, or leave the password out",
-		}}
-	case v.Scheme == tunnel.ViaSOCKS5 && n > maxSOCKS:
-		return tunnel.Findings{{
-			Code: tunnel.TooLong, Field: field, Message: "the password is longer than SOCKS5 can say",
-			WayOut: fmt.Sprintf("use at most %d bytes, or an HTTP proxy", maxSOCKS),
-		}}
-	case n > maxSecret:
-		return tunnel.Findings{tooLongSecret(field)}
-	}
-	return nil
 }
 
 // viaSealed is the sealed password of t's proxy, nil where none is stored.

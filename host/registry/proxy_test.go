@@ -114,6 +114,8 @@ func TestViaIsRefused(t *testing.T) {
 		{"a password without a proxy", tunnel.Edit{Via: &tunnel.Via{}, ViaPassword: new(tunnel.Secret(canary))}, tunnel.Malformed, "via_password"},
 		{"a password that SOCKS cannot say", tunnel.Edit{Via: new(via("socks5://pbx@proxy.example:1")), ViaPassword: &long}, tunnel.TooLong, "via_password"},
 		{"a password too long", tunnel.Edit{ViaPassword: new(tunnel.Secret(strings.Repeat("x", 65<<10)))}, tunnel.TooLong, "via_password"},
+		{"a password longer than a header", tunnel.Edit{ViaPassword: new(tunnel.Secret(strings.Repeat("x", 4097)))}, tunnel.TooLong, "via_password"},
+		{"a password of two lines", tunnel.Edit{ViaPassword: new(tunnel.Secret("a\nb"))}, tunnel.Malformed, "via_password"},
 		{"a proxy without a port", tunnel.Edit{Via: &tunnel.Via{Scheme: "http", Host: "proxy.example"}}, tunnel.OutOfRange, "via.port"},
 		{"a proxy of no kind", tunnel.Edit{Via: &tunnel.Via{Scheme: "ftp", Host: "proxy.example", Port: 1}}, tunnel.Malformed, "via"},
 		{"a LAN address that is a name", tunnel.Edit{LAN: new("server")}, tunnel.Malformed, "lan"},
@@ -180,6 +182,8 @@ func TestViaAmongSettings(t *testing.T) {
 
 	_, err = set("http://proxy.example:3128", canary)
 	refused(t, err, tunnel.Malformed, "site.via_password")
+	_, err = set("socks5://pbx@proxy.example:1", strings.Repeat("x", 256))
+	refused(t, err, tunnel.TooLong, "site.via_password")
 	for field, doc := range map[string]string{
 		"site.via":              `{"site":{"server":"gw.example","via":"proxy"}}`,
 		"site.lan":              `{"site":{"server":"gw.example","lan":"gw.example"}}`,

@@ -60,10 +60,10 @@ func (r *Registry) takeSettings(f reading, doc json.RawMessage) (warnings []stri
 		at := settingPlace(f.family, path, is)
 		secret, fresh := given[path]
 		switch {
+		case fresh && at.Field == proxy && len(at.Via.CheckPassword(secret)) > 0:
+			fs = append(fs, at.Via.CheckPassword(secret).At(path)...)
 		case fresh && len(secret.Reveal()) > maxSecret:
 			fs = append(fs, tooLongSecret(path))
-		case fresh && at.Field == proxy && len(checkViaPassword(path, at.Via, secret)) > 0:
-			fs = append(fs, checkViaPassword(path, at.Via, secret)...)
 		case fresh:
 			sealed[path], err = r.sealer.Seal(at, secret)
 		case f.sealed[path] == nil && !f.damaged[secretPrefix]:

@@ -94,6 +94,9 @@ func (v Server) String() string {
 	return s
 }
 
+// Endpoint is HOST:PORT.
+func (v Server) Endpoint() string { return hostText(v.Host) + ":" + strconv.Itoa(v.Port) }
+
 // Warnings says what is allowed but unwise: the user root (R13).
 func (v Server) Warnings() []string {
 	if v.User != DefaultUser {

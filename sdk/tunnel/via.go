@@ -1,6 +1,8 @@
 package tunnel
 
 import (
+	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -22,8 +24,12 @@ const (
 
 const viaForm = "write http://[USER@]HOST:PORT or socks5://[USER@]HOST:PORT"
 
-// maxViaUser is what SOCKS5 can say (RFC 1929).
-const maxViaUser = 255
+// What a proxy is told, in bytes: a user, as long as SOCKS5 can say it (RFC 1929), and an HTTP proxy's password, in the
+// 8 KiB that most proxies take of a header at least.
+const (
+	maxViaUser         = 255
+	maxViaHTTPPassword = 4 << 10
+)
 
 // ParseVia reads the text of a proxy; "" is none. Findings name the fields "host", "port" and "user", or none for the
 // whole; a Via comes back only without findings.
@@ -47,9 +53,9 @@ func ParseVia(s string) (Via, Findings) {
 	}
 	parts := splitColons(host)
 	if len(parts) != 2 {
-		return Via{}, append(fs, find(Required, "port", host, "the proxy's port is missing", viaForm))
+		return Via{}, append(fs, find(Required, "port", withoutPassword(host), "the proxy's port is missing", viaForm))
 	}
-	port, pfs := parsePort(parts[1], "port")
+	port, pfs := parseViaPort(parts[1])
 	v.Port, fs = port, append(fs, pfs...)
 	name, hfs := parseHost(parts[0], "host")
 	v.Host, fs = name, append(fs, hfs...)
@@ -59,13 +65,37 @@ func ParseVia(s string) (Via, Findings) {
 	return v, nil
 }
 
-// schemeOf is the part of a text that may be shown: what follows may hold a password.
+// parseViaPort is parsePort where a password may stand, for whoever forgets the host writes scheme://USER:PASSWORD.
+func parseViaPort(s string) (int, Findings) {
+	if s != "" && !looksLikePort(s) {
+		return 0, one(Malformed, "port", hidden, "what stands where the proxy's port goes is not a port", viaForm+"; the proxy's password goes in by itself")
+	}
+	return parsePort(s, "port")
+}
+
+func looksLikePort(s string) bool { return len(s) <= 5 && strings.Trim(s, "0123456789") == "" }
+
+// schemeOf is the part of a text that is no proxy's that may be shown: the rest may hold a password.
 func schemeOf(s string) string {
-	if i := strings.Index(s, "://"); i >= 0 {
-		return s[:i+3]
+	if scheme, _, ok := strings.Cut(s, "://"); ok && !strings.ContainsAny(scheme, ":@") {
+		return scheme + "://"
 	}
 	if i := strings.LastIndexByte(s, '@'); i >= 0 {
-		return hidden + s[i:]
+		return hidden + "@" + withoutPassword(s[i+1:])
+	}
+	return withoutPassword(s)
+}
+
+// withoutPassword is HOST[:PORT] as it may be shown: what follows a colon and is no port may be a password.
+func withoutPassword(s string) string {
+	if _, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return s
+	}
+	parts := strings.Split(s, ":")
+	for i, p := range parts[1:] {
+		if !looksLikePort(p) {
+			return strings.Join(parts[:i+1], ":") + ":" + hidden
+		}
 	}
 	return s
 }
@@ -82,6 +112,25 @@ func checkViaUser(u string) Findings {
 			"leave out the colon and what follows; the proxy's password goes in by itself")
 	}
 	return checkLine(u, "user", maxViaUser)
+}
+
+// CheckPassword says what is wrong with a password of v's user, without repeating it; "" is none. The findings name no
+// field.
+func (v Via) CheckPassword(s Secret) Findings {
+	n, limit := len(s.Reveal()), maxViaHTTPPassword
+	if v.Scheme == ViaSOCKS5 {
+		limit = maxViaUser
+	}
+	switch {
+	case n == 0:
+		return nil
+	case v.User == "":
+		return one(Malformed, "", "", "there is a password for the proxy, but no user that it is of",
+			"put the user into the proxy's text, SCHEME://USER@HOST:PORT, or leave out the password")
+	case n > limit:
+		return one(TooLong, "", "", fmt.Sprintf("the proxy's password has %d bytes", n), atMost(limit))
+	}
+	return CheckSecret("", s.Reveal())
 }
 
 // String is the text that ParseVia reads back, "" for none.

@@ -35,17 +35,56 @@ func TestParseViaRefuses(t *testing.T) {
 		{"http://u:canary@proxy:1", "malformed user u:***"},
 		{"ftp://u:canary@proxy:1", "malformed  ftp://"},
 		{"u:canary@proxy:1", "malformed  ***@proxy:1"},
+		{"socks5://u:canary", "malformed port ***"},
+		{"http://proxy:3128@u:canary", "malformed user proxy:***|malformed port ***"},
+		{"http://u:9876543210", "malformed port ***"},
+		{"http://u:canary:3128", "required port u:***"},
+		{"http://u:1:canary", "required port u:1:***"},
+		{"http://proxy:70000", "out-of-range port 70000"},
+		{"http://proxy:", "required port"},
+		{"u:canary", "malformed  u:***"},
+		{"u:canary://proxy:1", "malformed  u:***"},
+		{"http://[u:canary", "required port [u:***"},
+		{"http://[2001:db8::7]", "required port [2001:db8::7]"},
+		{"u@proxy:canary", "malformed  ***@proxy:***"},
+		{"u:canary" + strings.Repeat("x", 2000), "too-long  u:***"},
 		{"http://-x:1", "malformed host -x"},
 		{"http://a\nb@proxy:1", `malformed user a\nb`},
 		{"http://" + strings.Repeat("u", 300) + "@proxy:1", "too-long user"},
 	} {
 		got, fs := ParseVia(c.text)
-		expect(t, fs, c.want)
+		expect(t, fs, strings.Split(c.want, "|")...)
 		if got != (Via{}) {
 			t.Errorf("%q: came back as %+v", c.text, got)
 		}
 		if strings.Contains(fs.Error(), "canary") {
 			t.Errorf("%q: the finding repeats the password: %v", c.text, fs)
+		}
+	}
+}
+
+func TestViaPasswordIsChecked(t *testing.T) {
+	const http, socks = "http://u@proxy:3128", "socks5://u@proxy:1080"
+	for _, c := range []struct {
+		what, via, password, want string
+	}{
+		{"none", "http://proxy:3128", "", ""},
+		{"as long as SOCKS5 can say", socks, strings.Repeat("p", 255), ""},
+		{"longer", socks, strings.Repeat("p", 256), "too-long"},
+		{"a token for an HTTP proxy", http, strings.Repeat("p", 4096), ""},
+		{"longer than a header", http, strings.Repeat("p", 4097), "too-long"},
+		{"of nobody", "http://proxy:3128", "canary", "malformed"},
+		{"of no proxy", "", "canary", "malformed"},
+		{"of two lines", http, "canary\ncanary", "malformed"},
+	} {
+		v, fs := ParseVia(c.via)
+		expect(t, fs)
+		fs = v.CheckPassword(Secret(c.password))
+		switch {
+		case c.want == "" && len(fs) > 0, c.want != "" && (len(fs) != 1 || string(fs[0].Code) != c.want || fs[0].Field != ""):
+			t.Errorf("%s: %v, not %q", c.what, fs, c.want)
+		case strings.Contains(fs.Error(), "canary") || strings.Contains(fs.Error(), "ppp"):
+			t.Errorf("%s: the finding repeats the password: %v", c.what, fs)
 		}
 	}
 }
