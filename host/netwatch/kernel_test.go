@@ -112,6 +112,7 @@ func TestAnAddressIsThereWhileItsInterfaceIsUp(t *testing.T) {
 	})
 }
 
+// The watch runs on the thread that is in the namespace, so each next change is made while it tells of the one before.
 func TestAChangeIsToldWithTheAddressesOfThen(t *testing.T) {
 	apart(t, func(t *testing.T) {
 		ip(t, "link add v0 type veth peer name v1")
@@ -123,20 +124,34 @@ func TestAChangeIsToldWithTheAddressesOfThen(t *testing.T) {
 			return
 		}
 		defer stop()
-		told := make(chan time.Duration, 8)
-		began := time.Now()
-		w := &watch{
-			signs: signs, settle: 20 * time.Millisecond, between: 100 * time.Millisecond, look: time.Hour, clocks: clocks,
-			tell: func(bool) { told <- time.Since(began) },
-		}
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
-		go w.run(ctx)
-		ip(t, "addr add 192.0.2.7/24 dev v0")
-		select {
-		case <-told:
-		case <-time.After(5 * time.Second):
-			t.Error("nothing was told")
+		a := netip.MustParseAddr("192.0.2.7")
+		changes := []struct {
+			change string
+			there  bool
+		}{{"addr add 192.0.2.7/24 dev v0", true}, {"addr del 192.0.2.7/24 dev v0", false}, {"addr add 192.0.2.7/24 dev v0", true}}
+		told := 0
+		w := newWatch(hclog.NewNullLogger(), signs, func(c Change) {
+			if told >= len(changes) {
+				return
+			}
+			if is := changes[told]; c.Has(a) != is.there || c.Has(netip.MustParseAddr("192.0.2.8")) {
+				t.Errorf("told after ip %s: the address is there: %v", is.change, c.Has(a))
+			}
+			if told++; told == len(changes) {
+				cancel()
+				return
+			}
+			quieten(signs)
+			ip(t, changes[told].change)
+		})
+		w.settle, w.between = 20*time.Millisecond, 20*time.Millisecond
+		quieten(signs)
+		ip(t, changes[0].change)
+		w.run(ctx)
+		if told != len(changes) {
+			t.Errorf("%d of %d changes were told", told, len(changes))
 		}
 	})
 }

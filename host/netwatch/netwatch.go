@@ -39,11 +39,15 @@ func Watch(ctx context.Context, log hclog.Logger, tell func(Change)) error {
 	} else {
 		defer stop()
 	}
-	w := &watch{signs: signs, clocks: clocks, settle: settle, between: between, look: look, tell: func(woke bool) {
+	newWatch(log, signs, tell).run(ctx)
+	return nil
+}
+
+// newWatch tells of signs what is so when it tells.
+func newWatch(log hclog.Logger, signs <-chan struct{}, tell func(Change)) *watch {
+	return &watch{signs: signs, clocks: clocks, settle: settle, between: between, look: look, tell: func(woke bool) {
 		tell(Change{Has: addresses(log), Woke: woke})
 	}}
-	w.run(ctx)
-	return nil
 }
 
 // watch turns signs of a change into tellings.
