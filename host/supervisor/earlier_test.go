@@ -91,6 +91,28 @@ func TestAMessengerThatWasHeardIsForgotten(t *testing.T) {
 	})
 }
 
+// One that the engine gave up after two hours was not heard: its session may still hold the ports.
+func TestAMessengerThatWasNeverHeardIsRemembered(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		old := s.silences(func(context.Context, Attempt) error {
+			s.shaped(func(l *fakeLink) { l.apply = refuses(tunnel.RemotePortHeld) })
+			return nil
+		})
+		s.pass(wakePatience + messengerFor)
+		s.expect(office, tunnel.Degraded, tunnel.RemotePortHeld)
+		close(old.heard) // so that the engine ends it now
+		s.pass(time.Second)
+		if old.ran() {
+			t.Fatal("the messenger runs on")
+		}
+		_ = s.sup.Restart(office)
+		s.pass(0)
+		if got := s.engine.plan(-1).Earlier; !got.Equal(old.since) {
+			t.Errorf("told of %s, want %s", got, old.since)
+		}
+	})
+}
+
 // A port that is held is asked for again: soon at first, every 15 s for ever, and never another one.
 func TestAHeldPortIsAskedForEveryFifteenSeconds(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {

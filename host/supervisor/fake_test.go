@@ -160,6 +160,7 @@ type fakeLink struct {
 	target    func(ctx context.Context, name string) error
 	open      func(ctx context.Context, m tunnel.Mapping) (Conn, error)
 	keepalive func(ctx context.Context) error
+	withdraw  func(ctx context.Context) error
 	bound     tunnel.Bound
 
 	peer   Peer
@@ -262,8 +263,12 @@ func (l *fakeLink) Apply(ctx context.Context, m tunnel.Mapping) error {
 	return l.dead()
 }
 
-func (l *fakeLink) Withdraw(_ context.Context, name string) error {
-	asked(l, "withdraw", name, new(int))
+func (l *fakeLink) Withdraw(ctx context.Context, name string) error {
+	if f := asked(l, "withdraw", name, &l.withdraw); f != nil {
+		if err := f(ctx); err != nil {
+			return err
+		}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.mappings, name)

@@ -185,6 +185,22 @@ func TestLossOfTheSecondLinkIsNoticedByItsMappingsAlone(t *testing.T) {
 	})
 }
 
+// What answered through one second link is asked again through the next.
+func TestTargetsAreAskedAgainOnANewSecondLink(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		main, second := s.hasTwo()
+		s.shaped(func(l *fakeLink) {
+			l.target = func(context.Context, string) error { return fail(tunnel.TargetRefused) }
+		})
+		second.breaks(fail(tunnel.LinkLost))
+		s.pass(time.Second)
+		s.mappingsAre(tunnel.TargetRefused, laned...)
+		if n := len(main.times("target", "ldap")); n != 1 {
+			t.Errorf("the target of the main link was asked %d times", n)
+		}
+	})
+}
+
 func TestASecondLinkThatLivedIsMadeAgainAtOnceElseLater(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		main, second := s.hasTwo()
@@ -257,7 +273,11 @@ func TestAFrozenSecondLinkDegradesItsMappingsAlone(t *testing.T) {
 		s.steady(since)
 
 		second.script(func() { second.keepalive = silence })
-		s.pass(85 * time.Second)
+		s.pass(40 * time.Second)
+		if second.retired() { // it has answered in between
+			t.Error("given up though it froze for less than a minute each time")
+		}
+		s.pass(45 * time.Second)
 		if !second.retired() {
 			t.Error("a link that was frozen for more than a minute is not given up")
 		}

@@ -25,9 +25,11 @@ type line struct {
 	place  *place
 	turn   *turn
 
-	stood   chan struct{} // closed when link and since are there
+	stood   chan struct{} // closed when link, since and wanted are there
 	link    *guarded
 	since   time.Time
+	wanted  context.Context // ends when the link is given up for another, or gone
+	part    func()          // ends wanted
 	second  *second
 	begun   chan struct{} // closed when the link shall carry the tunnel
 	hurry   chan struct{} // poked when the server shall be asked now
@@ -81,6 +83,8 @@ func (n *line) run(ctx context.Context, plan Attempt) {
 func (n *line) serve(ctx context.Context, l Link) error {
 	defer close(n.left)
 	n.link, n.since = n.second.beside(l), time.Now()
+	n.wanted, n.part = context.WithCancel(ctx)
+	defer n.part()
 	n.turn.worked()
 	n.r.k.watch(n)
 	defer n.r.k.unwatch(n)
@@ -125,6 +129,7 @@ func (n *line) retire() {
 	n.r.k.remember(n)
 	n.parting = time.Now()
 	close(n.retired)
+	n.part()
 	<-n.left
 }
 

@@ -410,6 +410,25 @@ func TestRestingLinksTakeNoPlaceOfAHandshake(t *testing.T) {
 // ran reports whether the engine has still to do with the link.
 func (l *fakeLink) ran() bool { return !closed(l.over) }
 
+// What is withdrawn meanwhile is no reason to keep the tunnel from its new link: the old one takes it along.
+func TestAMappingThatGoesInTheSilenceDelaysNoNewLink(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		old := s.silences(always(tunnel.Unreachable))
+		old.script(func() { old.withdraw = silence })
+		s.rearranges(ldap)
+		s.pass(time.Second)
+		if n := len(old.times("withdraw", "http")); n != 1 {
+			t.Fatalf("withdrawn %d times", n)
+		}
+		s.engine.set(func() { s.engine.connect = nil })
+		s.pass(2*time.Second + wakePatience)
+		s.expect(office, tunnel.Up, "")
+		if got := s.engine.link(1).on(); got != "ldap" || !old.retired() {
+			t.Errorf("the new link carries %q; the old is given up: %v", got, old.retired())
+		}
+	})
+}
+
 func TestALinkWhoseAddressIsGoneIsSilentAtOnce(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		here := netip.MustParseAddr("192.0.2.7")

@@ -29,7 +29,7 @@ func (k *keeper) serve(ctx context.Context, n *line) error {
 	defer cancel()
 	crew.pulse.Go(func() { n.pulse(ctx) })
 	for {
-		crew.arrange(ctx, k.standing.entries())
+		crew.arrange(ctx, n.wanted, k.standing.entries())
 		crew.curious = true // what comes to a link that stands was changed by somebody
 		select {
 		case <-ctx.Done():
@@ -51,8 +51,9 @@ type crew struct {
 }
 
 // arrange withdraws what is no longer wanted, all at once, and then starts what is new: a port that passes from one
-// mapping to another is free by then. Carriers of mappings that stay notice nothing.
-func (c *crew) arrange(ctx context.Context, entries []*mapping) {
+// mapping to another is free by then. Carriers of mappings that stay notice nothing. Once wanted ends no answer is waited
+// for.
+func (c *crew) arrange(ctx, wanted context.Context, entries []*mapping) {
 	keep := make(map[*mapping]bool, len(entries))
 	for _, m := range entries {
 		keep[m] = true
@@ -61,7 +62,7 @@ func (c *crew) arrange(ctx context.Context, entries []*mapping) {
 	for m, ca := range c.carriers {
 		if !keep[m] {
 			delete(c.carriers, m)
-			leaving.Go(func() { ca.leave(ctx) })
+			leaving.Go(func() { ca.leave(wanted) })
 		}
 	}
 	leaving.Wait()
