@@ -1,9 +1,15 @@
 package sshtunnel_test
 
 import (
+	"context"
+	"io"
+	"net"
 	"testing"
+	"time"
 
 	"github.com/culvert-pbx/culvert/host/sshtunnel/sshdtest"
+	"github.com/culvert-pbx/culvert/host/sshtunnel/sshtest"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // TestCallersAreThoseWhoConnect at the server's port, and never the proofs that run meanwhile.
@@ -46,4 +52,35 @@ func TestCallersAreThoseWhoConnect(t *testing.T) {
 	}
 	conn.Close()
 	eventually(t, "it has gone", func() bool { return l.Traffic("r").Callers[0].Open == 0 })
+}
+
+// TestWhoOnlyListensIsCounted: at once where no proof may be on its way, else as soon as it has said nothing for too long.
+func TestWhoOnlyListensIsCounted(t *testing.T) {
+	for name, test := range map[string]struct {
+		server sshtest.Options
+		proof  tunnel.Reason
+	}{
+		"after a proof":              {sshtest.Options{}, ""},
+		"after a proof that is lost": {sshtest.Options{LoseTargets: true}, tunnel.RemotePortHeld},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := open(t, config("127.0.0.1", start(t, test.server).Port()))
+			m := expose("e", serve(t, func(c *net.TCPConn) { say(c, "220 ready\r\n"); echo(c) }).port, freePort(t))
+			must(t, l.Apply(soon(t), m))
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			wantResult(t, l.Prove(ctx, "e"), test.proof)
+			c := dial(t, "127.0.0.1", m.Remote.Port)
+			_, err := io.ReadFull(c, make([]byte, 11))
+			must(t, err)
+			if n := l.Traffic("e"); test.proof == "" && n.Total != 1 {
+				t.Errorf("not counted at once: %+v", n)
+			}
+			eventually(t, "it is counted", func() bool {
+				n := l.Traffic("e")
+				return n.Open == 1 && n.Total == 1 && len(n.Callers) == 1
+			})
+		})
+	}
 }

@@ -42,6 +42,11 @@ func (c *Crossing) send(port int, nonce []byte, from *prover, holds bool) {
 	c.expireLocked(port)
 	all := c.ports[port]
 	if len(all) == 0 && len(c.ports) >= maxCrossing {
+		for p := range c.ports {
+			c.expireLocked(p)
+		}
+	}
+	if len(all) == 0 && len(c.ports) >= maxCrossing {
 		return
 	}
 	x := &crossed{from: from, nonce: nonce, began: time.Now(), wait: make(chan struct{})}

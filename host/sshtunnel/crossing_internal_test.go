@@ -46,6 +46,26 @@ func TestCrossingHoldsOnlyAtOneServer(t *testing.T) {
 	})
 }
 
+// TestCrossingFindsRoom: what is too old to come makes room, also at ports that nobody asks about any more.
+func TestCrossingFindsRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewCrossing()
+		p, other := newProver(c, "SHA256:a", 1, "x/one/e"), newProver(c, "SHA256:a", 1, "x/two/e")
+		for port := range maxCrossing {
+			c.send(port, newNonce(), p, false)
+		}
+		time.Sleep(crossedFor + time.Second)
+		nonce := newNonce()
+		c.send(maxCrossing, nonce, p, false)
+		if whole, _ := c.judge(maxCrossing, other, nonce); !whole {
+			t.Error("the nonce is not known")
+		}
+		if len(c.ports) != 1 {
+			t.Errorf("%d ports are remembered, want 1", len(c.ports))
+		}
+	})
+}
+
 // TestCrossingIsBounded in ports and in nonces of each.
 func TestCrossingIsBounded(t *testing.T) {
 	c := NewCrossing()

@@ -154,8 +154,10 @@ func (m *mapping) askPort(ctx context.Context, t *ticket) finding {
 	var lost *Failure
 	switch {
 	case forbids(err):
+		t.unsent = true
 		return finding{verdict: forbidden}
 	case errors.As(err, &refused) && refused.Reason == ssh.ConnectionFailed:
+		t.unsent = true
 		return finding{verdict: nobody, refused: saysRefused(refused), said: tunnel.Clean(refused.Message, maxSaid)}
 	case errors.As(err, &lost) && lost.Reason == tunnel.LinkLost:
 		return finding{verdict: cut}

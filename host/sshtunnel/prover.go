@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	holdFor = time.Second // after the start of a proof nobody is held longer
-	maxLate = 40          // nonces remembered of proofs that failed: eight rounds of five
+	holdFor = time.Second     // after the start of a proof nobody is held longer
+	maxLate = 40              // nonces remembered of proofs that failed: eight rounds of five
+	lateFor = 2 * time.Minute // how long one may still come: a link that is silent for longer has been replaced
 )
 
 // prover proves one remote port: it sends a nonce to that port through the server and recognises it when it comes back
@@ -49,12 +50,15 @@ type ticket struct {
 	host  string
 	outer netip.Addr // the address asked, if it is none of loopback: the nonce may come from there then
 	nonce []byte
+	made  time.Time
 	met   chan struct{} // closed when the nonce came back to us
 	once  sync.Once
+
+	unsent bool // the server refused the connection that was to carry it; set before the round is over, read after
 }
 
 func newTicket(host string) *ticket {
-	t := &ticket{host: host, nonce: newNonce(), met: make(chan struct{})}
+	t := &ticket{host: host, nonce: newNonce(), made: time.Now(), met: make(chan struct{})}
 	if a, err := netip.ParseAddr(host); err == nil && !a.IsLoopback() {
 		t.outer = a.Unmap()
 	}
@@ -102,12 +106,12 @@ func (p *prover) begin(hosts []string) *round {
 	return r
 }
 
-// finish ends r. Nonces that did not come back are remembered, so that they never reach the service.
+// finish ends r. Nonces that were sent and did not come back are remembered, so that they never reach the service.
 func (p *prover) finish(r *round) {
 	p.mu.Lock()
 	p.round = nil
 	for _, t := range r.tickets {
-		if !t.came() {
+		if !t.unsent && !t.came() {
 			p.late = append(p.late, t)
 		}
 	}
@@ -133,7 +137,7 @@ func (t *ticket) came() bool {
 func (p *prover) suspect(from netip.Addr, minRTT func() time.Duration) (watch bool, hold time.Duration) {
 	p.mu.Lock()
 	r := p.round
-	watch = slices.ContainsFunc(p.late, func(t *ticket) bool { return t.mayComeFrom(from) })
+	watch = slices.ContainsFunc(p.late, func(t *ticket) bool { return t.mayComeYet() && t.mayComeFrom(from) })
 	p.mu.Unlock()
 	if from.IsLoopback() {
 		w, h := p.crossing.awaits(p.port, p)
@@ -148,6 +152,9 @@ func (p *prover) suspect(from netip.Addr, minRTT func() time.Duration) (watch bo
 	}
 	return true, max(hold, holdFor-since)
 }
+
+// mayComeYet reports whether the ticket's nonce is still under way, as far as anybody can tell.
+func (t *ticket) mayComeYet() bool { return !t.came() && time.Since(t.made) < lateFor }
 
 // mayComeFrom reports whether the ticket's nonce may come in a connection from there: from the server itself, and where
 // its outer address was asked, by way of whatever translates addresses there.

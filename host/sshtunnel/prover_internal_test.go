@@ -38,6 +38,17 @@ func TestWhoIsHeldAndForHowLong(t *testing.T) {
 		p.finish(p.begin([]string{"localhost", "127.0.0.1", "::1"}))
 		expect("after one that did not: its nonces may come", here, true, 0)
 		expect("after one that did not", there, false, 0)
+		time.Sleep(lateFor)
+		expect("when they are too old to come", here, false, 0)
+		r = p.begin([]string{"localhost", "127.66.77.88"})
+		r.tickets[1].unsent = true
+		p.meet(r.tickets[0].nonce)
+		p.finish(r)
+		expect("after one of which a question was refused", here, false, 0)
+		r = p.begin([]string{"localhost"})
+		p.finish(r)
+		p.meet(r.tickets[0].nonce)
+		expect("after one that came late", here, false, 0)
 		for range 100 {
 			p.finish(p.begin([]string{"localhost", "127.0.0.1", "::1"}))
 		}

@@ -16,7 +16,7 @@ const answered = 5 * time.Second
 // it is answered, and the reader finds an empty connection.
 type sniffed struct {
 	*channel
-	foreign func()        // called when it is not a nonce
+	foreign func()        // called when it is not a nonce, once or twice
 	decided chan struct{} // closed when the first bytes are known
 	first   []byte        // what was read and is not a nonce
 	err     error         // what ended the reading
@@ -37,8 +37,13 @@ func (m *mapping) sniff(ch *channel, foreign func()) *sniffed {
 	return s
 }
 
+// wordless is after which time a connection that has said nothing counts as somebody's: a nonce is sent at once.
+const wordless = 5 * time.Second
+
 // look reads until the bytes are a whole nonce or cannot become one.
 func (s *sniffed) look(f *forward) {
+	listens := time.AfterFunc(wordless, s.foreign)
+	defer listens.Stop()
 	buf, k := make([]byte, 4<<10), 0
 	for {
 		n, err := s.Channel.Read(buf[k:])

@@ -111,8 +111,7 @@ func (s *socket) Read(p []byte) (int, error) {
 		s.last.Store(monotonic(time.Now()))
 		s.pulse.heard()
 	}
-	if left := s.before.Load(); left >= 0 && s.before.Add(int64(-n)) < 0 {
-		s.before.Store(0)
+	if !s.maySay(n) {
 		return 0, errTalksOn
 	}
 	if n > 0 && len(s.greeting) < maxGreeting {
@@ -216,6 +215,13 @@ var errTalksOn = errors.New("the server talks on and on")
 
 // letIn notes that the peer has let us in, and may say what it wants.
 func (s *socket) letIn() { s.before.Store(-1) }
+
+// maySay reports whether the peer may say n bytes more. It may have let us in by those very bytes: then letIn comes at the
+// same time, and what it notes stays.
+func (s *socket) maySay(n int) bool {
+	left := s.before.Load()
+	return left < 0 || !s.before.CompareAndSwap(left, max(left-int64(n), 0)) || left >= int64(n)
+}
 
 // talksOn is the failure of a connection to such a peer.
 func talksOn(err error) *Failure {
