@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // every yields the paths of all commands, hidden ones and cobra's own included.
@@ -258,15 +260,41 @@ func TestNoDaemonIsExit5(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	b := newTestbed(t)
 	b.add("hello/x", "1389:389")
-	for line, code := range map[string]int{
-		"events -f": 0, "tunnel log hello/x -f": 0, "module log hello -f": 0, "tunnel list --watch": 0,
-		"tunnel enable hello/x --wait=1m": exitFailed,
+	b.Lines = []string{"a line of the module"}
+	b.Events.Add(tunnel.Event{Time: time.Now(), Type: tunnel.TunnelState, Actor: "host", Subject: "hello/x", Message: "an event of the tunnel"})
+	reading := func(said string) func(string) bool {
+		return func(out string) bool { return strings.Contains(out, said) }
+	}
+	for _, c := range []struct {
+		line  string
+		code  int
+		begun func(out string) bool
+	}{
+		{"events -f", 0, reading("an event of the tunnel")},
+		{"tunnel log hello/x -f", 0, reading("an event of the tunnel")},
+		{"module log hello -f", 0, reading("a line of the module")},
+		{"tunnel list --watch", 0, reading("hello/x")},
+		{"tunnel enable hello/x --wait=1m", exitFailed, func(string) bool { return b.Watchers() > 0 }},
 	} {
-		ctx, interrupt := context.WithCancel(t.Context())
-		time.AfterFunc(200*time.Millisecond, interrupt)
-		if r := runAt(ctx, b.Socket, "", strings.Fields(line)...); r.code != code {
-			t.Errorf("culvert %s: exit %d: %s", line, r.code, r.err)
-		}
-		interrupt()
+		t.Run(c.line, func(t *testing.T) {
+			eventually(t, "earlier watches end", func() bool { return b.Watchers() == 0 })
+			ctx, interrupt := context.WithCancel(t.Context())
+			var out, errOut safeBuffer
+			code := make(chan int, 1)
+			go func() {
+				code <- run(ctx, append([]string{"--socket", b.Socket}, strings.Fields(c.line)...), strings.NewReader(""), &out, &errOut)
+			}()
+			defer interrupt()
+			eventually(t, "it waits", func() bool { return c.begun(out.String()) })
+			select {
+			case got := <-code:
+				t.Fatalf("it ended by itself: exit %d: %s", got, errOut.String())
+			default:
+			}
+			interrupt()
+			if got := <-code; got != c.code {
+				t.Errorf("exit %d: %s", got, errOut.String())
+			}
+		})
 	}
 }
