@@ -19,7 +19,8 @@ type Fix struct {
 const (
 	MaxEvidence = 12
 	MaxFixes    = 8
-	maxEvidence = 300 // characters of a line
+	maxEvidence = 300  // bytes of a line that is read
+	maxFix      = 4096 // bytes of a line that is pasted
 )
 
 // Cause is a stable, language-free code, finer than a Reason.
@@ -109,7 +110,8 @@ func (d *Diagnosis) clone() *Diagnosis {
 	return &Diagnosis{d.Cause, slices.Clone(d.Evidence), slices.Clone(d.Fixes)}
 }
 
-// Cleaned is d as it may be shown: bounded and escaped. Nil stays nil.
+// Cleaned is d as it may be shown: bounded and escaped. A fix whose line is too long is left out: cut off it would do
+// harm. Nil stays nil.
 func (d *Diagnosis) Cleaned() *Diagnosis {
 	if d == nil {
 		return nil
@@ -118,8 +120,11 @@ func (d *Diagnosis) Cleaned() *Diagnosis {
 	for _, e := range d.Evidence[:min(len(d.Evidence), MaxEvidence)] {
 		out.Evidence = append(out.Evidence, Clean(e, maxEvidence))
 	}
-	for _, f := range d.Fixes[:min(len(d.Fixes), MaxFixes)] {
-		out.Fixes = append(out.Fixes, Fix{Clean(f.Where, maxEvidence), Clean(f.Line, 2*maxEvidence)})
+	for _, f := range d.Fixes {
+		line := Clean(f.Line, maxFix+1)
+		if len(line) <= maxFix && len(out.Fixes) < MaxFixes {
+			out.Fixes = append(out.Fixes, Fix{Clean(f.Where, maxEvidence), line})
+		}
 	}
 	return out
 }
