@@ -51,7 +51,7 @@ func (t Tunnel) unconfigured(owner, idle string) (message, remedy string) {
 
 // Status is what everyone sees of w: what was last reported of a tunnel that shall run, Connecting before the first
 // report, and otherwise why it does not. There is one entry per mapping in the tunnel's order; without a proved link
-// each is down, for the tunnel's reason, and has no connections.
+// each is down, for the tunnel's reason, and without any link it has no connections: one that fell silent may keep its own.
 func (w Wanted) Status(reported Status) Status {
 	s := reported
 	switch {
@@ -68,10 +68,10 @@ func (w Wanted) Status(reported Status) Status {
 		ms := reported.Mapping(m.Name)
 		if !s.State.Linked() {
 			ms.State, ms.Reason, ms.Message, ms.Remedy, ms.Diagnosis = Down, s.Reason, s.Message, s.Remedy, s.Diagnosis.clone()
-			ms.Connections, ms.Bound, ms.Callers = 0, BoundUnknown, closed(ms.Callers)
+			ms.Bound = BoundUnknown
 		}
 		if !w.Active {
-			ms.Listener, ms.Target = Statement{}, Statement{}
+			ms.Listener, ms.Target, ms.Connections, ms.Callers = Statement{}, Statement{}, 0, closed(ms.Callers)
 		}
 		if ms.State == "" {
 			ms.State = Down

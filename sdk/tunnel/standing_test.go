@@ -61,13 +61,14 @@ func TestWantedStatus(t *testing.T) {
 
 	seen := []Caller{{Address: "192.0.2.9", Open: 2, Total: 7}}
 	lost := Status{State: Waiting, Reason: LinkLost, Diagnosis: &Diagnosis{Cause: Reset}, Mappings: []MappingStatus{
-		{Name: "y", Listener: Statement{State: Up}, Target: Statement{State: Down}, Total: 7, Callers: seen}}}
+		{Name: "y", Listener: Statement{State: Up}, Target: Statement{State: Down}, Connections: 2, Total: 7, Callers: seen}}}
 	s = Wanted{Tunnel: v, Active: true}.Status(lost)
 	if y := s.Mapping("y"); y.Diagnosis.Code() != Reset || y.Listener.State != Up || y.Target.State != Down || y.Total != 7 ||
-		y.Callers[0].Open != 0 || y.Callers[0].Total != 7 || seen[0].Open != 2 {
-		t.Errorf("without a link: %+v", y)
+		y.Connections != 2 || y.Callers[0].Open != 2 || y.Callers[0].Total != 7 {
+		t.Errorf("with a link that rests: %+v", y)
 	}
-	if y := Stand(v, Circumstances{}).Status(lost).Mapping("y"); y.Diagnosis != nil || y.Listener != (Statement{}) || y.Target != (Statement{}) {
+	if y := Stand(v, Circumstances{}).Status(lost).Mapping("y"); y.Diagnosis != nil || y.Listener != (Statement{}) || y.Target != (Statement{}) ||
+		y.Connections != 0 || y.Total != 7 || y.Callers[0].Open != 0 || y.Callers[0].Total != 7 || seen[0].Open != 2 {
 		t.Errorf("switched off: %+v", y)
 	}
 
