@@ -120,6 +120,15 @@ func numeric(h string) bool {
 	return strings.Trim(last, "0123456789") == ""
 }
 
+// LookedUp reports whether a server that is to connect to host asks its resolver about it. localhost it has in a file.
+func LookedUp(host string) bool {
+	if host == "" || strings.EqualFold(host, "localhost") {
+		return false
+	}
+	_, err := netip.ParseAddr(host)
+	return err != nil
+}
+
 // hostText is a host as texts hold it: an IPv6 address in brackets.
 func hostText(h string) string {
 	if strings.Contains(h, ":") {

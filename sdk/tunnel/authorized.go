@@ -44,6 +44,13 @@ const noListen = `permitlisten="none:22"`
 // at once in every shell, those of Windows included.
 const noShell = `command="exit 1"`
 
+// AdministratorsKeys is where OpenSSH for Windows looks for the keys of all members of Administrators.
+const AdministratorsKeys = `C:\ProgramData\ssh\administrators_authorized_keys`
+
+// CloseAdministratorsKeys is the command after which nobody else may write that file: sshd ignores it while others may. It
+// names the groups by number, for their names differ by language.
+const CloseAdministratorsKeys = `icacls.exe "` + AdministratorsKeys + `" /inheritance:r /grant "*S-1-5-32-544:F" /grant "*S-1-5-18:F"`
+
 // AuthorizedOptions is the option list of t's authorized_keys line that allows what t needs and nothing else (R65): to
 // listen for each expose mapping by the very host string that is asked for, to prove those ports, and to connect to the
 // target of each reach mapping. A tunnel without mappings needs no forwarding at all, and none a shell. t has passed Check.
