@@ -190,8 +190,9 @@ func dialPort(t *testing.T, port int) net.Conn {
 	return c
 }
 
-// nameServer answers for pbx.test until it is silenced. It is at port 53, because a resolver asks at no other.
-func nameServer(t *testing.T) (addr string, silence func()) {
+// nameServer answers every name. Silenced, it keeps what it has to say until it speaks again. It is at port 53, because a
+// resolver asks at no other.
+func nameServer(t *testing.T) (addr string, silence, speak func()) {
 	t.Helper()
 	var pc net.PacketConn
 	var err error
@@ -206,7 +207,7 @@ func nameServer(t *testing.T) (addr string, silence func()) {
 	}
 	must(t, err)
 	var mu sync.Mutex
-	silent := false
+	silent, kept := false, []func(){}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -215,19 +216,36 @@ func nameServer(t *testing.T) (addr string, silence func()) {
 			if err != nil {
 				return
 			}
+			if n <= 12 {
+				continue
+			}
+			reply := answer(b[:n])
+			say := func() { _, _ = pc.WriteTo(reply, from) }
 			mu.Lock()
-			if !silent && n > 12 {
-				_, _ = pc.WriteTo(answer(b[:n]), from)
+			if silent {
+				kept = append(kept, say)
+			} else {
+				say()
 			}
 			mu.Unlock()
 		}
 	}()
 	t.Cleanup(func() { pc.Close(); <-done })
-	return addr, func() {
+	silence = func() {
 		mu.Lock()
 		defer mu.Unlock()
 		silent = true
 	}
+	speak = func() {
+		mu.Lock()
+		defer mu.Unlock()
+		silent = false
+		for _, say := range kept {
+			say()
+		}
+		kept = nil
+	}
+	return addr, silence, speak
 }
 
 // answer says that whatever IPv4 address is asked for is 127.0.0.1, and that there is no other (RFC 1035, 4.1).
@@ -246,7 +264,7 @@ func answer(query []byte) []byte {
 // TestASilentResolverStopsTheSecondLinkAlone: a client opens a target by name at a site whose resolver is silent, and
 // everything else goes on as if nothing were.
 func TestASilentResolverStopsTheSecondLinkAlone(t *testing.T) {
-	resolver, silence := nameServer(t)
+	resolver, silence, speak := nameServer(t)
 	svc, exposed := serveTCP(t, echo), freePort(t)
 	named := tunnel.Mapping{Name: "named", Kind: tunnel.Reach, Local: tunnel.Endpoint{Port: freePort(t)},
 		Remote: tunnel.Endpoint{Host: "dc1.corp.test", Port: svc}}
@@ -255,7 +273,7 @@ func TestASilentResolverStopsTheSecondLinkAlone(t *testing.T) {
 	expose := tunnel.Mapping{Name: "expose", Kind: tunnel.Expose, Local: tunnel.Endpoint{Port: svc}, Remote: tunnel.Endpoint{Port: exposed}}
 	_, e := runTunnel(t, sshdtest.Options{
 		Config: []string{"UseDNS no"},
-		Files:  sshdtest.Files{"/etc/resolv.conf": "nameserver " + resolver + "\noptions timeout:3 attempts:2\n"},
+		Files:  sshdtest.Files{"/etc/resolv.conf": "nameserver " + resolver + "\noptions timeout:10 attempts:2\n"},
 	}, named, numeric, expose)
 	exchange := func(port int) error {
 		c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
@@ -306,10 +324,11 @@ func TestASilentResolverStopsTheSecondLinkAlone(t *testing.T) {
 	}
 	for what, took := range slowest {
 		t.Logf("%s: at most %s", what, took.Round(10*time.Microsecond))
-		if took > 300*time.Millisecond { // 100 ms on a quiet machine
+		if took > 5*time.Second { // of the ten for which the resolver waits; 1 ms on a quiet machine
 			t.Errorf("%s took %s", what, took)
 		}
 	}
+	speak()
 	<-hung
 }
 
@@ -359,7 +378,7 @@ func TestBulkOnItsLaneDoesNotDelaySmallExchanges(t *testing.T) {
 		lasts = 10 * time.Second
 	}
 	small, sink := serveTCP(t, echo), serveTCP(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
-	p99 := map[tunnel.Lane]time.Duration{}
+	median, p99 := map[tunnel.Lane]time.Duration{}, map[tunnel.Lane]time.Duration{}
 	for _, lane := range []tunnel.Lane{tunnel.LaneMain, tunnel.LaneBulk} {
 		t.Run(lane.String(), func(t *testing.T) {
 			ask := tunnel.Mapping{Name: "small", Kind: tunnel.Reach, Local: tunnel.Endpoint{Port: freePort(t)}, Remote: tunnel.Endpoint{Port: small}}
@@ -387,19 +406,23 @@ func TestBulkOnItsLaneDoesNotDelaySmallExchanges(t *testing.T) {
 			upload.Close()
 			sending.Wait()
 			slices.Sort(took)
-			p99[lane] = took[len(took)*99/100]
+			median[lane], p99[lane] = took[len(took)/2], took[len(took)*99/100]
 			on := e.link(0)
 			if lane == tunnel.LaneBulk {
 				on = e.link(1)
 			}
 			carried := on.Traffic("bulk").Out >> 20
-			t.Logf("%d exchanges: p50 %s, p99 %s, beside %d MB", len(took), took[len(took)/2], p99[lane], carried)
+			t.Logf("%d exchanges: p50 %s, p99 %s, beside %d MB", len(took), median[lane], p99[lane], carried)
 			if carried == 0 {
 				t.Error("the upload was not on its lane")
 			}
 		})
 	}
-	if p99[tunnel.LaneBulk] > max(p99[tunnel.LaneMain], 150*time.Millisecond) {
-		t.Errorf("p99 is %s on two links and %s on one", p99[tunnel.LaneBulk], p99[tunnel.LaneMain])
+	// the tail of a second tells how busy the machine is
+	if main, bulk := median[tunnel.LaneMain], median[tunnel.LaneBulk]; bulk > max(main, 150*time.Millisecond) {
+		t.Errorf("the median is %s on two links and %s on one", bulk, main)
+	}
+	if main, bulk := p99[tunnel.LaneMain], p99[tunnel.LaneBulk]; lasts > time.Second && bulk > max(main, 150*time.Millisecond) {
+		t.Errorf("p99 is %s on two links and %s on one", bulk, main)
 	}
 }
