@@ -83,7 +83,7 @@ func (d *daemon) open(ctx context.Context, version string) (err error) {
 		return fmt.Errorf("load the key pair of this PBX: %w", err)
 	}
 	d.registry, err = registry.Open(ctx, registry.Config{
-		Store: d.store, Sealer: sealer{secrets}, Tell: d.journal.Append, Log: d.log.Named("registry"),
+		Store: d.store, Sealer: sealer{secrets}, Tell: d.journal.Append, Log: d.log.Named("registry"), Recount: d.recount,
 	})
 	if err != nil {
 		return fmt.Errorf("read the registry: %w", err)
@@ -100,6 +100,13 @@ func (d *daemon) open(ctx context.Context, version string) (err error) {
 		Relay: func(client, site supervisor.Conn) { sshtunnel.Relay(client, site) },
 	})
 	return d.openControl(version)
+}
+
+// recount is the supervisor's, as soon as there is one.
+func (d *daemon) recount(refs ...tunnel.Ref) {
+	if d.supervisor != nil {
+		d.supervisor.Recount(refs...)
+	}
 }
 
 func (d *daemon) openControl(version string) error {

@@ -186,3 +186,34 @@ func TestAReportOfAFormerEditionIsDropped(t *testing.T) {
 		t.Errorf("it is %s", s)
 	}
 }
+
+// TestWhatIsReadIsCountedFirst: whoever reads tunnels sees what they carry as of now.
+func TestWhatIsReadIsCountedFirst(t *testing.T) {
+	h := newHost(t)
+	h.add("operator/office", "a.example", byKey(), mapping(tunnel.Reach, "a=1389:389"))
+	h.add("operator/other", "a.example", byKey(), mapping(tunnel.Reach, "a=1390:389"))
+	h.Report(ref("operator/office"), up("a"))
+	asked, now := 0, uint64(0)
+	h.count = func(refs ...tunnel.Ref) {
+		if len(refs) > 0 && !slices.Equal(refs, []tunnel.Ref{ref("operator/office")}) {
+			t.Errorf("asked for %v", refs)
+		}
+		asked, now = asked+1, now+10
+		s := up("a")
+		s.Mappings[0].BytesIn = now
+		h.Report(ref("operator/office"), s)
+	}
+	h.reopen()
+	if got := h.view("operator/office").Status.Mapping("a").BytesIn; got != 10 {
+		t.Errorf("%d bytes", got)
+	}
+	for v, err := range h.List(h.ctx()) {
+		h.must(err)
+		if got := v.Status.Mapping("a").BytesIn; v.Ref.Name == "office" && got != 20 {
+			t.Errorf("%d bytes", got)
+		}
+	}
+	if asked != 2 {
+		t.Errorf("counted %d times", asked)
+	}
+}

@@ -111,6 +111,7 @@ type host struct {
 	sealer aead
 	log    logBuffer
 	burst  int // of changed declarations; 0 is without end
+	count  func(refs ...tunnel.Ref)
 
 	mu     sync.Mutex
 	events []tunnel.Event
@@ -147,7 +148,7 @@ func (h *host) open() {
 	h.Registry, err = registry.Open(context.Background(), registry.Config{
 		Store: h.store, Sealer: h.sealer, Tell: h.tell, Log: h.logger(),
 		Reserved:     func() []tunnel.Endpoint { return []tunnel.Endpoint{{Host: "127.0.0.1", Port: 8443}} },
-		DeclareBurst: cmp.Or(h.burst, 1<<30),
+		DeclareBurst: cmp.Or(h.burst, 1<<30), Recount: h.count,
 	})
 	h.must(err)
 }

@@ -80,6 +80,7 @@ func (r *Registry) Get(ctx context.Context, ref tunnel.Ref) (tunnel.View, error)
 	if err := ctx.Err(); err != nil {
 		return tunnel.View{}, err
 	}
+	r.recount(ref)
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	e := r.tunnels[ref]
@@ -92,6 +93,7 @@ func (r *Registry) Get(ctx context.Context, ref tunnel.Ref) (tunnel.View, error)
 // List yields every tunnel in the order of their names, as of one moment, see tunnel.Service.
 func (r *Registry) List(ctx context.Context) iter.Seq2[tunnel.View, error] {
 	return func(yield func(tunnel.View, error) bool) {
+		r.recount()
 		r.mu.RLock()
 		order := slices.Clone(r.order)
 		r.mu.RUnlock()

@@ -34,6 +34,10 @@ type Config struct {
 
 	Log hclog.Logger
 
+	// Recount has what the tunnels named have carried reported anew, all where none is: it is called, with nothing locked,
+	// before somebody reads them.
+	Recount func(refs ...tunnel.Ref)
+
 	// Reserved says where the host itself listens on the PBX: no mapping may listen or lead there.
 	Reserved func() []tunnel.Endpoint
 
@@ -47,6 +51,7 @@ type Registry struct {
 	sealer   Sealer
 	log      hclog.Logger
 	reserved func() []tunnel.Endpoint
+	recount  func(refs ...tunnel.Ref)
 
 	writing chan struct{} // holds one token while a change is made
 	doubt   *draft        // a change that may or may not have been written; who writes reads again what it touched
@@ -66,7 +71,7 @@ type Registry struct {
 func Open(ctx context.Context, c Config) (*Registry, error) {
 	c = c.withDefaults()
 	r := &Registry{
-		store: c.Store, sealer: c.Sealer, log: c.Log, reserved: c.Reserved,
+		store: c.Store, sealer: c.Sealer, log: c.Log, reserved: c.Reserved, recount: c.Recount,
 		writing: make(chan struct{}, 1), teller: teller{tell: c.Tell},
 		index: newIndex(), board: newBoard(),
 		pace:     pace{burst: c.DeclareBurst, full: map[tunnel.Owner]time.Time{}},
@@ -93,6 +98,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.DeclareBurst == 0 {
 		c.DeclareBurst = declareBurst
+	}
+	if c.Recount == nil {
+		c.Recount = func(...tunnel.Ref) {}
 	}
 	if c.Reserved == nil {
 		c.Reserved = func() []tunnel.Endpoint { return nil }

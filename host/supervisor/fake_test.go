@@ -175,6 +175,7 @@ type fakeLink struct {
 
 type fakeMapping struct {
 	tunnel.Mapping
+	open    int
 	in, out uint64
 	target  time.Time
 }
@@ -311,7 +312,7 @@ func (l *fakeLink) Traffic(name string) Traffic {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if m := l.mappings[name]; m != nil {
-		return Traffic{In: m.in, Out: m.out, Target: m.target}
+		return Traffic{Open: m.open, In: m.in, Out: m.out, Target: m.target}
 	}
 	return Traffic{}
 }
