@@ -24,7 +24,7 @@ type engine struct {
 func (e engine) Run(ctx context.Context, a supervisor.Attempt, serve func(context.Context, supervisor.Link) error) error {
 	return sshtunnel.Run(ctx, sshtunnel.Config{
 		Server: a.Server, Via: a.Via, LAN: a.LAN, Earlier: a.Earlier, Credential: a.Credential, Pin: a.Pin, Fingerprint: a.Fingerprint, Log: a.Log, Limits: e.limits,
-		Label: label(a.Ref), Crossing: e.crossing,
+		Label: label(a.Ref), Mappings: a.Mappings, Crossing: e.crossing,
 		HostKey:   func() (tunnel.Secret, error) { return e.keys.PEM(), nil },
 		Learned:   a.Learned,
 		Admit:     func(ctx context.Context, _ string) (func(), error) { return a.Admit(ctx) },

@@ -33,11 +33,11 @@ func (e *entry) classify(err error) *Failure {
 
 // advisor knows what is known of the server so far.
 func (e *entry) advisor() advisor {
-	a := advisor{user: e.config.Server.User, label: e.config.Label}
-	if said := e.firstLine(); strings.HasPrefix(said, "SSH-") {
-		a.version = said
+	said := e.firstLine()
+	if !strings.HasPrefix(said, "SSH-") {
+		said = ""
 	}
-	return a
+	return e.config.advisor(said)
 }
 
 func (e *entry) classifyLogin(err error) *Failure {

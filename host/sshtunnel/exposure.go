@@ -116,7 +116,7 @@ func (m *mapping) narrower(evidence []string) *Failure {
 
 // gatewayPorts are the ways to have the server bind what it is asked for.
 func (l *Link) gatewayPorts(value string) []tunnel.Fix {
-	if isDropbear(l.ServerVersion()) {
+	if tunnel.IsDropbear(l.ServerVersion()) {
 		return []tunnel.Fix{{Where: dropbearOptions, Line: "dropbear -a offers every forwarded port to all hosts, without it none; only OpenSSH can tell them apart"}}
 	}
 	return []tunnel.Fix{l.sshdConfig("GatewayPorts " + value), l.reload()}

@@ -3,7 +3,6 @@ package sshtunnel
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -13,7 +12,6 @@ import (
 const (
 	sshdConfigUnix    = "/etc/ssh/sshd_config"
 	sshdConfigWindows = `C:\ProgramData\ssh\sshd_config`
-	adminKeysWindows  = `C:\ProgramData\ssh\administrators_authorized_keys`
 	dropbearOptions   = "the command line of dropbear (/etc/default/dropbear)"
 	inShell           = "a shell at the SSH server"
 	onPBX             = "a shell on the PBX"
@@ -22,18 +20,27 @@ const (
 // isWindows tells OpenSSH for Windows by its version line.
 func isWindows(version string) bool { return strings.Contains(version, "for_Windows") }
 
-func isDropbear(version string) bool { return strings.Contains(strings.ToLower(version), "dropbear") }
-
 // advisor knows for whom the lines of a fix are: which server, user and tunnel.
 type advisor struct {
 	version string // of the server, "" where it is not known yet
 	user    string
 	label   string // of the tunnel, OWNER/NAME, "" where there is none
+	options string // of the key's line that allows what the whole tunnel needs, "" where that is not known
 }
 
-func (l *Link) advisor() advisor {
-	return advisor{version: l.ServerVersion(), user: l.config.Server.User, label: l.config.Label}
+// advisor knows the tunnel, and that the server calls itself version.
+func (c Config) advisor(version string) advisor {
+	a := advisor{version: version, user: c.Server.User, label: c.Label}
+	if c.Mappings == nil {
+		return a
+	}
+	if all := c.Mappings(); len(all) > 0 {
+		a.options = tunnel.KeyOptions(tunnel.Tunnel{Server: c.Server, LAN: c.LAN, Mappings: all}, version)
+	}
+	return a
 }
+
+func (l *Link) advisor() advisor { return l.config.advisor(l.ServerVersion()) }
 
 func (l *Link) sshdConfig(line string) tunnel.Fix { return l.advisor().sshdConfig(line) }
 func (l *Link) reload() tunnel.Fix                { return l.advisor().reload() }
@@ -46,7 +53,7 @@ func (a advisor) sshdConfig(line string) tunnel.Fix {
 	switch {
 	case isWindows(a.version):
 		return tunnel.Fix{Where: sshdConfigWindows, Line: line}
-	case isDropbear(a.version):
+	case tunnel.IsDropbear(a.version):
 		return tunnel.Fix{Where: "dropbear has no such setting; OpenSSH: " + sshdConfigUnix, Line: line}
 	case a.version == "":
 		return tunnel.Fix{Where: sshdConfigUnix + " (Windows: " + sshdConfigWindows + ")", Line: line}
@@ -65,7 +72,7 @@ func (a advisor) reload() tunnel.Fix {
 // keysFile is a line of the file that holds the user's keys.
 func (a advisor) keysFile(line string) tunnel.Fix {
 	user := cmp.Or(tunnel.Clean(a.user, 80), "USER")
-	unix, windows := "~"+user+"/.ssh/authorized_keys", `C:\Users\`+user+`\.ssh\authorized_keys, for administrators `+adminKeysWindows
+	unix, windows := "~"+user+"/.ssh/authorized_keys", `C:\Users\`+user+`\.ssh\authorized_keys, for administrators `+tunnel.AdministratorsKeys
 	switch {
 	case isWindows(a.version):
 		return tunnel.Fix{Where: windows, Line: line}
@@ -84,26 +91,25 @@ func (a advisor) onPBX(verb string, options ...string) tunnel.Fix {
 // wholeLine is the command that prints the line of authorized_keys that allows all that the tunnel needs.
 func (a advisor) wholeLine() tunnel.Fix { return a.onPBX("key show") }
 
-// keyOptions are what the line of a key must hold for a mapping. Dropbear refuses a key with an option that it does not
-// know, and knows no permitlisten.
-func (l *Link) keyOptions(m tunnel.Mapping) string {
-	c := l.config
-	all := tunnel.AuthorizedOptions(tunnel.Tunnel{Server: c.Server, LAN: c.LAN, Mappings: []tunnel.Mapping{m}})
-	if !isDropbear(l.ServerVersion()) {
-		return all
+// keyLines are the ways to change the key's line so that it allows what the tunnel needs: all of it, because a line that
+// allows one mapping forbids the others.
+func (a advisor) keyLines() []tunnel.Fix {
+	fixes := []tunnel.Fix{a.wholeLine()}
+	if a.options != "" {
+		line := a.keysFile(a.options)
+		line.Where += ", in front of the key"
+		fixes = append(fixes, line)
 	}
-	known := slices.DeleteFunc(strings.Split(all, ","), func(o string) bool { return strings.HasPrefix(o, "permitlisten=") })
-	return strings.Join(known, ",")
+	return fixes
 }
 
-// keyLines are the ways to change the line of the key so that it holds options.
-func (a advisor) keyLines(options string) []tunnel.Fix {
-	line := a.keysFile(options)
-	line.Where += ", in front of the key"
-	if isDropbear(a.version) {
-		return []tunnel.Fix{line}
+// newKeyLines are the ways to have the server take a key. One that is only tried, for no tunnel yet, needs no options.
+func (a advisor) newKeyLines(key string) []tunnel.Fix {
+	fixes := []tunnel.Fix{a.wholeLine()}
+	if a.options != "" || a.label == "" {
+		fixes = append(fixes, a.keysFile(strings.TrimSpace(a.options+" "+key)))
 	}
-	return []tunnel.Fix{a.wholeLine(), line}
+	return fixes
 }
 
 // firewall opens the server's port to us.

@@ -5,23 +5,17 @@ import (
 	"sync"
 
 	"golang.org/x/crypto/ssh"
-
-	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-// bind is a remote port as the server is asked for it and as it names it in each connection from there. The address is
-// always "localhost" for expose, which the server binds in both families, and empty for all addresses.
+// bind is a remote port as the server is asked for it and as it names it in each connection from there. What is asked for
+// by localhost, the server binds in both families.
 type bind struct {
 	Host string
 	Port uint32
 }
 
 func (m *mapping) bind() bind {
-	b := bind{Host: "localhost", Port: uint32(m.Remote.Port)}
-	if m.Kind == tunnel.ExposeGateway {
-		b.Host = ""
-	}
-	return b
+	return bind{Host: m.ListenHost(), Port: uint32(m.Remote.Port)}
 }
 
 // forward is the remote port of an expose mapping.

@@ -3,6 +3,7 @@ package sshtunnel_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -43,6 +44,58 @@ func TestTheLeastLineIsEnough(t *testing.T) {
 			t.Errorf("%s is found to be bound to %s", name, got)
 		}
 	}
+}
+
+// What people are told to paste where a key's line forbids something, or the key is not taken, lets the whole tunnel do its
+// work, at the server that refused: the mapping that was refused and the other.
+func TestTheLineToPasteMendsIt(t *testing.T) {
+	for name, test := range map[string]struct{ refuses, mended site }{
+		"OpenSSH, restrict":                         {sshd("restrict"), sshd("")},
+		"OpenSSH, no-port-forwarding":               {sshd("no-port-forwarding"), sshd("")},
+		"OpenSSH, another port":                     {sshd(`permitlisten="localhost:1"`), sshd("")},
+		"OpenSSH, another key":                      {sshd("").otherKey(), sshd("")},
+		"Dropbear, restrict":                        {dropbear("restrict"), dropbear("")},
+		"Dropbear, no-port-forwarding":              {dropbear("no-port-forwarding"), dropbear("")},
+		"Dropbear, an option that it does not know": {dropbear(`permitlisten="localhost:1"`), dropbear("")},
+		"Dropbear, another key":                     {dropbear("").otherKey(), dropbear("")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			svc := counting(t)
+			exposed, target := expose("e", svc.port, freePort(t)), reach("r", 0, "127.0.0.1", svc.port)
+			use := func(s site) error {
+				c, _ := s.start(t, 0)
+				c.Mappings = whole(exposed, target)
+				l, err := tryOpen(t, c)
+				if err != nil {
+					return err
+				}
+				defer l.stop()
+				return errors.Join(l.Apply(soon(t), exposed), l.Apply(soon(t), target), l.Prove(soon(t), "e"), askTarget(l, soon(t), "r"))
+			}
+			test.mended.options = toPaste(t, use(test.refuses))
+			if err := use(test.mended); err != nil {
+				t.Errorf("with the options %s: %v", test.mended.options, err)
+			}
+		})
+	}
+}
+
+// toPaste are the options of the line to paste of a failure; the command that shows it comes first.
+func toPaste(t *testing.T, err error) string {
+	t.Helper()
+	var f *sshtunnel.Failure
+	if !errors.As(err, &f) || f.Diagnosis == nil {
+		t.Fatalf("no diagnosis: %v", err)
+	}
+	for i, x := range f.Diagnosis.Fixes[1:] {
+		if f.Diagnosis.Fixes[i].Line == "culvert key show operator/it" && strings.Contains(x.Where, "authorized_keys") {
+			options, _, _ := strings.Cut(x.Line, " ssh-")
+			return options
+		}
+	}
+	t.Fatalf("nothing to paste: %+v", f.Diagnosis)
+	return ""
 }
 
 // It allows nothing else: no other port in either direction, no other host string, no command, no files.

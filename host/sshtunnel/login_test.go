@@ -88,6 +88,11 @@ func TestRefusedKeyGivesTheLineToPaste(t *testing.T) {
 	if line, _, _ := strings.Cut(pair.AuthorizedKey(), " culvert@"); !strings.Contains(f.Remedy, line) {
 		t.Errorf("the remedy does not hold the key's line: %s", f.Remedy)
 	}
+	c.Label = "operator/it" // for a tunnel the line has options, which are not known here
+	f = fails(t, c, tunnel.LoginRefused)
+	if !strings.HasSuffix(f.Remedy, ": culvert key show operator/it") || strings.Contains(fmt.Sprint(f.Remedy, f.Diagnosis), " ssh-ed25519 ") {
+		t.Errorf("for a tunnel: %s %+v", f.Remedy, f.Diagnosis)
+	}
 }
 
 func TestUnreadableOwnKeyIsSaid(t *testing.T) {

@@ -40,7 +40,10 @@ func (l *login) refused(a advisor, err error) *Failure {
 	default:
 		cause, fixes = tunnel.KeyRefused, l.keyFixes(a)
 		f.Message = fmt.Sprintf("the server refused the key %s for %s", ssh.FingerprintSHA256(l.signer.PublicKey()), who)
-		f.Remedy = fmt.Sprintf("put this line into ~%s/.ssh/authorized_keys at the server: %s", who, authorizedLine(l.signer.PublicKey(), ""))
+		f.Remedy = fmt.Sprintf("put the line into ~%s/.ssh/authorized_keys at the server that is shown by: %s", who, a.wholeLine().Line)
+		if a.label == "" {
+			f.Remedy = fmt.Sprintf("put this line into ~%s/.ssh/authorized_keys at the server: %s", who, authorizedLine(l.signer.PublicKey(), ""))
+		}
 	}
 	f.Diagnosis = diagnosis(cause, append(l.evidence(), l.candidates(a, cause)...), fixes...)
 	return f
@@ -116,7 +119,7 @@ func (l *login) bannerEvidence() []string {
 // candidates name what the server does not tell apart, on purpose.
 func (l *login) candidates(a advisor, cause tunnel.Cause) []string {
 	switch {
-	case cause == tunnel.KeyRefused && isDropbear(a.version):
+	case cause == tunnel.KeyRefused && tunnel.IsDropbear(a.version):
 		return []string{
 			"dropbear does not say which it is: no such user, the user's shell is not in /etc/shells, the key is not in the file,",
 			"the file or its folders are writable by others, or the key's line has an option that dropbear does not know (permitlisten, expiry-time)",
@@ -138,10 +141,10 @@ func (l *login) candidates(a advisor, cause tunnel.Cause) []string {
 // keyFixes let the key in.
 func (l *login) keyFixes(a advisor) []tunnel.Fix {
 	who := tunnel.Clean(a.user, 80)
-	fixes := []tunnel.Fix{a.wholeLine(), a.keysFile(authorizedLine(l.signer.PublicKey(), ""))}
+	fixes := a.newKeyLines(authorizedLine(l.signer.PublicKey(), ""))
 	if isWindows(a.version) {
 		return append(fixes, tunnel.Fix{Where: "PowerShell at the SSH server, as administrator",
-			Line: `icacls.exe "` + adminKeysWindows + `" /inheritance:r /grant "Administrators:F" /grant "SYSTEM:F"`}, a.log())
+			Line: tunnel.CloseAdministratorsKeys}, a.log())
 	}
 	if word(who) == who {
 		fixes = append(fixes, tunnel.Fix{Where: inShell, Line: fmt.Sprintf("chmod go-w ~%s ~%s/.ssh ~%s/.ssh/authorized_keys", who, who, who)})
@@ -198,7 +201,7 @@ func (l *login) allowMethod(a advisor) []tunnel.Fix {
 	if l.kind == tunnel.LoginPassword {
 		keyword = "PasswordAuthentication yes"
 	}
-	if isDropbear(a.version) {
+	if tunnel.IsDropbear(a.version) {
 		return []tunnel.Fix{{Where: dropbearOptions, Line: "start it without -s and -g"}}
 	}
 	return []tunnel.Fix{a.sshdConfig(keyword), a.reload(), a.wholeLine()}

@@ -18,7 +18,7 @@ type naming struct {
 
 // begin notes that a connection to host is asked for, until the result is called.
 func (n *naming) begin(host string) (answered func()) {
-	if !isName(host) {
+	if !tunnel.LookedUp(host) {
 		return func() {}
 	}
 	n.mu.Lock()

@@ -77,7 +77,7 @@ func (m *mapping) portForbidden(ctx context.Context, mayConnect bool, found stri
 // other ports. Where the server did not tell, both ways out are given.
 func (m *mapping) remoteForbidden(evidence []string) *Failure {
 	f := m.listForbids(tunnel.ForwardingLocal, evidence)
-	if isDropbear(m.link.ServerVersion()) {
+	if tunnel.IsDropbear(m.link.ServerVersion()) {
 		f.Remedy = "start dropbear without -k"
 		f.Diagnosis.Fixes = []tunnel.Fix{{Where: dropbearOptions, Line: "start it without -k"}}
 	}
@@ -93,7 +93,7 @@ func (m *mapping) listForbids(cause tunnel.Cause, evidence []string) *Failure {
 		fixes = append([]tunnel.Fix{a.sshdConfig("AllowTcpForwarding yes")}, fixes...)
 	}
 	if m.link.byKey() {
-		key := a.keyLines(m.link.keyOptions(m.Mapping))
+		key := a.keyLines()
 		if cause == tunnel.ForwardingLocal {
 			fixes = append(fixes, key...)
 		} else {
@@ -122,13 +122,13 @@ func cmpHost(host string) string {
 func (m *mapping) forwardingForbidden(rule rule, evidence []string) *Failure {
 	a := m.link.advisor()
 	server := []tunnel.Fix{a.sshdConfig("AllowTcpForwarding yes"), a.sshdConfig("DisableForwarding no"), a.reload()}
-	if isDropbear(a.version) {
+	if tunnel.IsDropbear(a.version) {
 		server = []tunnel.Fix{{Where: dropbearOptions, Line: "start it without -j and -k"}}
 	}
 	d := &tunnel.Diagnosis{Cause: tunnel.ForwardingOff, Evidence: evidence, Fixes: server}
 	message := "the SSH server forbids port forwarding for this login"
 	if m.link.byKey() {
-		key := a.keyLines(m.link.keyOptions(m.Mapping))
+		key := a.keyLines()
 		d.Fixes = append(server, key...)
 		if rule == ruleRestricts {
 			d.Cause, d.Fixes = tunnel.KeyRestricted, append(key, server...)

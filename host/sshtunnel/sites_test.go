@@ -69,10 +69,16 @@ func (s site) start(t *testing.T, port int) (sshtunnel.Config, *sshdtest.Server)
 		server, c = byKey(t, o)
 	}
 	c.Label = "operator/it"
+	c.Mappings = whole()
 	for _, f := range s.change {
 		f(t, &c)
 	}
 	return c, server
+}
+
+// whole are the mappings of a tunnel: those, and one that nothing is asked of.
+func whole(asked ...tunnel.Mapping) func() []tunnel.Mapping {
+	return func() []tunnel.Mapping { return append(slices.Clone(asked), reach("beside", 0, "localhost", 389)) }
 }
 
 func (s site) with(f func(*testing.T, *sshtunnel.Config)) site {
@@ -197,6 +203,7 @@ func exposeAt(t *testing.T, s site, kind tunnel.Kind, port int) error {
 	c, _ := s.start(t, port)
 	m := expose("e", counting(t).port, port)
 	m.Kind = kind
+	c.Mappings = whole(m)
 	return open(t, c).Apply(soon(t), m)
 }
 
@@ -215,9 +222,10 @@ func provingAs(kind tunnel.Kind, s site) func(*testing.T) error {
 	return func(t *testing.T) error {
 		port := freePort(t)
 		c, _ := s.start(t, port)
-		l := open(t, c)
 		m := expose("e", counting(t).port, port)
 		m.Kind = kind
+		c.Mappings = whole(m)
+		l := open(t, c)
 		must(t, l.Apply(soon(t), m))
 		return l.Prove(soon(t), "e")
 	}
@@ -271,7 +279,9 @@ func exposeAfterFreeze(t *testing.T) error {
 func reaching(host string, s site) func(*testing.T) error {
 	return func(t *testing.T) error {
 		c, _ := s.start(t, 0)
-		return askHost(t, open(t, c), host, freePort(t))
+		port := freePort(t)
+		c.Mappings = whole(reach("r", 0, host, port))
+		return askHost(t, open(t, c), host, port)
 	}
 }
 
@@ -279,8 +289,10 @@ func reaching(host string, s site) func(*testing.T) error {
 func reachingBeside(host string, s site) func(*testing.T) error {
 	return func(t *testing.T) error {
 		c, _ := s.start(t, 0)
+		allowed := reach("allowed", 0, "127.0.0.1", counting(t).port)
+		c.Mappings = whole(allowed, reach("r", 0, host, 80))
 		l := open(t, c)
-		must(t, l.Apply(soon(t), reach("allowed", 0, "127.0.0.1", counting(t).port)))
+		must(t, l.Apply(soon(t), allowed))
 		must(t, askTarget(l, soon(t), "allowed"))
 		return askHost(t, l, host, 80)
 	}

@@ -55,6 +55,10 @@ type Config struct {
 	// told that meets this one.
 	Label string
 
+	// Mappings are those of the whole tunnel as it shall be now, whichever link carries them: what a key's line has to allow.
+	// Nil where that is not known.
+	Mappings func() []tunnel.Mapping
+
 	// Crossing is where the links of this process recognise each other; nil is one of the Run's own.
 	Crossing *Crossing
 

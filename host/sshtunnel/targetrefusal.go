@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -41,15 +40,14 @@ func (l *Link) refusedTarget(err error, host string, port int) *Failure {
 // some apart.
 func (l *Link) targetForbidden(err error, host string, port int) *Failure {
 	a, at := l.advisor(), hostPort(tunnel.Server{Host: tunnel.Clean(host, 253), Port: port})
-	m := tunnel.Mapping{Kind: tunnel.Reach, Remote: tunnel.Endpoint{Host: host, Port: port}}
 	cause := l.whatForbidsTargets()
 	server := []tunnel.Fix{a.sshdConfig("AllowTcpForwarding yes"), a.sshdConfig("PermitOpen " + at), a.reload()}
-	if isDropbear(a.version) {
+	if tunnel.IsDropbear(a.version) {
 		server = []tunnel.Fix{{Where: dropbearOptions, Line: "start it without -j"}}
 	}
 	var key []tunnel.Fix
 	if l.byKey() {
-		key = a.keyLines(l.keyOptions(m))
+		key = a.keyLines()
 	}
 	fixes := append(server, key...)
 	if cause == tunnel.PermitOpenOther || cause == tunnel.KeyRestricted {
@@ -113,7 +111,7 @@ func targetCause(said, host string) tunnel.Cause {
 			return t.cause
 		}
 	}
-	if isName(host) {
+	if tunnel.LookedUp(host) {
 		return tunnel.TargetUnknown
 	}
 	return tunnel.TargetNoRoute
@@ -147,12 +145,6 @@ func (l *Link) targetFailed(refused *ssh.OpenChannelError, host string, port int
 	f.Diagnosis.Fixes = append(f.Diagnosis.Fixes, fix)
 	f.Diagnosis.Evidence = append(f.Diagnosis.Evidence, fmt.Sprintf("the server was asked to connect to %s: %s", target, tunnel.Clean(refused.Message, maxSaid)))
 	return f
-}
-
-// isName reports whether host has to be looked up.
-func isName(host string) bool {
-	_, err := netip.ParseAddr(host)
-	return err != nil && host != "localhost" && host != ""
 }
 
 func (l *Link) targetUnreachable(cause tunnel.Cause, target, remedy string) *Failure {

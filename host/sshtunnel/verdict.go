@@ -162,9 +162,9 @@ func (m *mapping) proofForbidden(found findings) *Failure {
 	}
 	fixes := []tunnel.Fix{a.sshdConfig("AllowTcpForwarding yes"), a.sshdConfig("PermitOpen " + m.permitOpen()), a.reload()}
 	if m.link.byKey() {
-		fixes = append(a.keyLines(m.link.keyOptions(m.Mapping)), fixes...)
+		fixes = append(a.keyLines(), fixes...)
 	}
-	if isDropbear(a.version) {
+	if tunnel.IsDropbear(a.version) {
 		fixes = append([]tunnel.Fix{{Where: dropbearOptions, Line: "start it without -j"}}, fixes...)
 	}
 	return &Failure{

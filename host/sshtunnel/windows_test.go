@@ -29,7 +29,7 @@ func TestFixesForWindows(t *testing.T) {
 			c := way(t, sshtest.Options{AuthorizedKeys: []string{"none"}})
 			c.Credential = tunnel.Credential{Login: tunnel.LoginKey, PrivateKey: pair.PEM()}
 			return connecting(t, c)
-		}, []string{`C:\ProgramData\ssh\administrators_authorized_keys`, "icacls.exe", "Get-WinEvent"}},
+		}, []string{`C:\ProgramData\ssh\administrators_authorized_keys`, `icacls.exe "C:\ProgramData\ssh\administrators_authorized_keys" /inheritance:r /grant "*S-1-5-32-544:F" /grant "*S-1-5-18:F"`, "Get-WinEvent"}},
 		"a password": {func(t *testing.T) error {
 			return connecting(t, way(t, sshtest.Options{Password: "another"}))
 		}, []string{"culvert tunnel secret operator/it", "net user pbx /domain"}},

@@ -56,6 +56,7 @@ func (k *keeper) login(ctx context.Context, o order) (tunnel.Tunnel, tunnel.Cred
 func (k *keeper) plan(o order, t tunnel.Tunnel, cred tunnel.Credential, p *place) Attempt {
 	return Attempt{
 		Ref: k.ref, Earlier: k.unheard(), Server: t.Server, Via: t.Via, LAN: t.LAN, Credential: cred, Pin: t.Pin, Fingerprint: t.Fingerprint, Log: k.log,
+		Mappings: func() []tunnel.Mapping { return k.order().wanted.Tunnel.Mappings },
 		Learned: func(ctx context.Context, shown tunnel.Pin) error {
 			return k.learned(ctx, t.Server, shown)
 		},

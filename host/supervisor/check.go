@@ -103,8 +103,9 @@ type check struct {
 func (c *check) plan() Attempt {
 	return Attempt{
 		Server: c.trial.Server, Via: c.trial.Via, LAN: c.trial.LAN, Credential: c.trial.Credential, Fingerprint: c.trial.Fingerprint, Log: c.config.Log,
-		Learned: func(_ context.Context, shown tunnel.Pin) error { c.key = shown; return nil },
-		Admit:   func(ctx context.Context) (func(), error) { return c.gate.enter(ctx, c.trial.Server) },
+		Mappings: func() []tunnel.Mapping { return c.trial.Mappings },
+		Learned:  func(_ context.Context, shown tunnel.Pin) error { c.key = shown; return nil },
+		Admit:    func(ctx context.Context) (func(), error) { return c.gate.enter(ctx, c.trial.Server) },
 		DialLocal: func(ctx context.Context, m tunnel.Mapping) (net.Conn, error) {
 			return c.config.DialLocal(ctx, tunnel.Ref{Owner: tunnel.Operator}, m)
 		},

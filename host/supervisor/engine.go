@@ -33,6 +33,9 @@ type Attempt struct {
 	Fingerprint string // given beforehand, "" when none was
 	Log         hclog.Logger
 
+	// Mappings are those of the whole tunnel as it shall be now; what people are told to allow is for all of them.
+	Mappings func() []tunnel.Mapping
+
 	// Earlier is when the tunnel's last link came up that the server may not have given up yet, zero where there is none:
 	// a port that is held and silent is held by that session then.
 	Earlier time.Time

@@ -2,8 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"net/netip"
-	"strings"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -14,16 +12,7 @@ import (
 // What is bulky delays all else on its link. And a server whose resolver is silent does nothing else on a link for ten
 // seconds and more, when a target is to be opened there by name; addresses and proofs shall not wait for that.
 func onSecond(m tunnel.Mapping) bool {
-	return m.Lane == tunnel.LaneBulk || m.Kind.Reaches() && isName(m.Remote.Host)
-}
-
-// isName reports whether a server asks its resolver about host. localhost it has in a file.
-func isName(host string) bool {
-	if host == "" || strings.EqualFold(host, "localhost") {
-		return false
-	}
-	_, err := netip.ParseAddr(host)
-	return err != nil
+	return m.Lane == tunnel.LaneBulk || m.Kind.Reaches() && tunnel.LookedUp(m.Remote.Host)
 }
 
 // lanes are a tunnel's two links as one: the main link and, where mappings need it, a second one beside it. What concerns

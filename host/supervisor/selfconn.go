@@ -15,7 +15,7 @@ import (
 )
 
 // elsewhere is an address of loopback that no program listens on by itself: who answers there listens on all addresses.
-var elsewhere = netip.AddrFrom4([4]byte{127, 66, 77, 88})
+var elsewhere = netip.MustParseAddr(tunnel.LoopbackProbe)
 
 // prove connects to each of the port's listeners, as a client of localhost would. The connection is known by its source
 // address, which is chosen and noted before it is made, and answered before any channel is opened.

@@ -81,7 +81,7 @@ func (m *mapping) withdrawn(l Link) {
 // boundUnknown is said of exposed ports of which nobody knows who can connect to them.
 func boundUnknown(names []string) string {
 	return fmt.Sprintf("at which addresses the server really offers the ports of %s could not be measured: "+
-		"'ss -ltn' on the server shows it; it is measured where the login may connect to 127.66.77.88 there "+
-		`(permitopen="127.66.77.88:PORT"), or to the server's own address in its network (--server-lan ADDRESS)`,
-		strings.Join(names, ", "))
+		"'ss -ltn' on the server shows it; it is measured where the login may connect to %s there "+
+		`(permitopen="%[2]s:PORT"), or to the server's own address in its network (--server-lan ADDRESS)`,
+		strings.Join(names, ", "), tunnel.LoopbackProbe)
 }
