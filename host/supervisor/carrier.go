@@ -16,6 +16,9 @@ const (
 	busyAgain   = 2 * time.Second // nothing was learned about the target: it is opened when the server answers again
 )
 
+// hearPatience is how long a service may take to say something; the next proof waits for it.
+const hearPatience = 4 * time.Second
+
 // carrier carries one mapping on one link: it makes it listen, proves it again and again and tells the standing.
 type carrier struct {
 	k       *keeper
@@ -23,7 +26,7 @@ type carrier struct {
 	branch  *branch // that link is of, nil where it is the main link
 	m       *mapping
 	due     time.Time // when the target may be opened again
-	curious bool      // what the service behind says is asked for, the next time it is opened: somebody changed something
+	curious bool      // what the service behind says is asked for as soon as it answers: somebody changed something
 	bound   bool      // where its local port is bound was measured
 	cancel  context.CancelFunc
 	ended   chan struct{}
@@ -178,10 +181,10 @@ func (c *carrier) listener(err error) verdict {
 // It returns early when stirred is closed.
 func (c *carrier) watch(ctx context.Context, until time.Time, stirred <-chan struct{}) {
 	for ctx.Err() == nil && time.Now().Before(until) && !closed(stirred) {
-		pause := time.Until(until)
 		if !c.answered() {
 			c.target(ctx)
 		}
+		pause := time.Until(until)
 		if !c.answered() {
 			pause = min(urgency, time.Until(until), time.Until(c.due))
 		}
@@ -214,29 +217,49 @@ func (c *carrier) target(ctx context.Context) {
 	if c.m.Kind.Exposes() && c.m.Private() {
 		c.due = time.Now().Add(moduleAgain)
 	}
-	heard := ""
-	err := c.link.ask(ctx, patience, func(ctx context.Context) (err error) {
-		heard, err = c.link.Target(ctx, c.m.Name, c.curious)
-		return err
-	})
+	_, err := c.ask(ctx, patience, false)
 	if ctx.Err() != nil {
 		return
 	}
-	v, asked := c.verdict(err), false
+	v := c.verdict(err)
 	if v.why.Reason == tunnel.ServerBusy {
 		c.due = time.Now().Add(busyAgain)
-	} else {
-		asked, c.curious = c.curious, false
 	}
 	c.k.standing.note(func() {
 		c.m.target = v
 		if v.good() {
 			c.m.targetProvedAt = time.Now()
 		}
-		if asked {
-			c.m.heard = heard
+	})
+	if c.curious && v.good() {
+		c.curious = false
+		c.hear(ctx)
+	}
+}
+
+// hear asks what the service behind says, for which one that says nothing lets everybody wait. The verdict on it is given
+// already: nothing but a refusal changes that.
+func (c *carrier) hear(ctx context.Context) {
+	heard, err := c.ask(ctx, hearPatience, true)
+	if ctx.Err() != nil {
+		return
+	}
+	v := c.verdict(err)
+	c.k.standing.note(func() {
+		c.m.heard = heard
+		if v.why.Reason == tunnel.TargetRefused {
+			c.m.target, c.due = v, time.Now().Add(targetAgain)
 		}
 	})
+}
+
+// ask opens the service behind the mapping, see Link.Target.
+func (c *carrier) ask(ctx context.Context, limit time.Duration, thorough bool) (heard string, err error) {
+	err = c.link.ask(ctx, limit, func(ctx context.Context) (err error) {
+		heard, err = c.link.Target(ctx, c.m.Name, thorough)
+		return err
+	})
+	return heard, err
 }
 
 // answered reports whether the service behind the mapping is known to answer.

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -47,6 +48,63 @@ func TestTargetsAreAskedThoroughlyAfterAChangeOnly(t *testing.T) {
 		s.engine.set(func() { s.engine.connect = nil })
 		s.pass(time.Minute)
 		heard(s.engine.link(3), "ldap", "http")
+	})
+}
+
+// A service that says nothing for long keeps nobody waiting, and what it says, or that it fails then, changes no verdict:
+// only that it refuses does.
+func TestWhatAServiceSaysDelaysNoVerdict(t *testing.T) {
+	for name, c := range map[string]struct {
+		said    string
+		err     error
+		heard   string
+		refused bool
+	}{
+		"late":              {said: "220 late", heard: "220 late"},
+		"nothing":           {},
+		"no answer":         {err: fail(tunnel.TargetUnreachable)},
+		"refused, the once": {err: fail(tunnel.TargetRefused), refused: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(t *testing.T, s *stage) {
+				s.shaped(func(l *fakeLink) {
+					l.says = func(ctx context.Context) (string, error) {
+						sleepUntil(ctx, time.Now().Add(2*time.Second))
+						return c.said, c.err
+					}
+				})
+				s.source.want(active(office, 1, ldap))
+				s.pass(0)
+				s.expect(office, tunnel.Up, "")
+				s.pass(2 * time.Second)
+				m := s.source.now(office).Mapping("ldap")
+				if down := m.State != tunnel.Up; down != c.refused || !down && m.Target.Message != c.heard {
+					t.Errorf("mapping %+v", m)
+				}
+				s.pass(targetAgain)
+				s.expect(office, tunnel.Up, "")
+				if n := len(s.engine.link(0).times("thoroughly", "ldap")); n != 1 {
+					t.Errorf("asked %d times what it says", n)
+				}
+			})
+		})
+	}
+}
+
+// What does not answer at first is heard once it does.
+func TestAServiceIsHeardOnceItAnswers(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.shaped(func(l *fakeLink) {
+			l.target = func(context.Context, string) error { return fail(tunnel.TargetRefused) }
+		})
+		s.source.want(active(office, 1, ldap))
+		s.pass(5 * time.Second)
+		l := s.engine.link(0)
+		l.script(func() { l.target = nil })
+		s.pass(targetAgain)
+		if m := s.source.now(office).Mapping("ldap"); m.State != tunnel.Up || m.Target.Message != "220 ldap ready" {
+			t.Errorf("mapping %+v", m)
+		}
 	})
 }
 

@@ -158,6 +158,7 @@ type fakeLink struct {
 	apply     func(ctx context.Context, m tunnel.Mapping) error
 	proof     func(ctx context.Context, name string) error
 	target    func(ctx context.Context, name string) error
+	says      func(ctx context.Context) (string, error) // the services behind, to who asks thoroughly
 	open      func(ctx context.Context, m tunnel.Mapping) (Conn, error)
 	keepalive func(ctx context.Context) error
 	withdraw  func(ctx context.Context) error
@@ -285,13 +286,15 @@ func (l *fakeLink) Prove(ctx context.Context, name string) error {
 
 func (l *fakeLink) Target(ctx context.Context, name string, thorough bool) (heard string, err error) {
 	if thorough {
-		asked(l, "thoroughly", name, new(int))
-		heard = "220 " + name + " ready"
+		if f := asked(l, "thoroughly", name, &l.says); f != nil {
+			return f(ctx)
+		}
+		return "220 " + name + " ready", l.dead()
 	}
 	if f := asked(l, "target", name, &l.target); f != nil {
 		return "", f(ctx, name)
 	}
-	return heard, l.dead()
+	return "", l.dead()
 }
 
 func (l *fakeLink) Open(ctx context.Context, m tunnel.Mapping, _ string) (Conn, error) {
