@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync"
 	"time"
 )
 
@@ -27,17 +26,6 @@ type unwaited interface {
 	wasClosed() <-chan struct{}
 	hasGone() <-chan struct{}
 	halfDead() time.Duration // how long half a connection may stay silent
-}
-
-var (
-	inBuffers  = buffers(inBuffer)
-	outBuffers = buffers(outBuffer)
-
-	firstBuffers = buffers(firstBuffer)
-)
-
-func buffers(size int) *sync.Pool {
-	return &sync.Pool{New: func() any { b := make([]byte, size); return &b }}
 }
 
 // Relay carries bytes between a connection on the PBX and one to the site until both directions have ended, then closes
@@ -138,8 +126,8 @@ func (r *relaying) carryOut() {
 }
 
 // carry passes one direction on, and its end. What it cannot pass on ends both sides.
-func (r *relaying) carry(to, from end, pool *sync.Pool, count func(int)) {
-	err := pump(to, from, pool, count)
+func (r *relaying) carry(to, from end, big *buffers, count func(int)) {
+	err := pump(to, from, big, count)
 	if err == nil {
 		err = to.CloseWrite()
 	}
@@ -150,15 +138,14 @@ func (r *relaying) carry(to, from end, pool *sync.Pool, count func(int)) {
 
 // pump copies until from ends. It is not io.Copy because that would use the sockets' own copying, with small buffers.
 // A connection has a small one until it has once filled that.
-func pump(to io.Writer, from io.Reader, big *sync.Pool, count func(int)) error {
-	pool := firstBuffers
-	buf := pool.Get().(*[]byte)
-	defer func() { pool.Put(buf) }()
-	for {
-		n, err := from.Read(*buf)
+func pump(to io.Writer, from io.Reader, big *buffers, count func(int)) error {
+	buf, back := firstBuffers.take()
+	defer func() { back() }()
+	for first := true; ; {
+		n, err := from.Read(buf)
 		if n > 0 {
 			count(n)
-			if _, err := to.Write((*buf)[:n]); err != nil {
+			if _, err := to.Write(buf[:n]); err != nil {
 				return err
 			}
 		}
@@ -168,10 +155,10 @@ func pump(to io.Writer, from io.Reader, big *sync.Pool, count func(int)) error {
 		case err != nil:
 			return err
 		}
-		if n == len(*buf) && pool != big {
-			pool.Put(buf)
-			pool = big
-			buf = pool.Get().(*[]byte)
+		if first && n == len(buf) {
+			first = false
+			back()
+			buf, back = big.take()
 		}
 	}
 }

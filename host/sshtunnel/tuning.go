@@ -17,6 +17,10 @@ const (
 	inBuffer  = 256 << 10
 	outBuffer = 32 << 10
 
+	// So many connections have a big one at a time, all others one of a packet: a crowd of readers that have stalled would
+	// each hold one that is full.
+	maxInBuffers = 64
+
 	// Until it has filled this once a connection has no more: most are idle or say little, and thousands of them would hold
 	// half a gigabyte.
 	firstBuffer = 8 << 10
