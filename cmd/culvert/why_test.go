@@ -238,8 +238,9 @@ func TestKeyOfATunnel(t *testing.T) {
 		t.Errorf("%s", r.err)
 	}
 	b.report("hello/x", tunnel.Status{State: tunnel.Up, ServerVersion: "SSH-2.0-dropbear_2022.83"})
-	if r := b.run("", "key", "show", "hello/x"); !strings.Contains(r.err, "culvert: warning: the server calls itself SSH-2.0-dropbear_2022.83: ") {
-		t.Errorf("%s", r.err)
+	if r := b.run("", "key", "show", "hello/x"); !strings.Contains(r.err, "culvert: warning: the server calls itself SSH-2.0-dropbear_2022.83: ") ||
+		!strings.HasPrefix(r.out, "no-pty,") || !strings.Contains(r.out, `,permitopen="dc1.corp:389" `) || strings.Contains(r.out, "permitlisten") {
+		t.Errorf("%s%s", r.out, r.err)
 	}
 	var k struct {
 		AuthorizedKey string `json:"authorized_key"`
@@ -247,7 +248,7 @@ func TestKeyOfATunnel(t *testing.T) {
 		Own           bool
 	}
 	r = b.run("", "key", "show", "hello/x", "-o", "json")
-	if err := json.Unmarshal([]byte(r.out), &k); err != nil || len(k.Shared) != 1 || k.Own || r.err != "" || !strings.HasPrefix(k.AuthorizedKey, "restrict,") {
+	if err := json.Unmarshal([]byte(r.out), &k); err != nil || len(k.Shared) != 1 || k.Own || r.err != "" || !strings.HasPrefix(k.AuthorizedKey, "no-pty,") {
 		t.Errorf("%v: %s%s", err, r.out, r.err)
 	}
 }

@@ -47,7 +47,7 @@ func (s *Server) showTunnelKey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	options := tunnel.AuthorizedOptions(v.Tunnel)
+	options := tunnel.KeyOptions(v.Tunnel, v.Status.ServerVersion)
 	return answer(w, http.StatusOK, TunnelKey{
 		AuthorizedKey: options + " " + strings.TrimSpace(key), Options: options,
 		Host: v.Server.Host, User: v.Server.User, Own: v.OwnKey, Auth: string(v.Login), UseKey: useKey(v.Tunnel),
@@ -78,9 +78,9 @@ func keyWarnings(v tunnel.View, shared []string) []string {
 		out = append(out, strings.Join(shared, ", ")+" log in there with this key too, and sshd reads the first line with a key only: "+
 			"give each a user or a key of its own (culvert tunnel set "+v.Ref.String()+" --key FILE)")
 	}
-	if strings.Contains(strings.ToLower(v.Status.ServerVersion), "dropbear") {
+	if tunnel.IsDropbear(v.Status.ServerVersion) {
 		out = append(out, "the server calls itself "+tunnel.Clean(v.Status.ServerVersion, maxAddress)+
-			": Dropbear refuses a line with options that it does not know, like permitlisten; give it the key alone, without the options before it")
+			": the line is for Dropbear, which cannot limit where a key may listen")
 	}
 	return out
 }
@@ -95,13 +95,10 @@ func useKey(t tunnel.Tunnel) string {
 
 // keyPlaces are where sshd as it is delivered looks for a user's keys.
 func keyPlaces(user string) []KeyPlace {
-	const administrators = `C:\ProgramData\ssh\administrators_authorized_keys`
 	return []KeyPlace{
 		{System: "Linux", File: "~" + user + "/.ssh/authorized_keys"},
 		{System: "Windows", File: `C:\Users\` + windowsProfile(user) + `\.ssh\authorized_keys`},
-		// sshd ignores the file while others may write it; the groups by number, for their names differ by language
-		{System: "Windows, members of Administrators", File: administrators,
-			Line: `icacls.exe "` + administrators + `" /inheritance:r /grant "*S-1-5-32-544:F" /grant "*S-1-5-18:F"`},
+		{System: "Windows, members of Administrators", File: tunnel.AdministratorsKeys, Line: tunnel.CloseAdministratorsKeys},
 	}
 }
 
