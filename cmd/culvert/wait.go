@@ -49,12 +49,14 @@ type goal struct {
 	match func(control.Tunnel) bool
 	// old is a status from before the change that started the wait: the same status is not yet an outcome.
 	old *control.Tunnel
+	// hear waits a moment, within the time there is, for what the services behind the mappings say.
+	hear bool
 	// none is the outcome when no tunnel matched to the end; how long that was is added.
 	none failure
 }
 
 func oneTunnel(ref string, old *control.Tunnel) goal {
-	return goal{name: ref, old: old, match: func(t control.Tunnel) bool { return t.Ref() == ref },
+	return goal{name: ref, old: old, hear: true, match: func(t control.Tunnel) bool { return t.Ref() == ref },
 		none: failure{exitNotUp, ref + " did not show", "culvert status shows what is wrong"}}
 }
 
@@ -94,7 +96,7 @@ func (a *app) await(caller context.Context, d time.Duration, g goal) ([]control.
 			return w.mine(), err
 		}
 		if over, err := w.take(c); over {
-			return w.heard(caller, err)
+			return w.heard(caller, ctx, err)
 		}
 	}
 	return w.mine(), w.ended(caller, d)

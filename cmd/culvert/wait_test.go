@@ -64,6 +64,31 @@ func TestWaitShowsWhatTheServicesSaid(t *testing.T) {
 	}
 }
 
+// A service is heard after its tunnel is up; who waits for one tunnel waits a moment for that, and no longer than asked to.
+func TestWaitWaitsAMomentForWhatTheServiceSays(t *testing.T) {
+	b := newTestbed(t)
+	b.add("hello/x", "1389:389")
+	b.must("tunnel", "disable", "hello/x")
+	r := b.later("tunnel enable hello/x --wait=15s", func() {
+		b.report("hello/x", up)
+		time.Sleep(300 * time.Millisecond) // it speaks late, but in time
+		heard := up
+		heard.Mappings = mapping(tunnel.Up, "")
+		heard.Mappings[0].Target = tunnel.Statement{State: tunnel.Up, Message: "220 ready"}
+		b.report("hello/x", heard)
+	})
+	if want := "  reach-389     the service said: 220 ready\n"; r.code != 0 || !strings.Contains(r.err, want) {
+		t.Errorf("exit %d, no %q in %s", r.code, want, r.err)
+	}
+
+	b.must("tunnel", "disable", "hello/x")
+	began := time.Now()
+	r = b.later("tunnel enable hello/x --wait=15s", func() { b.report("hello/x", up) })
+	if took := time.Since(began); r.code != 0 || strings.Contains(r.err, "said") || took > 3*hearFor {
+		t.Errorf("exit %d after %s: %s", r.code, took, r.err)
+	}
+}
+
 func TestWaitEndsWhenAPersonIsNeeded(t *testing.T) {
 	b := newTestbed(t)
 	b.add("hello/x", "1389:389")

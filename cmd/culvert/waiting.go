@@ -66,26 +66,62 @@ func (w *waiting) judge() (over bool, err error) {
 	return up > 0 && up == len(mine), nil
 }
 
+// hearFor is how long a service has to say something once its tunnel is up: the daemon listens for two seconds.
+const hearFor = 2500 * time.Millisecond
+
 // heard returns the tunnels at the end of a wait. Where all are up it first shows what the services behind their mappings
-// said, which no change tells.
-func (w *waiting) heard(ctx context.Context, outcome error) ([]control.Tunnel, error) {
+// said, which no change tells; it waits for that until ctx ends at the latest.
+func (w *waiting) heard(caller, ctx context.Context, outcome error) ([]control.Tunnel, error) {
 	mine := w.mine()
 	if outcome != nil {
 		return mine, outcome
 	}
-	for i, t := range mine {
-		now, err := w.app.daemon.Tunnel(ctx, tunnel.Ref{Owner: tunnel.Owner(t.Owner), Name: tunnel.Name(t.Name)})
-		if err != nil || now.State != t.State {
-			continue // it changed meanwhile: the outcome is that of the moment it was up
-		}
-		mine[i] = now
-		for _, m := range now.Mappings {
+	ctx, cancel := context.WithTimeout(ctx, hearFor)
+	defer cancel()
+	for again := true; again; {
+		w.refresh(caller, mine)
+		again = w.goal.hear && !allSpoke(mine) && pause(ctx, 100*time.Millisecond)
+	}
+	for _, t := range mine {
+		for _, m := range t.Mappings {
 			if m.Target.Message != "" {
-				w.app.note("%s%-12s  %s", w.prefix(now), clean(m.Name), clean("the service said: "+m.Target.Message))
+				w.app.note("%s%-12s  %s", w.prefix(t), clean(m.Name), clean("the service said: "+m.Target.Message))
 			}
 		}
 	}
 	return mine, nil
+}
+
+// refresh looks at tunnels again. What changed meanwhile stays as it was: the outcome is that of the moment it was up.
+func (w *waiting) refresh(ctx context.Context, ts []control.Tunnel) {
+	for i, t := range ts {
+		now, err := w.app.daemon.Tunnel(ctx, tunnel.Ref{Owner: tunnel.Owner(t.Owner), Name: tunnel.Name(t.Name)})
+		if err == nil && now.State == t.State {
+			ts[i] = now
+		}
+	}
+}
+
+// allSpoke reports whether it is known of every service what it said.
+func allSpoke(ts []control.Tunnel) bool {
+	for _, t := range ts {
+		for _, m := range t.Mappings {
+			if m.Target.Message == "" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// pause waits and reports whether ctx still runs.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // stale reports whether t is still as it was before the change that started the wait.
