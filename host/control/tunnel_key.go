@@ -64,7 +64,7 @@ func (s *Server) sharers(ctx context.Context, t tunnel.Tunnel) ([]string, error)
 		case err != nil:
 			return nil, err
 		case v.Ref == t.Ref, t.OwnKey, v.OwnKey, v.Login != tunnel.LoginKey:
-		case serverKey(v.Server) == serverKey(t.Server) && v.Server.User == t.Server.User:
+		case tunnel.ScopeRemote(v.Server) == tunnel.ScopeRemote(t.Server) && v.Server.User == t.Server.User:
 			out = append(out, v.Ref.String())
 		}
 	}

@@ -36,7 +36,7 @@ type turn struct {
 // wait returns when a check of server may begin: at once, or after told was called with how long that takes. Its error
 // says that a newer check took the place, or is that of ctx.
 func (t *turns) wait(ctx context.Context, server tunnel.Server, told func(time.Duration)) error {
-	key := serverKey(server)
+	key := tunnel.ScopeRemote(server)
 	s, lost, left := t.enter(key)
 	if left == 0 {
 		return nil
@@ -108,9 +108,6 @@ func (t *turns) turnLocked(key string, now time.Time) *turn {
 	}
 	return t.servers[key]
 }
-
-// serverKey is the same for what leads to the same server, whoever logs in there.
-func serverKey(s tunnel.Server) string { return tunnel.ScopeRemote(s) }
 
 func (t *turns) superseded(s tunnel.Server) error {
 	return &Error{Status: http.StatusConflict, Code: codeSuperseded, Message: "a newer check of " + s.Endpoint() + " took the place of this one, which made no connection",
