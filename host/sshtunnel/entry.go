@@ -48,6 +48,7 @@ func (e *entry) enter(ctx context.Context, by time.Time) (*wire, error) {
 		User:   e.config.Server.User,
 		AuthCallback: func(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 			begun = c.Metadata
+			e.sock.throat.widen(gulps)
 			return e.login.next(c)
 		},
 		BannerCallback:    e.login.hear,
@@ -86,6 +87,7 @@ func (e *entry) checkHostKey(_ string, _ net.Addr, key ssh.PublicKey) error {
 	}
 	e.stages.done(e.pin.KeyType + " " + e.pin.Fingerprint + " at " + e.at)
 	e.stages.begin(StageLogin)
+	e.sock.throat.widen(sips)
 	return e.sock.SetDeadline(time.Now().Add(e.config.waits.login))
 }
 

@@ -38,6 +38,7 @@ type socket struct {
 
 	before atomic.Int64 // bytes that the peer may still send before it lets us in, negative when it has
 	last   atomic.Int64 // when something came from the peer, by monotonic
+	throat throat
 
 	mu       sync.Mutex
 	greeting []byte // the first bytes the peer sent, as evidence of what it is
@@ -102,7 +103,7 @@ func (s *socket) info() *unix.TCPInfo {
 // Read sets TCP_QUICKACK again each time, because the kernel forgets it. Without it every small exchange waits for the
 // peer's Nagle and our delayed acknowledgement: 40 ms for each new connection through a remote port.
 func (s *socket) Read(p []byte) (int, error) {
-	n, err := s.TCPConn.Read(p)
+	n, err := s.TCPConn.Read(s.throat.open(p))
 	if s.retired.Load() {
 		return 0, net.ErrClosed
 	}
@@ -111,6 +112,7 @@ func (s *socket) Read(p []byte) (int, error) {
 		s.last.Store(monotonic(time.Now()))
 		s.pulse.heard()
 	}
+	s.throat.sipped += n
 	if !s.maySay(n) {
 		return 0, errTalksOn
 	}

@@ -128,7 +128,18 @@ var atTheDoor = map[string]func(net.Conn){
 	"endless banners at the login": atLogin(func(r *Raw) { repeat(r, Packet(MsgUserauthBanner, strings.Repeat(Nasty, 100), "")) }),
 	"ignore at the login":          atLogin(func(r *Raw) { repeat(r, Packet(MsgIgnore, strings.Repeat("x", 30000))) }),
 	"a long farewell at the login": atLogin(func(r *Raw) { _ = r.Send(Packet(MsgDisconnect, uint32(2), strings.Repeat(Nasty, 4000), "")) }),
-	"refusals for ever":            atLogin(func(r *Raw) { repeat(r, Packet(msgAuthFailure, "password,keyboard-interactive,publickey", false)) }),
+	"a flood in place of the service": atKeys(func(r *Raw) {
+		if _, err := r.Receive(); err == nil {
+			repeat(r, Packet(MsgGlobalRequest, "x", false))
+		}
+	}),
+	"a flood behind the keys": atKeys(func(r *Raw) { repeat(r, Packet(MsgGlobalRequest, "x", false)) }),
+	"a flood at the login":    atLogin(func(r *Raw) { repeat(r, Packet(MsgGlobalRequest, "x", false)) }),
+	"a farewell that goes on": atLogin(func(r *Raw) {
+		_ = r.Send(Packet(MsgDisconnect, uint32(2), "bye", ""))
+		repeat(r, Packet(MsgGlobalRequest, "x", false))
+	}),
+	"refusals for ever": atLogin(func(r *Raw) { repeat(r, Packet(msgAuthFailure, "password,keyboard-interactive,publickey", false)) }),
 }
 
 // drain takes all that the client says.
@@ -150,20 +161,26 @@ func repeat(r *Raw, p []byte) {
 	}
 }
 
-// atLogin exchanges keys and then does as act does.
-func atLogin(act func(*Raw)) func(net.Conn) {
+// atKeys exchanges keys and then does as act does.
+func atKeys(act func(*Raw)) func(net.Conn) {
 	return func(c net.Conn) {
 		r := NewRaw(c)
-		if r.Versions() != nil || r.Rekey() != nil {
-			return
+		if r.Versions() == nil && r.Rekey() == nil {
+			act(r)
 		}
+	}
+}
+
+// atLogin exchanges keys, gives the service and then does as act does.
+func atLogin(act func(*Raw)) func(net.Conn) {
+	return atKeys(func(r *Raw) {
 		if p, err := r.Receive(); err != nil || r.Send(append([]byte{msgServiceAccept}, p[1:]...)) != nil {
 			return
 		}
 		if _, err := r.Receive(); err == nil {
 			act(r)
 		}
-	}
+	})
 }
 
 // guest is a client within, of a server that does what it is asked and something else besides.
