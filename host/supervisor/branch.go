@@ -101,7 +101,7 @@ func (b *branch) last(ctx context.Context) (why error, retire bool) {
 		case <-b.enough:
 			return nil, b.link.peer() != PeerAnswers || closed(b.s.given)
 		case <-b.frozen:
-			return &failed{busy()}, true
+			return &failed{busy(time.Now().Add(-replaceAfter))}, true
 		case <-alone.C:
 			return &failed{Failure{
 				Reason:  tunnel.LinkLost,
@@ -141,7 +141,7 @@ func (b *branch) pulse(ctx context.Context) {
 			if silent.IsZero() {
 				silent = later(asked, time.Now().Add(-patience))
 			}
-			b.tell(busy())
+			b.tell(busy(silent))
 			if time.Since(silent) >= replaceAfter {
 				close(b.frozen)
 				return

@@ -163,6 +163,13 @@ func (n *line) frozen() bool {
 	return !n.silent.IsZero() && time.Since(n.silent) >= replaceAfter
 }
 
+// silentSince is when the server was first asked what it has not answered.
+func (n *line) silentSince() time.Time {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.silent
+}
+
 // quiet reports whether the server has not answered what it was last asked.
 func (n *line) quiet() bool {
 	n.mu.Lock()

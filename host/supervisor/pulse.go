@@ -28,7 +28,7 @@ func (n *line) pulse(ctx context.Context) {
 			if silent.IsZero() {
 				silent = later(asked, time.Now().Add(-limit)) // it may have waited for the server to hear it
 			}
-			n.r.k.standing.keepalive(n.link, busy())
+			n.r.k.standing.keepalive(n.link, busy(silent))
 			n.unanswered(silent)
 		}
 		if !sleep(ctx, asked.Add(pause), n.hurry) {

@@ -313,7 +313,15 @@ func TestAFrozenServerIsLeftForAnotherLinkAndTakenBack(t *testing.T) {
 		if now := s.expect(office, tunnel.Degraded, tunnel.ServerBusy); now.Link.State != tunnel.Down || now.Link.Reason != tunnel.ServerBusy {
 			t.Errorf("link %+v", now.Link)
 		}
-		s.pass(2 * time.Minute)
+		s.pass(30 * time.Second) // the service behind expose is on the PBX and may answer, which says nothing of the server
+		now, asked := s.expect(office, tunnel.Degraded, tunnel.ServerBusy), time.Now().Add(-38*time.Second)
+		if want := "has not answered since " + asked.Format(time.TimeOnly); !strings.Contains(now.Message, want) {
+			t.Errorf("%q, want: %s", now.Message, want)
+		}
+		if now.Diagnosis.Code() != tunnel.Frozen || len(now.Diagnosis.Evidence) == 0 || len(now.Diagnosis.Fixes) == 0 {
+			t.Errorf("its diagnosis is %+v", now.Diagnosis)
+		}
+		s.pass(90 * time.Second)
 		s.expect(office, tunnel.Waiting, tunnel.HandshakeTimeout)
 		if s.engine.count() < 5 || old.ctx.Err() != nil {
 			t.Errorf("%d attempts, the old link: %v", s.engine.count(), old.ctx.Err())

@@ -25,27 +25,40 @@ func (n *line) silence() Failure {
 			Remedy:  "nothing to do, unless it lasts: then look at the network in between, and whether the server runs",
 		}
 	case n.frozen():
-		return Failure{
-			Reason:  tunnel.ServerBusy,
-			Message: fmt.Sprintf("the server keeps the connection but last answered at %s: a new link is tried beside it", at),
-			Remedy:  "look at the load and the name servers of the SSH server",
-		}
+		f := busy(n.silentSince())
+		f.Message += ": a new link is tried beside this one"
+		return f
 	}
 	return Failure{}
 }
 
-// busy is said of a server that keeps the connection but does not answer.
-func busy() Failure {
+// busyRemedy is what to do about a server that does not answer.
+const busyRemedy = "a name server that is silent stops sshd: give targets by address, and look at the server's resolver"
+
+// busy is said of a server that keeps the connection but has answered nothing that it was asked at that time or later.
+func busy(since time.Time) Failure {
+	at := since.Format(time.TimeOnly)
 	return Failure{
 		Reason:  tunnel.ServerBusy,
-		Message: fmt.Sprintf("the server keeps the connection but has not answered for %s", patience),
-		Remedy:  "a name server that is silent stops sshd: give targets by address, and look at the server's resolver",
+		Message: "the server keeps the connection but has not answered since " + at,
+		Remedy:  busyRemedy,
+		Diagnosis: &tunnel.Diagnosis{
+			Cause: tunnel.Frozen,
+			Evidence: []string{
+				"its machine acknowledges what is sent to it",
+				"a keepalive of " + at + " is not answered",
+			},
+			Fixes: []tunnel.Fix{
+				{Where: "a shell at the SSH server: is its process stopped (T), or waiting for a disk (D)?", Line: "ps -eo pid,stat,etime,args | grep '[s]shd'"},
+				{Where: "a shell at the SSH server: do its name servers answer?", Line: "getent hosts example.org"},
+			},
+		},
 	}
 }
 
 // late is why a question was not answered in time, where nobody knows better.
 func late(limit time.Duration) Failure {
 	return Failure{
-		Reason: tunnel.ServerBusy, Message: fmt.Sprintf("the server has not answered within %s", limit), Remedy: busy().Remedy,
+		Reason: tunnel.ServerBusy, Message: fmt.Sprintf("the server has not answered within %s", limit), Remedy: busyRemedy,
 	}
 }
