@@ -2,6 +2,10 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -12,8 +16,8 @@ import (
 func TestABusyServerProvesNothing(t *testing.T) {
 	t.Parallel()
 	b := newBroken(t)
-	stopped := time.Now()
-	for _, pid := range b.sshd.Sessions() {
+	stopped, sessions := time.Now(), b.sshd.Sessions()
+	for _, pid := range sessions {
 		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
@@ -40,14 +44,36 @@ func TestABusyServerProvesNothing(t *testing.T) {
 			t.Fatalf("%s after the server stopped: %v", time.Since(stopped), err)
 		}
 	}
-	for _, pid := range b.sshd.Sessions() {
-		_ = syscall.Kill(pid, syscall.SIGCONT)
+	for _, pid := range sessions {
+		if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
 	}
+	defer b.explain(time.Now(), sessions)
 	b.waitState("operator/x", "up", 10*time.Second)
 	b.back(time.Now(), 5*time.Second)
 	for _, e := range b.eventList() {
 		if e.Reason == "target-unreachable" || e.Reason == "target-refused" {
 			t.Errorf("a target was blamed: %+v", e)
 		}
+	}
+}
+
+// explain says after a failure what was known of the link, and what its server's sessions do.
+func (b *broken) explain(since time.Time, sessions []int) {
+	if !b.t.Failed() {
+		return
+	}
+	b.t.Logf("%s after the sessions %v went on at %s", time.Since(since), sessions, since.Format(time.StampMilli))
+	for _, pid := range b.sshd.Sessions() {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", pid))
+		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		b.t.Logf("session %d: %s; waits in %s %v", pid, stat, status, err)
+	}
+	sockets, _ := exec.Command("ss", "-tnoi", "sport", "=", strconv.Itoa(b.sshd.Port), "or", "dport", "=", strconv.Itoa(b.sshd.Port)).CombinedOutput()
+	b.t.Logf("the kernel's view of the connections to the server:\n%s", sockets)
+	for _, args := range [][]string{{"tunnel", "show", "operator/x", "-o", "json"}, {"tunnel", "why", "operator/x"}, {"tunnel", "log", "operator/x"}} {
+		_, out, _ := b.cli("", args...)
+		b.t.Logf("culvert %s:\n%s", strings.Join(args, " "), out)
 	}
 }
