@@ -12,6 +12,7 @@ import (
 type Crossing struct {
 	mu    sync.Mutex
 	ports map[int][]*crossed
+	swept time.Time // when room was made the last time
 }
 
 // crossed is a nonce that one mapping has sent to a port, and where it came out.
@@ -42,9 +43,7 @@ func (c *Crossing) send(port int, nonce []byte, from *prover, holds bool) {
 	c.expireLocked(port)
 	all := c.ports[port]
 	if len(all) == 0 && len(c.ports) >= maxCrossing {
-		for p := range c.ports {
-			c.expireLocked(p)
-		}
+		c.sweepLocked()
 	}
 	if len(all) == 0 && len(c.ports) >= maxCrossing {
 		return
@@ -55,6 +54,17 @@ func (c *Crossing) send(port int, nonce []byte, from *prover, holds bool) {
 	}
 	all = append(all, x)
 	c.ports[port] = all[max(0, len(all)-maxCrossed):]
+}
+
+// sweepLocked makes room, once a second at most.
+func (c *Crossing) sweepLocked() {
+	if time.Since(c.swept) < time.Second {
+		return
+	}
+	c.swept = time.Now()
+	for port := range c.ports {
+		c.expireLocked(port)
+	}
 }
 
 // expireLocked forgets what is too old to come.
