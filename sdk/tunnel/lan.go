@@ -13,8 +13,12 @@ func ParseLAN(s string) (string, Findings) {
 	switch {
 	case err != nil || a.Zone() != "":
 		return "", one(Malformed, "", s, quoted(s)+" is not an IP address", wayOut)
-	case a.IsLoopback() || a.IsUnspecified() || a.IsMulticast():
+	case notOneHost(a.Unmap()):
 		return "", one(Malformed, "", s, quoted(s)+" is no address that other hosts connect to", wayOut)
 	}
 	return a.Unmap().String(), nil
+}
+
+func notOneHost(a netip.Addr) bool {
+	return a.IsLoopback() || a.IsUnspecified() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }

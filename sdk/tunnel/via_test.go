@@ -98,6 +98,9 @@ func TestParseLAN(t *testing.T) {
 		{"server", "", "malformed  server"},
 		{"127.0.0.1", "", "malformed  127.0.0.1"},
 		{"0.0.0.0", "", "malformed  0.0.0.0"},
+		{"255.255.255.255", "", "malformed  255.255.255.255"},
+		{"::ffff:255.255.255.255", "", "malformed  ::ffff:255.255.255.255"},
+		{"::ffff:127.0.0.1", "", "malformed  ::ffff:127.0.0.1"},
 	} {
 		got, fs := ParseLAN(c.text)
 		if got != c.want {
