@@ -92,12 +92,29 @@ func escapeJSON(s string) string {
 // say writes one line for people.
 func (a *app) say(format string, args ...any) { fmt.Fprintf(a.out, format+"\n", args...) }
 
-// note writes one line beside the output, so that it never mixes with what another program reads.
-func (a *app) note(format string, args ...any) { fmt.Fprintf(a.errOut, format+"\n", args...) }
+// note writes one line beside the output, so that it never mixes with what another program reads: {"note": ...} where
+// that is JSON.
+func (a *app) note(format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	if a.json() {
+		a.beside("note", strings.TrimSpace(line))
+		return
+	}
+	fmt.Fprintln(a.errOut, line)
+}
+
+// beside writes one line of JSON to standard error.
+func (a *app) beside(what, text string) {
+	_ = writeJSON(a.errOut, map[string]string{what: text}, "") // there is nobody else to tell
+}
 
 // warn shows warnings; they are no errors.
 func (a *app) warn(warnings []string) {
 	for _, w := range warnings {
+		if a.json() {
+			a.beside("warning", clean(w))
+			continue
+		}
 		a.note("culvert: warning: %s", clean(w))
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -222,6 +223,42 @@ func TestJSONOfTunnelList(t *testing.T) {
 	}
 }
 
+// With -o json each line of standard error is JSON, whatever comes there: warnings, notes, stages of a wait, an error.
+func TestStandardErrorIsJSON(t *testing.T) {
+	b := newTestbed(t)
+	b.Unsafe = errors.New("the plugin directory is writable by others")
+	for _, c := range []struct {
+		line string
+		exit int
+		want []string // keys, one of each line at least
+	}{
+		{"tunnel add hello/x --server b --key host --expose 22:222", 0, []string{"warning"}},
+		{"tunnel add hello/x --server b --key host --expose 22:222", exitRefused, []string{"code"}},
+		{"check --server root@b --key host", exitNotUp, []string{"warning", "code"}},
+		{"tunnel enable hello/x --wait=300ms", exitNotUp, []string{"note", "code"}},
+		{"config set hello/default bind_password=s number=3", 0, []string{"warning"}},
+		{"tunnel nonsense", exitUsage, []string{"code"}},
+	} {
+		b.report("hello/x", tunnel.Status{State: tunnel.Connecting, Message: "logging in", Mappings: mapping(tunnel.Down, "")})
+		r := b.run("", append(strings.Fields(c.line), "-o", "json")...)
+		seen := map[string]bool{}
+		for line := range strings.Lines(r.err) {
+			var said map[string]any
+			if err := json.Unmarshal([]byte(line), &said); err != nil {
+				t.Errorf("culvert %s: %q: %v", c.line, line, err)
+			}
+			for key := range said {
+				seen[key] = true
+			}
+		}
+		for _, key := range c.want {
+			if !seen[key] || r.code != c.exit {
+				t.Errorf("culvert %s: exit %d, no %s in %q", c.line, r.code, key, r.err)
+			}
+		}
+	}
+}
+
 func TestWarningsGoBeside(t *testing.T) {
 	b := newTestbed(t)
 	r := b.run("", "tunnel", "add", "hello/x", "--server", "b", "--key", "host", "--expose", "22:222", "-o", "json")
@@ -234,8 +271,12 @@ func TestWarningsGoBeside(t *testing.T) {
 			t.Errorf("no warning of %s in %q and %q", want, r.err, got.Warnings)
 		}
 	}
-	if !strings.HasPrefix(r.err, "culvert: warning: ") {
+	if !strings.HasPrefix(r.err, `{"warning":"`) {
 		t.Errorf("%q", r.err)
+	}
+	r = b.run("", "tunnel", "add", "hello/y", "--server", "b", "--key", "host", "--expose", "22:223")
+	if r.code != 0 || !strings.HasPrefix(r.err, "culvert: warning: ") {
+		t.Errorf("exit %d: %q", r.code, r.err)
 	}
 }
 

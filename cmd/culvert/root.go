@@ -25,7 +25,11 @@ to do about it.
 
 Exit codes: 0 fine; 1 failed, or what is named is not there; 2 wrong in itself;
 3 not up, or a check failed; 4 right, but refused by the present state; 5 no
-daemon answers.`,
+daemon answers.
+
+With -o json each line of standard error is a JSON value: {"warning": TEXT},
+{"note": TEXT} for what is only told, and the error as the daemon's API has it,
+with code, message, hint and findings.`,
 		Example: `  culvert status
   culvert tunnel add operator/office --server pbx@example.org --key host --expose 443:8443
   culvert tunnel why operator/office
@@ -44,7 +48,7 @@ daemon answers.`,
 		socket = defaultSocket
 	}
 	root.PersistentFlags().StringVar(&a.socket, "socket", socket, "control socket of the daemon (or CULVERT_SOCKET)")
-	root.PersistentFlags().StringVarP(&a.format, "output", "o", "table", "table or json; json is also how errors come, on standard error")
+	root.PersistentFlags().StringVarP(&a.format, "output", "o", "table", "table or json; with json standard error is JSON too, one value a line")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(statusCommand(a), tunnelCommand(a), checkCommand(a), moduleCommand(a), configCommand(a), keyCommand(a), eventsCommand(a))
 	root.SetFlagErrorFunc(badFlag)

@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/culvert-pbx/culvert/host/control"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -47,16 +46,7 @@ func (a *app) acceptKey(cmd *cobra.Command, wait *waitFlag, ref tunnel.Ref, fing
 	}); err != nil {
 		return err
 	}
-	d := wait.duration(a)
-	if d == 0 {
-		return nil
-	}
-	var old *control.Tunnel
-	if before.State == string(tunnel.Blocked) {
-		old = &before
-	}
-	_, err = a.await(cmd.Context(), d, oneTunnel(ref.String(), old))
-	return err
+	return a.changedThenWait(cmd, wait, before)
 }
 
 // keyText is a host key on a line of its own: to be compared, it is never wrapped.

@@ -82,6 +82,20 @@ func (a *app) changedAndWait(cmd *cobra.Command, f *waitFlag, t control.Tunnel, 
 	return err
 }
 
+// changedThenWait follows a tunnel, if asked to, after a change that was told already and let in what was blocked before.
+func (a *app) changedThenWait(cmd *cobra.Command, f *waitFlag, before control.Tunnel) error {
+	d := f.duration(a)
+	if d == 0 {
+		return nil
+	}
+	var old *control.Tunnel
+	if before.State == string(tunnel.Blocked) {
+		old = &before
+	}
+	_, err := a.await(cmd.Context(), d, oneTunnel(before.Ref(), old))
+	return err
+}
+
 // await follows the tunnels of g, showing each stage beside the output, until all are up, one needs a person, or d is
 // over. It returns them as they were last; the error is exit code 3 where they are not up.
 func (a *app) await(caller context.Context, d time.Duration, g goal) ([]control.Tunnel, error) {

@@ -106,6 +106,26 @@ func TestWaitEndsWhenAPersonIsNeeded(t *testing.T) {
 	}
 }
 
+// What it was before the new password is no outcome.
+func TestNewPasswordIsWaitedFor(t *testing.T) {
+	b := newTestbed(t)
+	b.must("tunnel", "add", "hello/x", "--server", "pbx@192.0.2.1", "--password-file", file(t, "old"), "--reach", "1389:389")
+	refused := tunnel.Status{State: tunnel.Blocked, Reason: tunnel.LoginRefused, Message: "the server refused the password", Mappings: mapping(tunnel.Down, tunnel.LoginRefused)}
+	b.report("hello/x", refused)
+	set := "tunnel secret hello/x --wait=15s --password-file " + file(t, "new")
+	if r := b.later(set, func() { b.report("hello/x", up) }); r.code != 0 || !strings.HasPrefix(r.out, "hello/x has its new password\n") || !strings.Contains(r.err, "  login         ok\n") {
+		t.Errorf("exit %d: %s%s", r.code, r.out, r.err)
+	}
+	b.report("hello/x", refused)
+	again := func() {
+		b.report("hello/x", tunnel.Status{State: tunnel.Connecting, Mappings: mapping(tunnel.Down, "")})
+		b.report("hello/x", refused)
+	}
+	if r := b.later(set, again); r.code != exitNotUp || !strings.Contains(r.err, "hello/x is blocked (login-refused)") {
+		t.Errorf("exit %d: %s%s", r.code, r.out, r.err)
+	}
+}
+
 func TestWaitEndsWithItsTime(t *testing.T) {
 	b := newTestbed(t)
 	b.add("hello/x", "1389:389")
