@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -202,18 +203,35 @@ func TestClientsDuringAProofThatCannotComeBack(t *testing.T) {
 	proving := make(chan error, 1)
 	began := time.Now()
 	go func() { proving <- l.Prove(soon(t), "e") }()
-	for round := range 12 {
-		first := time.Now()
-		must(t, client(rport, true, "speaks first\n"))
-		if took := time.Since(first); took > time.Second {
-			t.Errorf("round %d: who speaks first waited %v", round, took)
+	timed := func(first bool) time.Duration {
+		began := time.Now()
+		if err := client(rport, first, "hello\n"); err != nil {
+			t.Error(err)
 		}
-		late := time.Since(began) > 1100*time.Millisecond
-		second := time.Now()
-		must(t, client(rport, false, "waits\n"))
-		if took := time.Since(second); took > 2*time.Second || late && took > time.Second {
-			t.Errorf("round %d: who waits for the greeting waited %v", round, took)
-		}
+		return time.Since(began)
+	}
+	speakers := make(chan time.Duration, 8)
+	for range cap(speakers) {
+		go func() { speakers <- timed(true) }()
+	}
+	fastest := time.Hour
+	for range cap(speakers) {
+		fastest = min(fastest, <-speakers) // a busy machine delays some
+	}
+	if fastest > 900*time.Millisecond {
+		t.Errorf("who speaks first waited %v at least", fastest)
+	}
+	if took := timed(false); took > 3*time.Second {
+		t.Errorf("who waits for the greeting waited %v", took)
+	}
+	time.Sleep(time.Until(began.Add(1100 * time.Millisecond)))
+	var late []time.Duration
+	for i := range 20 {
+		late = append(late, timed(i%2 == 0))
+	}
+	slices.Sort(late)
+	if late[len(late)/2] > 500*time.Millisecond {
+		t.Errorf("a second after the start of the proof they waited %v", late)
 	}
 	wantReason(t, <-proving, tunnel.RemotePortHeld)
 }
