@@ -305,7 +305,7 @@ func TestASilentResolverStopsTheSecondLinkAlone(t *testing.T) {
 	questions := map[string]func() error{
 		"keepalive":            func() error { return main.Keepalive(ctx) },
 		"proof of an exposure": func() error { return main.Prove(ctx, expose.Name) },
-		"numeric target":       func() error { _, err := main.Target(ctx, numeric.Name, false); return err },
+		"numeric target":       func() error { _, err := main.Target(ctx, numeric.Name, nil); return err },
 		"numeric exchange":     func() error { return exchange(numeric.Local.Port) },
 		"exposed exchange":     func() error { return exchange(exposed) },
 	}

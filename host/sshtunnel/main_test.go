@@ -319,6 +319,6 @@ func exchangeAll(t *testing.T, c interface {
 
 // askTarget opens the service behind a mapping.
 func askTarget(l *running, ctx context.Context, name string) error {
-	_, err := l.Target(ctx, name, false)
+	_, err := l.Target(ctx, name, nil)
 	return err
 }

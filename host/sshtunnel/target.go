@@ -12,12 +12,12 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-// Target opens the service behind the mapping of that name once and closes it without a byte, at most for 10 s. With
-// thorough it also hears what the service says of itself, its first line or, at a port of TLS, its certificate; "" is
-// nothing. What it says is no failure.
+// Target opens the service behind the mapping of that name once and closes it without a byte, at most for 10 s. Where
+// opened is set, it calls that once the service is open and then hears what it says of itself, its first line or, at a port
+// of TLS, its certificate; "" is nothing. What it says is no failure.
 // TargetRefused: nothing listens there. TargetUnreachable: it does not answer, while the server does answer other
 // questions; ServerBusy: nor does the server. ForwardingForbidden: the server does not let this login connect there.
-func (l *Link) Target(ctx context.Context, name string, thorough bool) (heard string, err error) {
+func (l *Link) Target(ctx context.Context, name string, opened func()) (heard string, err error) {
 	m, err := l.mapping(name)
 	if err != nil {
 		return "", err
@@ -28,10 +28,11 @@ func (l *Link) Target(ctx context.Context, name string, thorough bool) (heard st
 	if err != nil {
 		return "", err
 	}
-	if thorough {
-		return l.hear(ctx, c, port), nil
+	if opened == nil {
+		return "", c.Close()
 	}
-	return "", c.Close()
+	opened()
+	return l.hear(ctx, c, port), nil
 }
 
 // openTarget opens the service behind the mapping, at the site or on the PBX, and says at which port that is.

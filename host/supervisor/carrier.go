@@ -16,9 +16,6 @@ const (
 	busyAgain   = 2 * time.Second // nothing was learned about the target: it is opened when the server answers again
 )
 
-// hearPatience is how long a service may take to say something; the next proof waits for it.
-const hearPatience = 4 * time.Second
-
 // carrier carries one mapping on one link: it makes it listen, proves it again and again and tells the standing.
 type carrier struct {
 	k       *keeper
@@ -217,49 +214,43 @@ func (c *carrier) target(ctx context.Context) {
 	if c.m.Kind.Exposes() && c.m.Private() {
 		c.due = time.Now().Add(moduleAgain)
 	}
-	_, err := c.ask(ctx, patience, false)
-	if ctx.Err() != nil {
-		return
-	}
-	v := c.verdict(err)
-	if v.why.Reason == tunnel.ServerBusy {
-		c.due = time.Now().Add(busyAgain)
-	}
-	c.k.standing.note(func() {
-		c.m.target = v
-		if v.good() {
-			c.m.targetProvedAt = time.Now()
-		}
-	})
-	if c.curious && v.good() {
-		c.curious = false
-		c.hear(ctx)
-	}
-}
-
-// hear asks what the service behind says, for which one that says nothing lets everybody wait. The verdict on it is given
-// already: nothing but a refusal changes that.
-func (c *carrier) hear(ctx context.Context) {
-	heard, err := c.ask(ctx, hearPatience, true)
-	if ctx.Err() != nil {
-		return
-	}
-	v := c.verdict(err)
-	c.k.standing.note(func() {
-		c.m.heard = heard
-		if v.why.Reason == tunnel.TargetRefused {
-			c.m.target, c.due = v, time.Now().Add(targetAgain)
-		}
-	})
-}
-
-// ask opens the service behind the mapping, see Link.Target.
-func (c *carrier) ask(ctx context.Context, limit time.Duration, thorough bool) (heard string, err error) {
-	err = c.link.ask(ctx, limit, func(ctx context.Context) (err error) {
-		heard, err = c.link.Target(ctx, c.m.Name, thorough)
+	heard, taken := "", false
+	err := c.link.ask(ctx, patience, func(ctx context.Context) (err error) {
+		taken = false
+		heard, err = c.link.Target(ctx, c.m.Name, c.listens(&taken))
 		return err
 	})
-	return heard, err
+	switch {
+	case ctx.Err() != nil:
+	case taken: // and the verdict was given then
+		c.curious = false
+		c.k.standing.note(func() { c.m.heard = heard })
+	case err == nil:
+		c.opened()
+	default:
+		v := c.verdict(err)
+		if v.why.Reason == tunnel.ServerBusy {
+			c.due = time.Now().Add(busyAgain)
+		}
+		c.k.standing.note(func() { c.m.target = v })
+	}
+}
+
+// listens is what a question has to call once the service is open, nil where what that says is not asked for. The verdict
+// does not wait for what it says: one that says nothing would keep everybody waiting.
+func (c *carrier) listens(taken *bool) func() {
+	if !c.curious {
+		return nil
+	}
+	return func() {
+		*taken = true
+		c.opened()
+	}
+}
+
+// opened notes that the service behind the mapping has taken a connection.
+func (c *carrier) opened() {
+	c.k.standing.note(func() { c.m.target, c.m.targetProvedAt = verdict{given: true}, time.Now() })
 }
 
 // answered reports whether the service behind the mapping is known to answer.

@@ -95,9 +95,9 @@ type Link interface {
 	Bound(name string) tunnel.Bound
 	// Target opens the service behind the mapping once and closes it. Where no answer came it says whose silence that is,
 	// if it knows: target-unreachable where the server answers other questions meanwhile, else server-busy. So does Open.
-	// Nothing is sent, unless it is to be thorough: then it also hears what the service says, its banner or its
-	// certificate, "" where that is nothing.
-	Target(ctx context.Context, name string, thorough bool) (heard string, err error)
+	// Nothing is sent, unless opened is set: then that is called as soon as the service is open, once, and what it says is
+	// heard, its banner or its certificate, "" where that is nothing.
+	Target(ctx context.Context, name string, opened func()) (heard string, err error)
 	// Open opens a connection to the target of a reach mapping for a caller: an address, or a module's name.
 	Open(ctx context.Context, m tunnel.Mapping, caller string) (Conn, error)
 	// Keepalive asks the server for a sign of life.

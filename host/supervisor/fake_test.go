@@ -284,17 +284,20 @@ func (l *fakeLink) Prove(ctx context.Context, name string) error {
 	return l.dead()
 }
 
-func (l *fakeLink) Target(ctx context.Context, name string, thorough bool) (heard string, err error) {
-	if thorough {
-		if f := asked(l, "thoroughly", name, &l.says); f != nil {
-			return f(ctx)
-		}
-		return "220 " + name + " ready", l.dead()
-	}
+func (l *fakeLink) Target(ctx context.Context, name string, opened func()) (heard string, err error) {
 	if f := asked(l, "target", name, &l.target); f != nil {
-		return "", f(ctx, name)
+		err = f(ctx, name)
+	} else {
+		err = l.dead()
 	}
-	return "", l.dead()
+	if err != nil || opened == nil {
+		return "", err
+	}
+	opened()
+	if f := asked(l, "thoroughly", name, &l.says); f != nil {
+		return f(ctx)
+	}
+	return "220 " + name + " ready", nil
 }
 
 func (l *fakeLink) Open(ctx context.Context, m tunnel.Mapping, _ string) (Conn, error) {

@@ -56,7 +56,7 @@ func (c *check) try(ctx context.Context, l Link, m tunnel.Mapping) (heard string
 	if err := prove(); err != nil {
 		return "", err
 	}
-	return l.Target(ctx, m.Name, true)
+	return l.Target(ctx, m.Name, func() {})
 }
 
 // tryPort opens the mapping's port on the PBX, where it has one, proves it as a tunnel would and closes it. Whoever

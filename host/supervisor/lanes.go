@@ -41,8 +41,8 @@ func (l lanes) Prove(ctx context.Context, name string) error { return l.of(name)
 
 func (l lanes) Bound(name string) tunnel.Bound { return l.of(name).Bound(name) }
 
-func (l lanes) Target(ctx context.Context, name string, thorough bool) (string, error) {
-	return l.of(name).Target(ctx, name, thorough)
+func (l lanes) Target(ctx context.Context, name string, opened func()) (string, error) {
+	return l.of(name).Target(ctx, name, opened)
 }
 
 func (l lanes) Traffic(name string) Traffic { return l.of(name).Traffic(name) }
