@@ -83,7 +83,7 @@ func (e *entry) noCommonAlgorithm(n *ssh.AlgorithmNegotiationError) *Failure {
 	a := e.advisor()
 	fixes := []tunnel.Fix{a.sshdConfig(fix), a.reload()}
 	if cause == tunnel.NoCommonHostKey {
-		fixes = append([]tunnel.Fix{{Where: inShell, Line: "ssh-keygen -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key"}}, fixes...)
+		fixes = []tunnel.Fix{{Where: inShell, Line: "ssh-keygen -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key"}, a.hostKeyLine(), a.reload()}
 	}
 	return &Failure{
 		Reason:  tunnel.AlgorithmRefused,

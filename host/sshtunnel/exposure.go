@@ -96,7 +96,7 @@ func (m *mapping) wider(evidence []string) *Failure {
 		Remedy: "set GatewayPorts clientspecified in the server's sshd_config and reload it; or accept it: culvert tunnel set OWNER/NAME --accept-wider " + m.Name,
 		Diagnosis: &tunnel.Diagnosis{
 			Evidence: evidence,
-			Fixes:    append(m.link.gatewayPorts("clientspecified"), m.link.onPBX("tunnel set", "--accept-wider", m.Name)),
+			Fixes:    append(m.link.gatewayPorts(dropbearWithout("a")), m.link.onPBX("tunnel set", "--accept-wider", m.Name)),
 		},
 	}
 }
@@ -104,20 +104,20 @@ func (m *mapping) wider(evidence []string) *Failure {
 func (m *mapping) narrower(evidence []string) *Failure {
 	return &Failure{
 		Reason: tunnel.NarrowerThanDeclared,
-		Message: fmt.Sprintf("the SSH server offers port %d to itself alone: hosts beside it cannot connect, as was declared",
+		Message: fmt.Sprintf("the SSH server offers port %d to itself alone, and not to the hosts beside it as declared: they cannot connect",
 			m.Remote.Port),
 		Remedy: "set GatewayPorts clientspecified in the server's sshd_config and reload it",
 		Diagnosis: &tunnel.Diagnosis{
 			Evidence: evidence,
-			Fixes:    m.link.gatewayPorts("clientspecified"),
+			Fixes:    m.link.gatewayPorts(dropbearWith("a")),
 		},
 	}
 }
 
-// gatewayPorts are the ways to have the server bind what it is asked for.
-func (l *Link) gatewayPorts(value string) []tunnel.Fix {
+// gatewayPorts are the ways to have the server bind what it is asked for; Dropbear has that of its own.
+func (l *Link) gatewayPorts(dropbear tunnel.Fix) []tunnel.Fix {
 	if tunnel.IsDropbear(l.ServerVersion()) {
-		return []tunnel.Fix{{Where: dropbearOptions, Line: "dropbear -a offers every forwarded port to all hosts, without it none; only OpenSSH can tell them apart"}}
+		return []tunnel.Fix{dropbear}
 	}
-	return []tunnel.Fix{l.sshdConfig("GatewayPorts " + value), l.reload()}
+	return []tunnel.Fix{l.sshdConfig("GatewayPorts clientspecified"), l.reload()}
 }

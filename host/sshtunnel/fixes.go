@@ -10,11 +10,8 @@ import (
 
 // Where the lines of a fix go.
 const (
-	sshdConfigUnix    = "/etc/ssh/sshd_config"
-	sshdConfigWindows = `C:\ProgramData\ssh\sshd_config`
-	dropbearOptions   = "the command line of dropbear (/etc/default/dropbear)"
-	inShell           = "a shell at the SSH server"
-	onPBX             = "a shell on the PBX"
+	inShell = "a shell at the SSH server"
+	onPBX   = "a shell on the PBX"
 )
 
 // isWindows tells OpenSSH for Windows by its version line.
@@ -24,18 +21,20 @@ func isWindows(version string) bool { return strings.Contains(version, "for_Wind
 type advisor struct {
 	version string // of the server, "" where it is not known yet
 	user    string
-	label   string // of the tunnel, OWNER/NAME, "" where there is none
-	options string // of the key's line that allows what the whole tunnel needs, "" where that is not known
+	label   string        // of the tunnel, OWNER/NAME, "" where there is none
+	options string        // of the key's line that allows what the whole tunnel needs, "" where that is not known
+	whole   tunnel.Tunnel // without mappings where those are not known
 }
 
 // advisor knows the tunnel, and that the server calls itself version.
 func (c Config) advisor(version string) advisor {
-	a := advisor{version: version, user: c.Server.User, label: c.Label}
+	a := advisor{version: version, user: c.Server.User, label: c.Label, whole: tunnel.Tunnel{Server: c.Server, LAN: c.LAN}}
 	if c.Mappings == nil {
 		return a
 	}
 	if all := c.Mappings(); len(all) > 0 {
-		a.options = tunnel.KeyOptions(tunnel.Tunnel{Server: c.Server, LAN: c.LAN, Mappings: all}, version)
+		a.whole.Mappings = all
+		a.options = tunnel.KeyOptions(a.whole, version)
 	}
 	return a
 }
@@ -46,27 +45,6 @@ func (l *Link) sshdConfig(line string) tunnel.Fix { return l.advisor().sshdConfi
 func (l *Link) reload() tunnel.Fix                { return l.advisor().reload() }
 func (l *Link) onPBX(verb string, options ...string) tunnel.Fix {
 	return l.advisor().onPBX(verb, options...)
-}
-
-// sshdConfig is a line of the server's configuration.
-func (a advisor) sshdConfig(line string) tunnel.Fix {
-	switch {
-	case isWindows(a.version):
-		return tunnel.Fix{Where: sshdConfigWindows, Line: line}
-	case tunnel.IsDropbear(a.version):
-		return tunnel.Fix{Where: "dropbear has no such setting; OpenSSH: " + sshdConfigUnix, Line: line}
-	case a.version == "":
-		return tunnel.Fix{Where: sshdConfigUnix + " (Windows: " + sshdConfigWindows + ")", Line: line}
-	}
-	return tunnel.Fix{Where: sshdConfigUnix, Line: line}
-}
-
-// reload has the server read its configuration again.
-func (a advisor) reload() tunnel.Fix {
-	if isWindows(a.version) {
-		return tunnel.Fix{Where: "PowerShell at the SSH server", Line: "Restart-Service sshd"}
-	}
-	return tunnel.Fix{Where: inShell, Line: "sshd -t && systemctl reload ssh || systemctl reload sshd"}
 }
 
 // keysFile is a line of the file that holds the user's keys.

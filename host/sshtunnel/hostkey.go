@@ -80,7 +80,7 @@ func (e *entry) diagnoseHostKey(f *Failure) *Failure {
 	if f.Reason != tunnel.HostKeyMismatch {
 		out.Diagnosis = diagnosis(tunnel.WeakHostKey, []string{f.Message},
 			tunnel.Fix{Where: inShell, Line: "ssh-keygen -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key"},
-			a.sshdConfig("HostKey /etc/ssh/ssh_host_ed25519_key"), a.reload())
+			a.hostKeyLine(), a.reload())
 		return &out
 	}
 	cause, want := tunnel.KeyChanged, e.want.fingerprint

@@ -20,7 +20,10 @@ func (l *login) refused(a advisor, err error) *Failure {
 		cause = tunnel.SecondFactor
 		f.Message = fmt.Sprintf("the server took the %s of %s and wants a second proof of who it is (%s)", l.noun(), who, offers)
 		f.Remedy = "exempt this user from the second factor at the server, or log in by key: culvert key show"
-		fixes = []tunnel.Fix{a.sshdConfig("Match User " + who), a.sshdConfig("AuthenticationMethods " + l.method())}
+		fixes = []tunnel.Fix{
+			a.configLine("Match User "+who, "above the first Match, else at the end"),
+			a.configLine("AuthenticationMethods "+l.method(), "beneath that line"), a.reload(),
+		}
 	case l.asked != nil:
 		cause = tunnel.SecondFactor
 		f.Message = fmt.Sprintf("the server asked more of %s than a password", who)
@@ -202,7 +205,7 @@ func (l *login) allowMethod(a advisor) []tunnel.Fix {
 		keyword = "PasswordAuthentication yes"
 	}
 	if tunnel.IsDropbear(a.version) {
-		return []tunnel.Fix{{Where: dropbearOptions, Line: "start it without -s and -g"}}
+		return []tunnel.Fix{dropbearWithout("sg")}
 	}
 	return []tunnel.Fix{a.sshdConfig(keyword), a.reload(), a.wholeLine()}
 }

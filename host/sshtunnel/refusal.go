@@ -65,69 +65,78 @@ func (m *mapping) portForbidden(ctx context.Context, mayConnect bool, found stri
 	some := l.forwards || l.opens && rule != ruleRestricts
 	l.mu.Unlock()
 	switch {
-	case rule == ruleAllows, some && !mayConnect:
-		return m.listForbids(tunnel.PermitListenOther, evidence)
-	case mayConnect:
-		return m.remoteForbidden(evidence)
+	case rule == ruleAllows, some && !mayConnect && rule != ruleDenies:
+		return m.listForbids(mayConnect, evidence)
+	case mayConnect, some:
+		return m.remoteForbidden(rule, mayConnect, evidence)
 	}
 	return m.forwardingForbidden(rule, evidence)
 }
 
 // remoteForbidden is the refusal to a login that may connect to targets: either remote forwards are off, or a list holds
 // other ports. Where the server did not tell, both ways out are given.
-func (m *mapping) remoteForbidden(evidence []string) *Failure {
-	f := m.listForbids(tunnel.ForwardingLocal, evidence)
-	if tunnel.IsDropbear(m.link.ServerVersion()) {
-		f.Remedy = "start dropbear without -k"
-		f.Diagnosis.Fixes = []tunnel.Fix{{Where: dropbearOptions, Line: "start it without -k"}}
+func (m *mapping) remoteForbidden(rule rule, mayConnect bool, evidence []string) *Failure {
+	a := m.link.advisor()
+	fixes := []tunnel.Fix{a.sshdConfig("AllowTcpForwarding yes")}
+	remedy := "set AllowTcpForwarding yes in the server's sshd_config and reload it"
+	if rule != ruleDenies {
+		fixes = append(fixes, m.permits(mayConnect)...)
+		remedy += `, or allow the port in the key's line ("culvert key show OWNER/NAME" prints it) and in PermitListen there`
 	}
-	return f
+	fixes = append(fixes, a.reload())
+	if rule != ruleDenies && m.link.byKey() {
+		fixes = append(fixes, a.keyLines()...)
+	}
+	return m.notGiven(tunnel.ForwardingLocal, remedy, evidence, fixes)
 }
 
-// listForbids is the refusal of one port.
-func (m *mapping) listForbids(cause tunnel.Cause, evidence []string) *Failure {
-	a, port := m.link.advisor(), m.Remote.Port
-	listen := hostPort(tunnel.Server{Host: cmpHost(m.ListenHost()), Port: port})
-	fixes := []tunnel.Fix{a.sshdConfig("PermitListen " + listen), a.reload()}
-	if cause == tunnel.ForwardingLocal {
-		fixes = append([]tunnel.Fix{a.sshdConfig("AllowTcpForwarding yes")}, fixes...)
-	}
+// listForbids is the refusal of one port, by a list of others.
+func (m *mapping) listForbids(mayConnect bool, evidence []string) *Failure {
+	a := m.link.advisor()
+	fixes := append(m.permits(mayConnect), a.reload())
 	if m.link.byKey() {
-		key := a.keyLines()
-		if cause == tunnel.ForwardingLocal {
-			fixes = append(fixes, key...)
-		} else {
-			fixes = append(key, fixes...)
-		}
+		fixes = append(a.keyLines(), fixes...)
+	}
+	return m.notGiven(tunnel.PermitListenOther,
+		`allow the port at the server, in the key's line ("culvert key show OWNER/NAME" prints it) and in PermitListen of its sshd_config where that has such a line`,
+		evidence, fixes)
+}
+
+// permits are the lists of the server's configuration that may hold other ports: those to listen on, and those to connect
+// to where the login may not connect to this one either.
+func (m *mapping) permits(mayConnect bool) []tunnel.Fix {
+	a := m.link.advisor()
+	fixes := []tunnel.Fix{a.permitListen(m.Mapping)}
+	if !mayConnect {
+		fixes = append(fixes, a.permitOpen(m.Mapping))
+	}
+	return fixes
+}
+
+// notGiven is the refusal of a port by a rule. Dropbear has only one.
+func (m *mapping) notGiven(cause tunnel.Cause, remedy string, evidence []string, fixes []tunnel.Fix) *Failure {
+	if tunnel.IsDropbear(m.link.ServerVersion()) {
+		remedy, fixes = "start dropbear without -k", []tunnel.Fix{dropbearWithout("k")}
 	}
 	return &Failure{
-		Reason:  tunnel.RemotePortForbidden,
-		Message: fmt.Sprintf("the SSH server does not let this login listen on its port %d", port),
-		Remedy: fmt.Sprintf(`allow it at the server: AllowTcpForwarding yes and PermitListen %s in sshd_config, or permitlisten="%s" in the key's line (authorized_keys)`,
-			listen, listen),
+		Reason:    tunnel.RemotePortForbidden,
+		Message:   fmt.Sprintf("the SSH server does not let this login listen on its port %d", m.Remote.Port),
+		Remedy:    remedy,
 		Diagnosis: &tunnel.Diagnosis{Cause: cause, Evidence: evidence, Fixes: fixes},
 	}
-}
-
-// cmpHost is how sshd_config writes the empty host string.
-func cmpHost(host string) string {
-	if host == "" {
-		return "*"
-	}
-	return host
 }
 
 // forwardingForbidden is the refusal of everything. That it is the key's line, or else sshd_config, the server tells by
 // the length of its refusal or not at all; for a login by key both ways out are given.
 func (m *mapping) forwardingForbidden(rule rule, evidence []string) *Failure {
 	a := m.link.advisor()
-	server := []tunnel.Fix{a.sshdConfig("AllowTcpForwarding yes"), a.sshdConfig("DisableForwarding no"), a.reload()}
+	server := a.forwardingOn(rule)
 	if tunnel.IsDropbear(a.version) {
-		server = []tunnel.Fix{{Where: dropbearOptions, Line: "start it without -j and -k"}}
+		server = []tunnel.Fix{dropbearWithout("jk")}
 	}
 	d := &tunnel.Diagnosis{Cause: tunnel.ForwardingOff, Evidence: evidence, Fixes: server}
 	message := "the SSH server forbids port forwarding for this login"
-	if m.link.byKey() {
+	if m.link.byKey() && rule != ruleDenies {
 		key := a.keyLines()
 		d.Fixes = append(server, key...)
 		if rule == ruleRestricts {

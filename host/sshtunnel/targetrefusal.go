@@ -40,13 +40,10 @@ func (l *Link) refusedTarget(err error, host string, port int) *Failure {
 // some apart.
 func (l *Link) targetForbidden(err error, host string, port int) *Failure {
 	a, at := l.advisor(), hostPort(tunnel.Server{Host: tunnel.Clean(host, 253), Port: port})
-	cause := l.whatForbidsTargets()
-	server := []tunnel.Fix{a.sshdConfig("AllowTcpForwarding yes"), a.sshdConfig("PermitOpen " + at), a.reload()}
-	if tunnel.IsDropbear(a.version) {
-		server = []tunnel.Fix{{Where: dropbearOptions, Line: "start it without -j"}}
-	}
+	cause, rule := l.whatForbidsTargets()
+	server := a.targetsAllowed(cause, rule, tunnel.Mapping{Kind: tunnel.Reach, Remote: tunnel.Endpoint{Host: host, Port: port}})
 	var key []tunnel.Fix
-	if l.byKey() {
+	if l.byKey() && rule != ruleDenies {
 		key = a.keyLines()
 	}
 	fixes := append(server, key...)
@@ -56,8 +53,8 @@ func (l *Link) targetForbidden(err error, host string, port int) *Failure {
 	return &Failure{
 		Reason:  tunnel.ForwardingForbidden,
 		Message: fmt.Sprintf("the SSH server forbids this login to connect to %s port %d", tunnel.Clean(host, 253), port),
-		Remedy: fmt.Sprintf(`allow it at the server: AllowTcpForwarding yes and PermitOpen %s in sshd_config, or permitopen="%s" in the key's line`,
-			at, at),
+		Remedy: fmt.Sprintf(`allow it at the server: AllowTcpForwarding yes in sshd_config, %s in PermitOpen where that has such a line, and in the key's line ("culvert key show OWNER/NAME" prints it)`,
+			at),
 		Diagnosis: &tunnel.Diagnosis{
 			Cause:    cause,
 			Evidence: []string{"the server was asked to connect to " + at + ": it may not"},
@@ -67,27 +64,41 @@ func (l *Link) targetForbidden(err error, host string, port int) *Failure {
 	}
 }
 
-// whatForbidsTargets tells by what else this login may do. What remains looks the same from outside: PermitOpen none,
-// AllowTcpForwarding remote, and a list of other targets of which none was asked for.
-func (l *Link) whatForbidsTargets() tunnel.Cause {
+// targetsAllowed are the ways to have the server's rules allow targets, asked among them, that it forbids because of cause.
+func (a advisor) targetsAllowed(cause tunnel.Cause, known rule, asked tunnel.Mapping) []tunnel.Fix {
+	switch {
+	case tunnel.IsDropbear(a.version):
+		return []tunnel.Fix{dropbearWithout("j")}
+	case cause == tunnel.PermitOpenOther:
+		return []tunnel.Fix{a.permitOpen(asked), a.reload()}
+	case cause == tunnel.PermitOpenNone:
+		return []tunnel.Fix{a.sshdConfig("AllowTcpForwarding yes"), a.permitOpen(asked), a.reload()}
+	}
+	return a.forwardingOn(known)
+}
+
+// whatForbidsTargets tells by what else this login may do, and what the server told of its rules where it was asked. What
+// remains looks the same from outside: PermitOpen none, AllowTcpForwarding remote, and a list of other targets of which
+// none was asked for.
+func (l *Link) whatForbidsTargets() (tunnel.Cause, rule) {
 	l.mu.Lock()
 	opens, forwards := l.opens, l.forwards
 	l.mu.Unlock()
 	if opens {
-		return tunnel.PermitOpenOther
+		return tunnel.PermitOpenOther, ruleUnknown
 	}
 	if forwards {
-		return tunnel.PermitOpenNone
+		return tunnel.PermitOpenNone, ruleUnknown
 	}
 	ctx, cancel := context.WithTimeout(l.ctx, inquiryTimeout)
 	defer cancel()
 	switch rule := l.askRule(ctx); {
 	case rule == ruleDenies, rule == ruleRestricts && !l.byKey():
-		return tunnel.ForwardingOff
+		return tunnel.ForwardingOff, rule
 	case rule == ruleRestricts:
-		return tunnel.KeyRestricted
+		return tunnel.KeyRestricted, rule
 	}
-	return tunnel.PermitOpenNone
+	return tunnel.PermitOpenNone, ruleUnknown
 }
 
 // targetWords are the words of systems about a connection that failed, by what they mean; the first that fits counts.

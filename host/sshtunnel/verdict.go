@@ -160,33 +160,18 @@ func (m *mapping) proofForbidden(found findings) *Failure {
 	if m.link.opensSome() || slices.ContainsFunc(loopbacks, func(h string) bool { return found[h].verdict == itself }) {
 		cause = tunnel.PermitOpenOther
 	}
-	fixes := []tunnel.Fix{a.sshdConfig("AllowTcpForwarding yes"), a.sshdConfig("PermitOpen " + m.permitOpen()), a.reload()}
+	fixes := a.targetsAllowed(cause, ruleUnknown, m.Mapping)
 	if m.link.byKey() {
 		fixes = append(a.keyLines(), fixes...)
-	}
-	if tunnel.IsDropbear(a.version) {
-		fixes = append([]tunnel.Fix{{Where: dropbearOptions, Line: "start it without -j"}}, fixes...)
 	}
 	return &Failure{
 		Reason: tunnel.ProofForbidden,
 		Message: fmt.Sprintf("the SSH server said yes to port %d, but does not let this login connect to it, so whether it works cannot be proved",
 			port),
-		Remedy: fmt.Sprintf(`allow the question: AllowTcpForwarding yes and PermitOpen localhost:%d 127.0.0.1:%d [::1]:%d in sshd_config, or permitopen="localhost:%d",permitopen="127.0.0.1:%d",permitopen="[::1]:%d" in the key's line`,
-			port, port, port, port, port, port),
+		Remedy: fmt.Sprintf(`allow the question at the server: AllowTcpForwarding yes in sshd_config, localhost:%d 127.0.0.1:%d [::1]:%d in PermitOpen where that has such a line, and in the key's line ("culvert key show OWNER/NAME" prints it)`,
+			port, port, port),
 		Diagnosis: &tunnel.Diagnosis{Cause: cause, Evidence: found.evidence(), Fixes: fixes},
 	}
-}
-
-// permitOpen are the values of PermitOpen that the proof of the port needs.
-func (m *mapping) permitOpen() string {
-	var all string
-	for i, h := range m.link.proofHosts() {
-		if i > 0 {
-			all += " "
-		}
-		all += hostPort(tunnel.Server{Host: h, Port: m.Remote.Port})
-	}
-	return all
 }
 
 func (m *mapping) nothingThere(found findings) *Failure {

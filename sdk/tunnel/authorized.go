@@ -84,3 +84,21 @@ func AuthorizedOptions(t Tunnel) string {
 	}
 	return strings.Join(options, ",")
 }
+
+// ConfigValues are the values of PermitListen and PermitOpen in sshd_config that allow what t needs. There a value allows a
+// gateway's port at every host string, since it has no other word for the empty one. t has passed Check.
+func ConfigValues(t Tunnel) (listen, open []string) {
+	for _, option := range strings.Split(AuthorizedOptions(t), ",") {
+		keyword, value, _ := strings.Cut(strings.ReplaceAll(option, `"`, ""), "=")
+		switch {
+		case option == noListen:
+		case keyword == "permitlisten" && strings.HasPrefix(value, ":"):
+			listen = append(listen, "*"+value)
+		case keyword == "permitlisten":
+			listen = append(listen, value)
+		case keyword == "permitopen":
+			open = append(open, value)
+		}
+	}
+	return listen, open
+}
