@@ -54,7 +54,7 @@ func explain(f *sshtunnel.Failure) supervisor.Failure {
 	if f == nil {
 		return supervisor.Failure{}
 	}
-	return supervisor.Failure{Reason: f.Reason, Message: f.Message, Remedy: f.Remedy, Diagnosis: f.Diagnosis, Shown: f.Shown}
+	return supervisor.Failure{Reason: f.Reason, Message: f.Message, Remedy: f.Remedy, Diagnosis: f.Diagnosis, Shown: f.Shown, Version: f.Version}
 }
 
 // link is the engine's link as the supervisor asks for it.

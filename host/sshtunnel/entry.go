@@ -122,6 +122,9 @@ func (e *entry) why(ctx context.Context, err error) *Failure {
 	default:
 		f = e.classify(err)
 	}
+	if f.Reason == tunnel.LoginRefused {
+		f.Version = e.advisor().version
+	}
 	if e.addrs.several && !strings.Contains(f.Message, e.at) {
 		f.Message += " (at " + e.at + ")"
 	}

@@ -14,6 +14,7 @@ type Failure struct {
 	Remedy    string            // a line to paste where there is one
 	Diagnosis *tunnel.Diagnosis // what tells it apart from others of its reason; nil where the reason says it all
 	Shown     tunnel.Pin        // for HostKeyMismatch: the key the server really showed
+	Version   string            // for LoginRefused: what the server calls itself, as it sent it
 	Err       error             // the cause, if there is one beneath
 }
 

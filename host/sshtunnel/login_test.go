@@ -93,6 +93,9 @@ func TestRefusedKeyGivesTheLineToPaste(t *testing.T) {
 	if !strings.HasSuffix(f.Remedy, ": culvert key show operator/it") || strings.Contains(fmt.Sprint(f.Remedy, f.Diagnosis), " ssh-ed25519 ") {
 		t.Errorf("for a tunnel: %s %+v", f.Remedy, f.Diagnosis)
 	}
+	if !strings.HasPrefix(f.Version, "SSH-2.0-") {
+		t.Errorf("the server calls itself %q", f.Version)
+	}
 }
 
 func TestUnreadableOwnKeyIsSaid(t *testing.T) {

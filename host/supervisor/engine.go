@@ -151,6 +151,7 @@ type Failure struct {
 	Remedy    string            // what to do
 	Diagnosis *tunnel.Diagnosis // nil where the reason says it all
 	Shown     tunnel.Pin        // for HostKeyMismatch: the key that the server really showed
+	Version   string            // for LoginRefused: what the server calls itself, as it sent it
 }
 
 // failed is a Failure as an error.

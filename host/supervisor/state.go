@@ -140,6 +140,9 @@ func (s *standing) failed(round uint64, to tunnel.State, why Failure, next time.
 		return
 	}
 	s.fresh = false
+	if why.Version != "" {
+		s.version = tunnel.Clean(why.Version, 120)
+	}
 	if !s.rests {
 		s.drop()
 		s.wire = down(why)
