@@ -149,7 +149,9 @@ func dialWords(err error) string {
 		return addr + " reset the connection"
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 		return addr + " did not answer"
-	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+	case errors.Is(err, syscall.EHOSTUNREACH):
+		return addr + " is not reached: a firewall or router on the way refuses it, or the machine is switched off"
+	case errors.Is(err, syscall.ENETUNREACH):
 		return "there is no route to " + addr
 	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EAFNOSUPPORT):
 		return addr + " is of a family this machine does not speak"

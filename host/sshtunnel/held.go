@@ -20,15 +20,15 @@ func (m *mapping) inquire() *ticket {
 	return t
 }
 
-// whoHolds asks a port that the server did not give, over a channel that it has opened to it. Nil is that t came to this
+// whoHolds asks a port that the server did not give, over a channel that it has opened to it at host. Nil is that t came to this
 // very mapping: the server gave the port before and has not taken it back.
-func (m *mapping) whoHolds(ctx context.Context, ch *channel, t *ticket) *Failure {
+func (m *mapping) whoHolds(ctx context.Context, ch *channel, t *ticket, host string) *Failure {
 	ctx, cancel := context.WithTimeout(ctx, wordsTimeout)
 	defer cancel()
 	found := m.meetAt(ctx, ch, t)
 	evidence := []string{
 		fmt.Sprintf("the server did not give port %d", m.Remote.Port),
-		"it connected to its localhost: " + found.words(),
+		"it connected to its " + host + ": " + found.words(),
 	}
 	switch found.verdict {
 	case itself:
@@ -54,21 +54,22 @@ func (p *prover) expect(t *ticket) {
 
 // portHeld is the failure of a port that somebody else has; sentence says who.
 func (m *mapping) portHeld(cause tunnel.Cause, sentence string, evidence []string) *Failure {
-	look := fmt.Sprintf("ss -ltnp 'sport = :%d'", m.Remote.Port)
-	where := inShell
-	if isWindows(m.link.ServerVersion()) {
-		look, where = fmt.Sprintf("Get-NetTCPConnection -LocalPort %d -State Listen", m.Remote.Port), "PowerShell at the SSH server"
-	}
+	look := m.whoListens()
 	return &Failure{
 		Reason:  tunnel.RemotePortHeld,
 		Message: sentence,
 		Remedy: fmt.Sprintf("see who holds it at the server (%s), end that program or choose another remote port; it is asked for again by itself",
-			look),
-		Diagnosis: &tunnel.Diagnosis{
-			Cause: cause, Evidence: evidence,
-			Fixes: []tunnel.Fix{{Where: where, Line: look}},
-		},
+			look.Line),
+		Diagnosis: &tunnel.Diagnosis{Cause: cause, Evidence: evidence, Fixes: []tunnel.Fix{look}},
 	}
+}
+
+// whoListens is the command that shows who has the port at the server.
+func (m *mapping) whoListens() tunnel.Fix {
+	if isWindows(m.link.ServerVersion()) {
+		return tunnel.Fix{Where: "PowerShell at the SSH server", Line: fmt.Sprintf("Get-NetTCPConnection -LocalPort %d -State Listen", m.Remote.Port)}
+	}
+	return tunnel.Fix{Where: inShell, Line: fmt.Sprintf("ss -ltnp 'sport = :%d'", m.Remote.Port)}
 }
 
 // heldByTunnel is the failure of a port that another mapping of this process has. One of the same name is an earlier link

@@ -71,12 +71,17 @@ func (l *Link) busy(what string) *Failure {
 
 // resolverSilent is the diagnosis of a server whose name servers do not answer.
 func (a advisor) resolverSilent(evidence ...string) *tunnel.Diagnosis {
-	fixes := []tunnel.Fix{
-		a.onPBX("tunnel set", "--reach", "NAME=LPORT:ADDRESS:RPORT"),
-		{Where: "/etc/resolv.conf at the SSH server", Line: "options timeout:1 attempts:1"},
-	}
+	fixes := []tunnel.Fix{{Where: "/etc/resolv.conf at the SSH server", Line: "options timeout:1 attempts:1"}}
 	if isWindows(a.version) {
-		fixes[1] = tunnel.Fix{Where: "PowerShell at the SSH server", Line: "Get-DnsClientServerAddress"}
+		fixes[0] = tunnel.Fix{Where: "PowerShell at the SSH server", Line: "Get-DnsClientServerAddress"}
+	}
+	for _, m := range a.whole.Mappings {
+		if host := m.Remote.Host; m.Kind.Reaches() && tunnel.LookedUp(host) && len(fixes) < tunnel.MaxFixes-1 {
+			m.Remote.Host = "ADDRESS"
+			byAddress := a.onPBX("tunnel set", "--"+string(m.Kind), m.String())
+			byAddress.Where += ", with the address of " + host + " for ADDRESS"
+			fixes = append(fixes, byAddress)
+		}
 	}
 	return &tunnel.Diagnosis{Cause: tunnel.ResolverSilent, Evidence: evidence, Fixes: fixes}
 }

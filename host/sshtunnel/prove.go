@@ -68,7 +68,7 @@ func (m *mapping) proveRemote(ctx context.Context) *Failure {
 	if f != nil && m.traffic.refused.Load() > refused {
 		f = crowded(m.Remote.Port) // one of those turned away may have been the proof
 	}
-	p.partial = found.partial()
+	p.partial = found.partial() || m.strangerOutside(found) != ""
 	if f != nil {
 		p.checked = false
 		p.offers(tunnel.BoundUnknown, nil)

@@ -28,7 +28,7 @@ func (l *Link) refusedForward(ctx context.Context, m *mapping) *Failure {
 		switch {
 		case err == nil:
 			l.connects()
-			return m.whoHolds(ctx, ch, t)
+			return m.whoHolds(ctx, ch, t, host)
 		case forbids(err):
 			return m.portForbidden(ctx, false, "the server was asked to connect to its "+host+": it may not")
 		case errors.As(err, &refused):
@@ -160,9 +160,16 @@ func (m *mapping) privileged() *Failure {
 		Remedy: "choose a remote port of 1024 or higher, or log in as root",
 		Diagnosis: &tunnel.Diagnosis{
 			Evidence: []string{fmt.Sprintf("the server did not give port %d, and nobody has it", m.Remote.Port)},
-			Fixes:    []tunnel.Fix{m.link.onPBX("tunnel set", "--"+string(m.Kind), m.Name+"=...")},
+			Fixes:    []tunnel.Fix{m.link.onPBX("tunnel set", "--"+string(m.Kind), m.unprivileged().String())},
 		},
 	}
+}
+
+// unprivileged is the mapping at a port that every login may listen on: 443 becomes 8443.
+func (m *mapping) unprivileged() tunnel.Mapping {
+	out := m.Mapping
+	out.Remote.Port += 8000
+	return out
 }
 
 // byKey reports whether the login was by key: then the key's line may be what forbids.

@@ -110,6 +110,7 @@ var targetWords = []struct {
 	{tunnel.ResolverSilent, []string{"temporary failure", "try again"}},
 	{tunnel.TargetUnknown, []string{"not known", "no address", "nodename", "no such host", "resolv"}},
 	{tunnel.TargetFiltered, []string{"timed out", "timeout"}},
+	{tunnel.TargetHostUnreachable, []string{"no route to host", "host is unreachable", "host unreachable"}},
 	{tunnel.TargetNoRoute, []string{"no route", "unreachable"}},
 }
 
@@ -149,6 +150,12 @@ func (l *Link) targetFailed(refused *ssh.OpenChannelError, host string, port int
 		f.Message = "the SSH server does not know the name " + name
 		f.Remedy = "check its spelling, or give the target as an address"
 		fix = tunnel.Fix{Where: inShell, Line: "getent hosts " + name}
+	case tunnel.TargetHostUnreachable:
+		f.Remedy = "a firewall or router between the SSH server and the target refuses it, or the machine is switched off"
+		fix.Line = "ip neigh show " + name + "; " + fix.Line
+		if isWindows(l.ServerVersion()) {
+			fix = l.tryThere(host, port)
+		}
 	case tunnel.TargetNoRoute:
 		f.Remedy = "check the address, and the route to it at the SSH server"
 		fix = tunnel.Fix{Where: inShell, Line: "ip route get " + name}

@@ -117,10 +117,17 @@ func (m *mapping) judgeFound(found findings) *Failure {
 				host, port))
 		}
 	}
+	if host := m.strangerOutside(found); host != "" {
+		return m.heldBy(found, fmt.Sprintf("at the SSH server something else answers on its address %s port %d%s: hosts that connect there do not reach the PBX",
+			host, port, inBrackets(found[host].said)))
+	}
 	switch found["localhost"].verdict {
 	case forbidden:
 		return m.proofForbidden(found)
 	case nobody:
+		if found.hold(itself) {
+			return m.heldBy(found, fmt.Sprintf("the SSH server has only a part of port %d: nobody answers on its localhost, so something else keeps that from it", port))
+		}
 		return m.nothingThere(found)
 	case silence:
 		return m.link.noAnswer("to carry a proof")
@@ -128,6 +135,16 @@ func (m *mapping) judgeFound(found findings) *Failure {
 		return m.link.gone()
 	}
 	return nil
+}
+
+// strangerOutside is the address beside loopback at which another program has a gateway's port, "" where there is none.
+// Who exposes a port on localhost alone leaves the others to whoever wants them.
+func (m *mapping) strangerOutside(found findings) string {
+	outer := m.link.outer().String()
+	if v := found[outer].verdict; m.Kind.Gateway() && (v == stranger || v == elsewhere) {
+		return outer
+	}
+	return ""
 }
 
 // heldBy is the failure of a port that the server said yes to and that somebody else has, perhaps in one family only.
@@ -175,14 +192,13 @@ func (m *mapping) proofForbidden(found findings) *Failure {
 }
 
 func (m *mapping) nothingThere(found findings) *Failure {
-	look := fmt.Sprintf("ss -ltn 'sport = :%d'", m.Remote.Port)
+	look := m.whoListens()
 	return &Failure{
 		Reason:  tunnel.RemotePortForbidden,
 		Message: fmt.Sprintf("the SSH server said yes to port %d, but nothing listens there", m.Remote.Port),
-		Remedy:  "look at the server's log and at its listeners: " + look,
+		Remedy:  "look at the server's log and at its listeners: " + look.Line,
 		Diagnosis: &tunnel.Diagnosis{
-			Cause: tunnel.NotListening, Evidence: found.evidence(),
-			Fixes: []tunnel.Fix{{Where: inShell, Line: look}},
+			Cause: tunnel.NotListening, Evidence: found.evidence(), Fixes: []tunnel.Fix{look, m.link.advisor().log()},
 		},
 	}
 }

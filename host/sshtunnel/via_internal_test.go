@@ -21,6 +21,8 @@ type scripted struct {
 func (s *scripted) Read(p []byte) (int, error)  { return s.says.Read(p) }
 func (s *scripted) Write(p []byte) (int, error) { return len(p), nil }
 
+func (s *scripted) SetReadDeadline(time.Time) error { return nil }
+
 // FuzzProxyAnswers has a hostile proxy say anything. A way stands only after a proper answer, and what follows that is
 // left for SSH to the last byte; else there is one failure, fit to be shown, that does not hold the password.
 func FuzzProxyAnswers(f *testing.F) {

@@ -84,7 +84,7 @@ func TestRefusalsOfRealProxies(t *testing.T) {
 		"danted, no login":          {func() *proxied { return danted(t, true) }, nobody, tunnel.ProxyRefused, tunnel.ProxyLogin, "USER@127.0.0.1"},
 		"danted, forbidden port":    {func() *proxied { return danted(t, false, s.Port) }, nil, tunnel.ProxyRefused, tunnel.ProxyRules, fmt.Sprint("port = ", s.Port)},
 		"danted, dead server":       {func() *proxied { return danted(t, false) }, elsewhere, tunnel.Unreachable, tunnel.NothingListens, ""},
-		"danted, unknown server":    {func() *proxied { return danted(t, false) }, unknown, tunnel.Unreachable, tunnel.NoRoute, ""},
+		"danted, unknown server":    {func() *proxied { return danted(t, false) }, unknown, tunnel.Unreachable, tunnel.HostUnreachable, ""},
 		"tinyproxy asked by SOCKS":  {func() *proxied { return asked(tinyproxy(t, false), tunnel.ViaSOCKS5) }, nil, tunnel.ProxyRefused, tunnel.ProxyNoSuch, "http://127.0.0.1"},
 		"danted asked by HTTP":      {func() *proxied { return asked(danted(t, false), tunnel.ViaHTTP) }, nil, tunnel.ProxyRefused, tunnel.ProxyNoSuch, "socks5://127.0.0.1"},
 	}
@@ -205,6 +205,15 @@ func TestWhatIsNoProxy(t *testing.T) {
 				t.Errorf("its length is not bounded: %v", f)
 			}
 			wantCause(t, f, test.cause, "")
+			if said := strings.Join(f.Diagnosis.Evidence, "\n"); strings.Contains(name, "SSH server") &&
+				(!strings.Contains(said, "SSH-2.0-OpenSSH_9.2p1") || f.Diagnosis.Fixes[0].Line != "culvert tunnel set OWNER/NAME --via ''") {
+				t.Errorf("an SSH server is not told as such: %s, %+v", said, f.Diagnosis.Fixes)
+			}
+			for _, x := range f.Diagnosis.Fixes {
+				if strings.Contains(x.Line, c.Via.String()) || x.Where == "this machine" {
+					t.Errorf("what is set already is to be set: %+v", x)
+				}
+			}
 			for _, text := range append(f.Diagnosis.Evidence, f.Message) {
 				if strings.ContainsAny(text, "\x1b\a\r\n") {
 					t.Errorf("raw control characters in %q", text)
@@ -224,7 +233,7 @@ func TestRepliesOfSOCKS(t *testing.T) {
 		1: {tunnel.ProxyRefused, ""},
 		2: {tunnel.ProxyRefused, tunnel.ProxyRules},
 		3: {tunnel.Unreachable, tunnel.NoRoute},
-		4: {tunnel.Unreachable, tunnel.NoRoute},
+		4: {tunnel.Unreachable, tunnel.HostUnreachable},
 		5: {tunnel.Unreachable, tunnel.NothingListens},
 		6: {tunnel.Unreachable, tunnel.Filtered},
 		7: {tunnel.ProxyRefused, tunnel.ProxyNoSuch},

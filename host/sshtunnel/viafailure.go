@@ -23,13 +23,21 @@ func diagnosis(cause tunnel.Cause, evidence []string, fixes ...tunnel.Fix) *tunn
 // atProxy begins a sentence about the proxy.
 func atProxy(v tunnel.Via) string { return v.Scheme + " proxy " + v.Endpoint() }
 
+// lookAtProxy are the commands that show whether the proxy is there.
+func lookAtProxy(v tunnel.Via) []tunnel.Fix {
+	return []tunnel.Fix{
+		{Where: onPBX, Line: fmt.Sprintf("nc -vz -w 5 %s %d", tunnel.Clean(v.Host, 253), v.Port)},
+		{Where: "a shell at the proxy", Line: fmt.Sprintf("ss -ltnp 'sport = :%d'", v.Port)},
+	}
+}
+
 // setVia is the line that names another proxy, or another user of it.
 func setVia(v tunnel.Via) tunnel.Fix {
 	line := "culvert tunnel set OWNER/NAME --via '" + v.String() + "'"
 	if v.User != "" {
 		line += " --via-password-file FILE"
 	}
-	return tunnel.Fix{Where: "this machine", Line: line}
+	return tunnel.Fix{Where: onPBX, Line: line}
 }
 
 // viaUnknown turns why the proxy's name has no address into a failure about the proxy.
@@ -39,11 +47,12 @@ func viaUnknown(v tunnel.Via, err error) error {
 		return err
 	}
 	return &Failure{
-		Reason:    tunnel.ProxyUnreachable,
-		Message:   fmt.Sprintf("the %s was not found: %s", atProxy(v), f.Message),
-		Remedy:    "check the spelling of the proxy's name and name resolution on this machine, or give its address (--via)",
-		Diagnosis: diagnosis("", []string{f.Message}, setVia(v)),
-		Err:       f.Err,
+		Reason:  tunnel.ProxyUnreachable,
+		Message: fmt.Sprintf("the %s was not found: %s", atProxy(v), f.Message),
+		Remedy:  "check the spelling of the proxy's name and name resolution on this machine, or give its address (--via)",
+		Diagnosis: diagnosis("", []string{f.Message},
+			tunnel.Fix{Where: onPBX, Line: "getent ahosts " + tunnel.Clean(v.Host, 253)}, tunnel.Fix{Where: onPBX, Line: "cat /etc/resolv.conf"}),
+		Err: f.Err,
 	}
 }
 
@@ -57,7 +66,7 @@ func viaUnmet(v tunnel.Via, failures []error) *Failure {
 		Reason:    tunnel.ProxyUnreachable,
 		Message:   fmt.Sprintf("the %s could not be reached: %s", atProxy(v), strings.Join(words, "; ")),
 		Remedy:    fmt.Sprintf("check that the proxy runs and that its port %d is open to this machine, or correct it (--via)", v.Port),
-		Diagnosis: diagnosis("", words, setVia(v)),
+		Diagnosis: diagnosis("", words, lookAtProxy(v)...),
 		Err:       errors.Join(failures...),
 	}
 }
@@ -72,7 +81,7 @@ func (w *way) silent(err error, then string) *Failure {
 		Reason:    tunnel.ProxyUnreachable,
 		Message:   fmt.Sprintf("the %s took the connection and gave no answer for %s", atProxy(w.via), w.within),
 		Remedy:    "check that a proxy of this kind listens there and is not overloaded, or correct it (--via)",
-		Diagnosis: diagnosis(tunnel.Mute, append(evidence, "no answer for "+w.within.String()), setVia(w.via)),
+		Diagnosis: diagnosis(tunnel.Mute, append(evidence, "no answer for "+w.within.String()), lookAtProxy(w.via)...),
 		Err:       err,
 	}
 }
@@ -139,18 +148,23 @@ func danteHost(host string) string {
 	return host
 }
 
-// noSuch is the failure of what is no proxy of the kind asked for.
+// noSuch is the failure of what is no proxy of the kind asked for, but perhaps one of the other. What greets as an SSH
+// server is none.
 func (w *way) noSuch(err error, evidence ...string) *Failure {
 	other := w.via
 	other.Scheme = tunnel.ViaSOCKS5
 	if w.via.Scheme == tunnel.ViaSOCKS5 {
 		other.Scheme = tunnel.ViaHTTP
 	}
+	fixes := []tunnel.Fix{setVia(other)}
+	if strings.HasPrefix(evidence[0], `it said "SSH-`) {
+		fixes = []tunnel.Fix{setVia(tunnel.Via{}), {Where: "a shell at the proxy", Line: "ss -ltnp"}}
+	}
 	return &Failure{
 		Reason:    tunnel.ProxyRefused,
 		Message:   fmt.Sprintf("what listens at %s is no %s proxy: %s", w.via.Endpoint(), w.via.Scheme, tunnel.Clean(evidence[0], 200)),
 		Remedy:    "check the proxy's port and kind: http:// or socks5://",
-		Diagnosis: diagnosis(tunnel.ProxyNoSuch, evidence, setVia(other)),
+		Diagnosis: diagnosis(tunnel.ProxyNoSuch, evidence, fixes...),
 		Err:       err,
 	}
 }

@@ -19,6 +19,9 @@ import (
 // maxHead is how much an HTTP proxy may say before it is done, answers in between included.
 const maxHead = 16 << 10
 
+// restTimeout is how long more is waited for of words that are no HTTP.
+const restTimeout = 200 * time.Millisecond
+
 var (
 	errNotHTTP  = errors.New("the answer is no HTTP")
 	errLongHead = fmt.Errorf("the answer's header does not end within %d bytes", maxHead)
@@ -32,6 +35,9 @@ func (w *way) askHTTP(c net.Conn) *Failure {
 	from := &io.LimitedReader{R: c, N: maxHead}
 	for {
 		head, err := readHead(from)
+		if errors.Is(err, errNotHTTP) {
+			head = append(head, restOf(c)...)
+		}
 		if err != nil {
 			return w.noHead(head, err)
 		}
@@ -78,6 +84,14 @@ func readHead(from *io.LimitedReader) ([]byte, error) {
 			return head, nil
 		}
 	}
+}
+
+// restOf is what has come already of words that are no HTTP: what they are is told by more than their first letter.
+func restOf(c net.Conn) []byte {
+	_ = c.SetReadDeadline(time.Now().Add(restTimeout))
+	b := make([]byte, maxSaid)
+	n, _ := c.Read(b)
+	return b[:n]
 }
 
 // noHead says why there is no answer by HTTP.

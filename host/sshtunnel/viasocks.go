@@ -155,8 +155,10 @@ func (w *way) refusedBySOCKS(code byte) *Failure {
 	switch code {
 	case 2:
 		return w.forbidden(evidence)
-	case 3, 4:
+	case 3:
 		return w.serverUnreachable(tunnel.NoRoute, evidence)
+	case 4:
+		return w.serverUnreachable(tunnel.HostUnreachable, evidence)
 	case 5:
 		return w.serverUnreachable(tunnel.NothingListens, evidence)
 	case 6:

@@ -27,9 +27,11 @@ func (k *keeper) named(f Failure) Failure {
 func remedyFor(t tunnel.Tunnel, remedy string) string {
 	lines := []string{"OWNER/NAME", t.Ref.String()}
 	if t.ManagedBy() == tunnel.ByModule {
+		remedy = strings.ReplaceAll(remedy, " "+t.Ref.String()+" ", " OWNER/NAME ") // where the engine named it already
 		set := "culvert config set " + tunnel.ConfigurationRef{Module: t.Ref.Owner, Name: t.Configuration}.String()
 		lines = append([]string{
 			"culvert tunnel secret OWNER/NAME --password-stdin", set + " --secret-stdin " + t.Settings + ".password",
+			"culvert tunnel set OWNER/NAME --server ", set + " " + t.Settings + ".server=",
 			"culvert tunnel set OWNER/NAME --key host", set + " " + t.Settings + ".login=key",
 			"culvert tunnel set OWNER/NAME --via ", set + " " + t.Settings + ".via=",
 			" --via-password-file FILE", " && " + set + " --secret-stdin " + t.Settings + ".via_password",

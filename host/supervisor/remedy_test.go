@@ -17,6 +17,9 @@ func TestRemediesAreLinesToPaste(t *testing.T) {
 	}{
 		{made, "give it: culvert tunnel secret OWNER/NAME --password-stdin", "give it: culvert tunnel secret operator/office --password-stdin"},
 		{declared, "give it: culvert tunnel secret OWNER/NAME --password-stdin", "give it: culvert config set adsync/berlin --secret-stdin site.password"},
+		{declared, "culvert tunnel secret adsync/berlin.site --password-stdin", "culvert config set adsync/berlin --secret-stdin site.password"},
+		{declared, "culvert tunnel set adsync/berlin.site --server root@h:22", "culvert config set adsync/berlin site.server=root@h:22"},
+		{made, "culvert tunnel set operator/office --server root@h:22", "culvert tunnel set operator/office --server root@h:22"},
 		{declared, "culvert tunnel set OWNER/NAME --key host", "culvert config set adsync/berlin site.login=key"},
 		{declared, "culvert tunnel accept-key OWNER/NAME", "culvert tunnel accept-key adsync/berlin.site"},
 		{made, "culvert tunnel set OWNER/NAME --via 'http://u@h:1' --via-password-file FILE",

@@ -53,9 +53,10 @@ const (
 	CutShort       Cause = "cut-short"        // it began as an SSH server and did not go on: large packets lost, a crash
 
 	// unreachable
-	NothingListens Cause = "nothing-listens" // refused
-	Filtered       Cause = "filtered"        // no answer at all
-	NoRoute        Cause = "no-route"
+	NothingListens  Cause = "nothing-listens" // refused
+	Filtered        Cause = "filtered"        // no answer at all
+	NoRoute         Cause = "no-route"
+	HostUnreachable Cause = "host-unreachable" // somebody on the way says no: a firewall, or a router that does not find the machine
 
 	// login-refused
 	KeyRefused      Cause = "key-refused"      // no such key for that user, or no such user: sshd does not say which
@@ -78,10 +79,11 @@ const (
 	OldProtocol     Cause = "old-protocol"   // SSH version 1
 
 	// target-refused, target-unreachable
-	TargetClosed   Cause = "target-closed"   // nothing listens
-	TargetFiltered Cause = "target-filtered" // no answer
-	TargetUnknown  Cause = "target-unknown"  // the server does not know its name
-	TargetNoRoute  Cause = "target-no-route"
+	TargetClosed          Cause = "target-closed"   // nothing listens
+	TargetFiltered        Cause = "target-filtered" // no answer
+	TargetUnknown         Cause = "target-unknown"  // the server does not know its name
+	TargetNoRoute         Cause = "target-no-route"
+	TargetHostUnreachable Cause = "target-host-unreachable" // as HostUnreachable
 
 	// server-busy
 	ResolverSilent Cause = "resolver-silent" // the server waits for its name servers
