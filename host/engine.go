@@ -21,8 +21,13 @@ type engine struct {
 	limits   *sshtunnel.Limits
 }
 
-func (e engine) Run(ctx context.Context, a supervisor.Attempt, serve func(context.Context, supervisor.Link) error) error {
-	return sshtunnel.Run(ctx, sshtunnel.Config{
+func (e engine) Run(ctx context.Context, a *supervisor.Attempt, serve func(context.Context, supervisor.Link) error) error {
+	return sshtunnel.Run(ctx, e.config(a), func(ctx context.Context, l *sshtunnel.Link) error { return serve(ctx, link{l}) })
+}
+
+// config is what the attempt asks of the SSH engine.
+func (e engine) config(a *supervisor.Attempt) *sshtunnel.Config {
+	return &sshtunnel.Config{
 		Server: a.Server, Via: a.Via, LAN: a.LAN, Earlier: a.Earlier, Credential: a.Credential, Pin: a.Pin, Fingerprint: a.Fingerprint, Log: a.Log, Limits: e.limits,
 		Label: label(a.Ref), Mappings: a.Mappings, Crossing: e.crossing,
 		HostKey:   func() (tunnel.Secret, error) { return e.keys.PEM(), nil },
@@ -33,7 +38,7 @@ func (e engine) Run(ctx context.Context, a supervisor.Attempt, serve func(contex
 		Stage: func(s sshtunnel.Step) {
 			a.Stage(supervisor.Step{Stage: supervisor.Stage(s.Stage), Done: s.Done, Failure: explain(s.Failure), Detail: s.Detail, Took: s.Took})
 		},
-	}, func(ctx context.Context, l *sshtunnel.Link) error { return serve(ctx, link{l}) })
+	}
 }
 
 // label is what a tunnel is called, "" for a connection that is only tried.

@@ -76,7 +76,7 @@ type seeing struct {
 	links []supervisor.Link
 }
 
-func (e *seeing) Run(ctx context.Context, a supervisor.Attempt, serve func(context.Context, supervisor.Link) error) error {
+func (e *seeing) Run(ctx context.Context, a *supervisor.Attempt, serve func(context.Context, supervisor.Link) error) error {
 	return e.engine.Run(ctx, a, func(ctx context.Context, l supervisor.Link) error {
 		e.mu.Lock()
 		e.links = append(e.links, l)

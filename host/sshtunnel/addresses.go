@@ -30,7 +30,7 @@ type addresses struct {
 	unmet    []error      // of those that did not
 }
 
-func newAddresses(c Config, all []netip.Addr) *addresses {
+func newAddresses(c *Config, all []netip.Addr) *addresses {
 	return &addresses{
 		server:   c.Server,
 		via:      c.Via,

@@ -27,7 +27,7 @@ func TestShares(t *testing.T) {
 			for i := range test.addresses {
 				all = append(all, netip.AddrFrom4([4]byte{127, 0, 0, byte(i + 1)}))
 			}
-			s := newAddresses(Config{Server: tunnel.Server{Host: "site.example", Port: 22}}.withDefaults(), all)
+			s := newAddresses((&Config{Server: tunnel.Server{Host: "site.example", Port: 22}}).withDefaults(), all)
 			for i, addr := range all {
 				by := s.share()
 				if got := by.Sub(began); got != test.want[i]*time.Second {

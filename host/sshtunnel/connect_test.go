@@ -22,7 +22,7 @@ import (
 // fails runs a link that must not come about and returns why it did not.
 func fails(t *testing.T, c sshtunnel.Config, reason tunnel.Reason) *sshtunnel.Failure {
 	t.Helper()
-	err := sshtunnel.Run(soon(t), c, func(context.Context, *sshtunnel.Link) error {
+	err := sshtunnel.Run(soon(t), &c, func(context.Context, *sshtunnel.Link) error {
 		t.Error("a link came about")
 		return nil
 	})
@@ -176,10 +176,11 @@ func say(c *net.TCPConn, s string) { _, _ = io.WriteString(c, s) }
 
 func TestEndedContextEndsAHandshake(t *testing.T) {
 	s := serve(t, func(c *net.TCPConn) { io.Copy(io.Discard, c) })
+	c := config("127.0.0.1", s.port)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	err := sshtunnel.Run(ctx, config("127.0.0.1", s.port), func(context.Context, *sshtunnel.Link) error { return nil })
+	err := sshtunnel.Run(ctx, &c, func(context.Context, *sshtunnel.Link) error { return nil })
 	if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 3*time.Second {
 		t.Errorf("got %v after %v", err, time.Since(began))
 	}

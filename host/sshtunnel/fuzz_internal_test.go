@@ -89,7 +89,7 @@ func FuzzGreeting(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, said string) {
-		e := &entry{attempt: &attempt{}, at: "site:22", sock: &socket{greeting: []byte(said[:min(len(said), maxGreeting)])}}
+		e := &entry{attempt: &attempt{config: &Config{}}, at: "site:22", sock: &socket{greeting: []byte(said[:min(len(said), maxGreeting)])}}
 		for _, got := range []*Failure{e.handshakeClosed(errors.New("EOF")), e.handshakeTimeout(errors.New("timeout"))} {
 			if len(got.Message) > 1000 || strings.IndexFunc(got.Message, func(r rune) bool { return !unicode.IsPrint(r) }) >= 0 {
 				t.Errorf("shown: %q", got.Message)

@@ -22,7 +22,7 @@ type wire struct {
 
 // attempt is one try to get a wire, by whichever of the server's addresses is good.
 type attempt struct {
-	config Config
+	config *Config
 	want   expected
 	login  *login
 	stages *stages
@@ -30,7 +30,7 @@ type attempt struct {
 }
 
 // connect finds, reaches and enters the server: name, TCP, the way through a proxy, host key, login.
-func connect(ctx context.Context, c Config) (*wire, error) {
+func connect(ctx context.Context, c *Config) (*wire, error) {
 	release, err := c.Admit(ctx, hostPort(c.Server))
 	if err != nil {
 		return nil, err

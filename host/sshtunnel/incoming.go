@@ -16,20 +16,54 @@ import (
 // to wait for them.
 const maxRefusing = 512
 
-// takeChannels receives every channel that the server opens and never waits for one: x/crypto's own Listen stops all
-// forwards of a link as soon as two connections wait on one of them.
-func (l *Link) takeChannels(channels <-chan ssh.NewChannel) {
+// receive takes all that the server opens and asks for until the connection has ended; then the link is lost. One goroutine
+// does it all: there is one for each link that idles.
+func (l *Link) receive(channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
 	unasked := 0
-	for nc := range channels {
-		m, origin := l.wanted(nc)
-		if m == nil {
-			if unasked++; unasked&(unasked-1) == 0 { // the first, and whenever their number has doubled
-				l.log.Warn("the server opens channels that were not asked for", "type", tunnel.Clean(nc.ChannelType(), 60), "refused", unasked)
+	for channels != nil || requests != nil {
+		select {
+		case nc, more := <-channels:
+			if !more {
+				channels = nil
+			} else if !l.takeChannel(nc) {
+				unasked++
+				l.warnUnasked(nc, unasked)
 			}
-			l.refuse(nc, ssh.Prohibited, "not asked for")
-			continue
+		case r, more := <-requests:
+			if !more {
+				requests = nil
+			} else {
+				refuseRequest(r)
+			}
 		}
-		m.take(nc, origin)
+	}
+	unstick(l.conn)
+	l.lose(linkLost(l.conn.Wait()))
+}
+
+// takeChannel receives a channel that the server opens and never waits for it: x/crypto's own Listen stops all forwards of
+// a link as soon as two connections wait on one of them. It reports false for one that was not asked for.
+func (l *Link) takeChannel(nc ssh.NewChannel) bool {
+	m, origin := l.wanted(nc)
+	if m == nil {
+		l.refuse(nc, ssh.Prohibited, "not asked for")
+		return false
+	}
+	m.take(nc, origin)
+	return true
+}
+
+// warnUnasked warns of a channel that was not asked for: of the first, and whenever their number has doubled.
+func (l *Link) warnUnasked(nc ssh.NewChannel, number int) {
+	if number&(number-1) == 0 {
+		l.log.Warn("the server opens channels that were not asked for", "type", tunnel.Clean(nc.ChannelType(), 60), "refused", number)
+	}
+}
+
+// refuseRequest answers a request of the server's own, a keepalive among others: an answer is all it wants.
+func refuseRequest(r *ssh.Request) {
+	if r.WantReply {
+		_ = r.Reply(false, nil)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // Link is one SSH connection that is logged in, with the mappings it carries. All methods are safe for concurrent use
 // and fail with a *Failure; once the link is gone, with LinkLost.
 type Link struct {
-	config Config
+	config *Config
 	log    hclog.Logger
 	sock   *socket
 	conn   ssh.Conn
@@ -25,7 +25,6 @@ type Link struct {
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup // every goroutine of the link
 
-	requests chan *request
 	closed   chan struct{} // closed when everything is
 	alive    keepalive
 	places   places
@@ -36,6 +35,8 @@ type Link struct {
 
 	mu       sync.Mutex
 	closing  bool
+	requests []*request // that wait for their turn
+	sending  bool       // they are sent, one after the other
 	mappings map[string]*mapping
 	asked    map[bind]*mapping // remote ports that were asked for: only these are taken
 	forwards bool              // some forward was allowed on this link
@@ -44,20 +45,14 @@ type Link struct {
 }
 
 // newLink takes over a connection and begins to serve what comes over it.
-func newLink(ctx context.Context, c Config, w *wire) *Link {
+func newLink(ctx context.Context, c *Config, w *wire) *Link {
 	l := &Link{
 		config: c, log: c.Log, sock: w.sock, conn: w.conn, server: w.pin.Fingerprint,
-		requests: make(chan *request, maxQueued), closed: make(chan struct{}), refusing: make(chan struct{}, maxRefusing),
+		closed: make(chan struct{}), refusing: make(chan struct{}, maxRefusing),
 		places: places{of: "of one link", most: c.waits.maxOfLink}, mappings: map[string]*mapping{}, asked: map[bind]*mapping{},
 	}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
-	l.spawn(func() { l.lose(linkLost(w.conn.Wait())) })
-	l.spawn(func() { refuseRequests(w.requests) })
-	l.spawn(func() {
-		l.takeChannels(w.channels)
-		unstick(w.conn)
-	})
-	l.spawn(l.sendRequests)
+	l.spawn(func() { l.receive(w.channels, w.requests) })
 	l.sock.pulse.begin()
 	return l
 }
@@ -173,13 +168,4 @@ func (l *Link) Traffic(name string) Traffic {
 		return Traffic{}
 	}
 	return m.traffic.read()
-}
-
-// refuseRequests answers the server's own requests, its keepalives among them: an answer is all it wants.
-func refuseRequests(requests <-chan *ssh.Request) {
-	for r := range requests {
-		if r.WantReply {
-			_ = r.Reply(false, nil)
-		}
-	}
 }

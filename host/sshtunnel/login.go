@@ -29,7 +29,7 @@ type login struct {
 const maxBanner = 1024
 
 // newLogin prepares the credential, reading the PBX's own key where the tunnel has none.
-func newLogin(c Config) (*login, error) {
+func newLogin(c *Config) (*login, error) {
 	l := &login{kind: c.Credential.Login, secret: c.Credential.Password.Reveal()}
 	if l.kind == tunnel.LoginPassword {
 		if l.secret == "" {
@@ -55,7 +55,7 @@ func newLogin(c Config) (*login, error) {
 }
 
 // privateKey is the tunnel's own key, else the PBX's.
-func privateKey(c Config) (tunnel.Secret, error) {
+func privateKey(c *Config) (tunnel.Secret, error) {
 	if c.Credential.PrivateKey != "" || c.HostKey == nil {
 		return c.Credential.PrivateKey, nil
 	}

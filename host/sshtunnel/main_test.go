@@ -81,7 +81,7 @@ func tryOpen(t *testing.T, c sshtunnel.Config) (*running, error) {
 	var result error
 	go func() {
 		defer close(down)
-		result = sshtunnel.Run(ctx, c, func(ctx context.Context, l *sshtunnel.Link) error {
+		result = sshtunnel.Run(ctx, &c, func(ctx context.Context, l *sshtunnel.Link) error {
 			r.Link, r.ctx = l, ctx
 			close(up)
 			<-ctx.Done()

@@ -29,42 +29,45 @@ func (l *Link) ask(name string, payload []byte) <-chan answer {
 	r := &request{name: name, payload: payload, reply: make(chan answer, 1)}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closing {
+	switch {
+	case l.closing:
 		r.reply <- answer{err: l.gone()}
-		return r.reply
-	}
-	select {
-	case l.requests <- r:
-	default:
+	case len(l.requests) >= maxQueued:
 		r.reply <- answer{err: busy("too many requests wait for an answer of the SSH server")}
+	default:
+		l.requests = append(l.requests, r)
+		if !l.sending {
+			l.sending = true
+			l.work.Go(l.sendRequests)
+		}
 	}
 	return r.reply
 }
 
-// sendRequests sends one request after the other, while the peer answers, until the link is closed.
+// sendRequests sends one request after the other, while the peer answers, until none waits. Once the link is closed they
+// are only told so.
 func (l *Link) sendRequests() {
-	for {
-		select {
-		case r := <-l.requests:
-			l.sock.pulse.wait(l.closed)
-			r.reply <- l.send(r)
-		case <-l.closed:
-			l.failRequests()
-			return
+	for r := l.nextRequest(); r != nil; r = l.nextRequest() {
+		l.sock.pulse.wait(l.closed)
+		if isClosed(l.closed) {
+			r.reply <- answer{err: l.gone()}
+			continue
 		}
+		r.reply <- l.send(r)
 	}
 }
 
-// failRequests answers those that were never sent.
-func (l *Link) failRequests() {
-	for {
-		select {
-		case r := <-l.requests:
-			r.reply <- answer{err: l.gone()}
-		default:
-			return
-		}
+// nextRequest takes the first request that waits for its turn; nil where none does: then nobody sends any more.
+func (l *Link) nextRequest() *request {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.requests) == 0 {
+		l.requests, l.sending = nil, false
+		return nil
 	}
+	r := l.requests[0]
+	l.requests = l.requests[1:]
+	return r
 }
 
 // send waits for the answer without a limit of its own, as x/crypto/ssh does: the watchdog is what ends it.

@@ -100,13 +100,23 @@ func (s *socket) info() *unix.TCPInfo {
 	return info
 }
 
-// Read sets TCP_QUICKACK again each time, because the kernel forgets it. Without it every small exchange waits for the
-// peer's Nagle and our delayed acknowledgement: 40 ms for each new connection through a remote port.
+// Read fails once the socket was retired, or when the peer says too much.
 func (s *socket) Read(p []byte) (int, error) {
 	n, err := s.TCPConn.Read(s.throat.open(p))
 	if s.retired.Load() {
 		return 0, net.ErrClosed
 	}
+	if !s.received(p[:n]) {
+		return 0, errTalksOn
+	}
+	return n, err
+}
+
+// received notes what was read, and reports false where that is too much. It sets TCP_QUICKACK again each time, because the
+// kernel forgets it. Without it every small exchange waits for the peer's Nagle and our delayed acknowledgement: 40 ms for
+// each new connection through a remote port.
+func (s *socket) received(p []byte) bool {
+	n := len(p)
 	_ = s.raw.Control(quickAck) // fails only on a closed socket
 	if n > 0 {
 		s.last.Store(monotonic(time.Now()))
@@ -114,14 +124,14 @@ func (s *socket) Read(p []byte) (int, error) {
 	}
 	s.throat.sipped += n
 	if !s.maySay(n) {
-		return 0, errTalksOn
+		return false
 	}
 	if n > 0 && len(s.greeting) < maxGreeting {
 		s.mu.Lock()
 		s.greeting = append(s.greeting, p[:min(n, maxGreeting-len(s.greeting))]...)
 		s.mu.Unlock()
 	}
-	return n, err
+	return true
 }
 
 // Write waits until the peer answers. It fails when the socket was closed or retired meanwhile.

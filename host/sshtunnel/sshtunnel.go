@@ -110,22 +110,16 @@ type waits struct {
 // Run connects to the server, checks its host key, logs in and calls serve with the link. The context given to serve
 // ends when the link is gone, with the Failure as its cause. Run returns when serve has returned and everything of the
 // link is closed; ports asked of the server are handed back first. A link that was retired keeps its socket, and Run, until
-// the server has heard of its end: see Retire.
+// the server has heard of its end: see Retire. What c points to is copied and not changed.
 //
 // The error is a *Failure when connecting failed or the link was lost, the context's error when ctx ended, what Admit or
 // Learned returned when that failed, else what serve returned.
 //
 // All addresses of the server's name are tried: first which of them takes a connection, then, as long as no host key was
 // shown, the next one whenever there was no key exchange. A wrong host key and a login are final.
-func Run(ctx context.Context, c Config, serve func(ctx context.Context, l *Link) error) error {
-	c = c.withDefaults()
-	w, err := connect(ctx, c)
+func Run(ctx context.Context, c *Config, serve func(ctx context.Context, l *Link) error) error {
+	l, err := open(ctx, c.withDefaults())
 	if err != nil {
-		return err
-	}
-	l := newLink(ctx, c, w)
-	if err := l.remember(w.pin); err != nil {
-		l.close()
 		return err
 	}
 	err = serve(l.ctx, l)
@@ -141,8 +135,24 @@ func Run(ctx context.Context, c Config, serve func(ctx context.Context, l *Link)
 	return err
 }
 
-// withDefaults fills in what was left out, so that nobody else asks for nil.
-func (c Config) withDefaults() Config {
+// open opens a link.
+func open(ctx context.Context, c *Config) (*Link, error) {
+	w, err := connect(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	l := newLink(ctx, c, w)
+	if err := l.remember(w.pin); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// withDefaults is a copy in which what was left out is filled in, so that nobody else asks for nil.
+func (c *Config) withDefaults() *Config {
+	filled := *c
+	c = &filled
 	if c.Learned == nil {
 		c.Learned = func(context.Context, tunnel.Pin) error { return nil }
 	}

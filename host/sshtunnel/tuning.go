@@ -27,9 +27,14 @@ const (
 
 	// x/crypto/ssh copies every packet into a fresh slice. A heap that may only grow by what lives in it is collected a
 	// hundred times a second then, as long as little does; and once much does, as when two hundred readers have stalled,
-	// it takes as much again. So the heap may grow by what lives and leastRoom, but never by more than mostRoom.
-	leastRoom = 16 << 20
-	mostRoom  = 64 << 20
+	// it takes as much again. So while collections follow each other within busyWithin the heap may grow by what lives and
+	// leastRoom, but never by more than mostRoom. Once they are quietAfter apart it may grow by a part of what lives
+	// alone: what is made to last between the garbage of many handshakes would keep that garbage's room for good.
+	leastRoom    = 16 << 20
+	mostRoom     = 64 << 20
+	quietPercent = 30
+	busyWithin   = 30 * time.Millisecond
+	quietAfter   = 250 * time.Millisecond
 
 	// What a burst of traffic left behind goes back to the system when it has been quiet for so long.
 	giveBackAfter = time.Minute
@@ -48,7 +53,7 @@ func Tune() (undo func()) {
 	var keepers sync.WaitGroup
 	keepers.Go(func() { giveBack(stop) })
 	if os.Getenv("GOGC") == "" {
-		percent = debug.SetGCPercent(percentFor(0))
+		percent = debug.SetGCPercent(quietPercent)
 		keepers.Go(func() { keepRoom(stop) })
 	}
 	return func() {
@@ -74,16 +79,23 @@ func percentFor(live uint64) int {
 func keepRoom(stop <-chan struct{}) {
 	collected := make(chan struct{}, 1)
 	now := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	set := 0
-	for {
+	set, busy := quietPercent, false
+	for last := time.Now(); ; {
 		tellCollection(collected)
 		select {
 		case <-stop:
 			return
 		case <-collected:
 		}
-		metrics.Read(now)
-		if to := percentFor(now[0].Value.Uint64()); to > set+set/16 || to < set-set/16 {
+		since := time.Since(last)
+		last = last.Add(since)
+		busy = since < busyWithin || busy && since < quietAfter
+		to := quietPercent
+		if busy {
+			metrics.Read(now)
+			to = percentFor(now[0].Value.Uint64())
+		}
+		if to != set && (!busy || to > set+set/16 || to < set-set/16) {
 			set = to
 			debug.SetGCPercent(to)
 		}

@@ -25,7 +25,8 @@ func TestTheHeapGrowsByABoundedRoom(t *testing.T) {
 	}
 }
 
-// TestTuneFollowsTheHeap: with much alive the collector's goal is near, with little it is far; undone, all is as before.
+// TestTuneFollowsTheHeap: while much is collected the goal is far where little lives and near where much does; else it is
+// near. Undone, all is as before.
 func TestTuneFollowsTheHeap(t *testing.T) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMAXPROCS") != "" {
 		t.Skip("skipped: GOGC or GOMAXPROCS is set")
@@ -33,19 +34,27 @@ func TestTuneFollowsTheHeap(t *testing.T) {
 	procs, percent := runtime.GOMAXPROCS(0), debug.SetGCPercent(100)
 	debug.SetGCPercent(percent)
 	undo := Tune()
-	much := make([]byte, 200<<20)
 	present := func() int {
 		p := debug.SetGCPercent(50)
 		debug.SetGCPercent(p)
 		return p
 	}
-	for deadline := time.Now().Add(10 * time.Second); present() > 40; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d percent with %d MB alive", present(), len(much)>>20)
+	reaches := func(what string, want func(int) bool, meanwhile func()) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); !want(present()); meanwhile() {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: %d percent", what, present())
+			}
 		}
-		runtime.GC()
 	}
+	reaches("little lives and much is collected", func(p int) bool { return p > 100 }, runtime.GC)
+	much := make([]byte, 200<<20)
+	reaches("much lives and much is collected", func(p int) bool { return p < 40 && p != quietPercent }, runtime.GC)
 	runtime.KeepAlive(much)
+	reaches("little is collected", func(p int) bool { return p == quietPercent }, func() {
+		time.Sleep(quietAfter)
+		runtime.GC()
+	})
 	undo()
 	if now := runtime.GOMAXPROCS(0); now != procs {
 		t.Errorf("%d processors, before %d", now, procs)

@@ -18,7 +18,7 @@ import (
 // server that falls silent behind a proxy that lives is ServerBusy, not a silent peer.
 
 // proxied reports whether the server is reached through a proxy.
-func (c Config) proxied() bool { return c.Via != tunnel.Via{} }
+func (c *Config) proxied() bool { return c.Via != tunnel.Via{} }
 
 // way is one conversation with a proxy, about the way to the server.
 type way struct {
@@ -117,6 +117,6 @@ func (a *attempt) whose(addr string) string {
 }
 
 // wayOpened is what is told of a way that stands.
-func wayOpened(c Config) string {
+func wayOpened(c *Config) string {
 	return fmt.Sprintf("the %s opened the way to %s", atProxy(c.Via), hostPort(c.Server))
 }

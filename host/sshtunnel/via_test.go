@@ -291,7 +291,7 @@ func TestServersNameIsGivenToTheProxy(t *testing.T) {
 					got <- string(b)
 					_ = p.SetLinger(0)
 				})
-				_ = sshtunnel.Run(soon(t), c, func(context.Context, *sshtunnel.Link) error { return nil })
+				_ = sshtunnel.Run(soon(t), &c, func(context.Context, *sshtunnel.Link) error { return nil })
 				if asked := <-got; asked != want {
 					t.Errorf("asked %q, want %q", asked, want)
 				}
@@ -491,7 +491,8 @@ func TestProxyThatStopsAndDies(t *testing.T) {
 				t.Fatal("the link stands although the proxy is dead")
 			}
 			wantReason(t, l.stop(), tunnel.LinkLost)
-			wantReason(t, sshtunnel.Run(soon(t), through(c, p), func(context.Context, *sshtunnel.Link) error { return nil }), tunnel.ProxyUnreachable)
+			way := through(c, p)
+			wantReason(t, sshtunnel.Run(soon(t), &way, func(context.Context, *sshtunnel.Link) error { return nil }), tunnel.ProxyUnreachable)
 		})
 	}
 }
@@ -510,7 +511,7 @@ func TestEndedContextEndsTheTalkWithAProxy(t *testing.T) {
 			cancel()
 		}()
 		began := time.Now()
-		err := sshtunnel.Run(ctx, c, func(context.Context, *sshtunnel.Link) error { return nil })
+		err := sshtunnel.Run(ctx, &c, func(context.Context, *sshtunnel.Link) error { return nil })
 		if err != context.Canceled || time.Since(began) > 3*time.Second {
 			t.Errorf("%s: got %v after %v", scheme, err, time.Since(began))
 		}

@@ -13,7 +13,7 @@ import (
 const tellAfter = time.Second
 
 // tell reports a running attempt when it lasts, until told is called.
-func (k *keeper) tell(ctx context.Context, o order) (told func()) {
+func (k *keeper) tell(ctx context.Context, o *order) (told func()) {
 	telling, stop := context.WithCancel(ctx)
 	var teller sync.WaitGroup
 	teller.Go(func() {
@@ -38,9 +38,9 @@ func (k *keeper) conclude(err error, served bool) error {
 
 // login is the tunnel as it is now, its pin above all, with what it logs in with. The order is as old as its first
 // attempt: where it is out of date there is no attempt, and login waits until the one that supersedes it is here.
-func (k *keeper) login(ctx context.Context, o order) (tunnel.Tunnel, tunnel.Credential, error) {
+func (k *keeper) login(ctx context.Context, o *order) (tunnel.Tunnel, tunnel.Credential, error) {
 	w, cred, err := k.config.Source.Login(ctx, k.ref)
-	if (order{wanted: w, restarts: o.restarts}).supersedes(o) {
+	if (&order{wanted: w, restarts: o.restarts}).supersedes(o) {
 		<-ctx.Done()
 	}
 	switch {
@@ -53,8 +53,8 @@ func (k *keeper) login(ctx context.Context, o order) (tunnel.Tunnel, tunnel.Cred
 }
 
 // plan is what the engine is told.
-func (k *keeper) plan(o order, t tunnel.Tunnel, cred tunnel.Credential, p *place) Attempt {
-	return Attempt{
+func (k *keeper) plan(o *order, t tunnel.Tunnel, cred tunnel.Credential, p *place) *Attempt {
+	return &Attempt{
 		Ref: k.ref, Earlier: k.unheard(), Server: t.Server, Via: t.Via, LAN: t.LAN, Credential: cred, Pin: t.Pin, Fingerprint: t.Fingerprint, Log: k.log,
 		Mappings: func() []tunnel.Mapping { return k.order().wanted.Tunnel.Mappings },
 		Learned: func(ctx context.Context, shown tunnel.Pin) error {
@@ -85,7 +85,7 @@ func (k *keeper) learned(ctx context.Context, server tunnel.Server, shown tunnel
 
 // lost says that the link of o is gone: it broke. What was said where it was given up for another order stays, and at the
 // end of all there is nothing to say.
-func (k *keeper) lost(ctx context.Context, o order, l Link, err error) {
+func (k *keeper) lost(ctx context.Context, o *order, l Link, err error) {
 	switch {
 	case k.order().supersedes(o):
 	case ctx.Err() != nil:

@@ -40,7 +40,7 @@ func newBranch(s *second, server tunnel.Server, turn *turn) *branch {
 }
 
 // run is the whole life of the branch.
-func (b *branch) run(plan Attempt) {
+func (b *branch) run(plan *Attempt) {
 	defer b.cancel()
 	err := b.s.k.config.Engine.Run(b.ctx, plan, b.serve)
 	b.place.giveBack()

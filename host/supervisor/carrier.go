@@ -102,23 +102,14 @@ func (c *carrier) forgone() bool {
 func (c *carrier) prove(ctx context.Context) (held bool, err error) {
 	for {
 		asked, stirred := time.Now(), c.k.standing.stirring()
-		err := c.link.ask(ctx, patience, c.proof)
-		if ctx.Err() != nil {
-			return held, ctx.Err()
-		}
-		v := c.listener(err)
-		switch v.why.Reason {
-		case tunnel.WiderThanDeclared:
-			poke(c.k.changed) // its port here is given up too
-			c.withdraw(ctx)
-			return held, err
-		case tunnel.RemotePortHeld:
-			c.withdraw(ctx)
+		var good, calm bool
+		apart(func() { good, calm, err = c.proveOnce(ctx) })
+		if err != nil {
 			return held, err
 		}
-		held = held || v.good()
+		held = held || good
 		next := asked.Add(urgency)
-		if v.good() || v.forbidden() {
+		if calm {
 			next = asked.Add(cycle)
 			c.watch(ctx, next, stirred)
 		}
@@ -126,6 +117,26 @@ func (c *carrier) prove(ctx context.Context) (held bool, err error) {
 			return held, ctx.Err()
 		}
 	}
+}
+
+// proveOnce asks once for proof: good says that it held, calm that the next one is not urgent. After an error, that of ctx
+// or why the mapping was withdrawn, there is none.
+func (c *carrier) proveOnce(ctx context.Context) (good, calm bool, err error) {
+	err = c.link.ask(ctx, patience, c.proof)
+	if ctx.Err() != nil {
+		return false, false, ctx.Err()
+	}
+	v := c.listener(err)
+	switch v.why.Reason {
+	case tunnel.WiderThanDeclared:
+		poke(c.k.changed) // its port here is given up too
+		c.withdraw(ctx)
+		return false, false, err
+	case tunnel.RemotePortHeld:
+		c.withdraw(ctx)
+		return false, false, err
+	}
+	return v.good(), v.good() || v.forbidden(), nil
 }
 
 // proof asks once whether the mapping's listeners lead to us: at the server, or here, the private socket and the port, as

@@ -100,8 +100,8 @@ type check struct {
 }
 
 // plan is what the engine is told. Services are the PBX's ports: no module is asked.
-func (c *check) plan() Attempt {
-	return Attempt{
+func (c *check) plan() *Attempt {
+	return &Attempt{
 		Server: c.trial.Server, Via: c.trial.Via, LAN: c.trial.LAN, Credential: c.trial.Credential, Fingerprint: c.trial.Fingerprint, Log: c.config.Log,
 		Mappings: func() []tunnel.Mapping { return c.trial.Mappings },
 		Learned:  func(_ context.Context, shown tunnel.Pin) error { c.key = shown; return nil },

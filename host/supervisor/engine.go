@@ -16,7 +16,7 @@ type Engine interface {
 	// Run makes one attempt: it connects, checks the host key, logs in and calls serve, whose context ends when the
 	// link is gone. It returns when serve has returned and everything of the link is closed, and does so soon after
 	// ctx ends.
-	Run(ctx context.Context, a Attempt, serve func(ctx context.Context, l Link) error) error
+	Run(ctx context.Context, a *Attempt, serve func(ctx context.Context, l Link) error) error
 
 	// Explain says what an error of Run or of a Link means. Its Reason is empty where the engine does not know.
 	Explain(err error) Failure

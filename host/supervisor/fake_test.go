@@ -47,7 +47,7 @@ func (e *fakeEngine) Explain(err error) Failure {
 	return Failure{}
 }
 
-func (e *fakeEngine) Run(ctx context.Context, a Attempt, serve func(context.Context, Link) error) error {
+func (e *fakeEngine) Run(ctx context.Context, a *Attempt, serve func(context.Context, Link) error) error {
 	if err := e.handshake(ctx, a); err != nil {
 		return err
 	}
@@ -88,18 +88,18 @@ func (e *fakeEngine) Run(ctx context.Context, a Attempt, serve func(context.Cont
 	return err
 }
 
-func (e *fakeEngine) handshake(ctx context.Context, a Attempt) error {
+func (e *fakeEngine) handshake(ctx context.Context, a *Attempt) error {
 	release, err := a.Admit(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
 	e.mu.Lock()
-	e.attempts, e.plans = append(e.attempts, time.Now()), append(e.plans, a)
+	e.attempts, e.plans = append(e.attempts, time.Now()), append(e.plans, *a)
 	connect := e.connect
 	e.mu.Unlock()
 	if connect != nil {
-		return connect(ctx, a)
+		return connect(ctx, *a)
 	}
 	a.Stage(Step{Stage: StageLogin})
 	return ctx.Err()

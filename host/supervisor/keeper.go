@@ -26,13 +26,14 @@ type keeper struct {
 	rank     int           // of the next order's login
 
 	mu      sync.Mutex
-	now     order
+	now     *order
 	waits   string             // the class of the failure after which an attempt is awaited, "" while one runs
 	lines   map[*line]struct{} // whose links stand
 	earlier time.Time          // see Attempt
 }
 
-// order is what a keeper is to do. Two orders for one link differ at most in their mappings.
+// order is what a keeper is to do; it never changes once it is given. Two orders for one link differ at most in their
+// mappings.
 type order struct {
 	wanted   tunnel.Wanted
 	restarts int
@@ -40,7 +41,7 @@ type order struct {
 }
 
 // supersedes reports whether o asks for another link than old did, or for none.
-func (o order) supersedes(old order) bool {
+func (o *order) supersedes(old *order) bool {
 	return o.wanted.Gone || o.wanted.Active != old.wanted.Active || o.restarts != old.restarts ||
 		o.wanted.Generation != old.wanted.Generation
 }
@@ -49,7 +50,7 @@ func newKeeper(c Config, g *gate, b *budget, held *holds, ref tunnel.Ref) *keepe
 	k := &keeper{
 		ref: ref, config: c, gate: g, budget: b, log: c.Log.With("tunnel", ref.String()),
 		changed: make(chan struct{}, 1), wake: make(chan struct{}, 1), ended: make(chan struct{}),
-		lines: map[*line]struct{}{}, rank: untried,
+		lines: map[*line]struct{}{}, rank: untried, now: &order{},
 	}
 	k.standing = newStanding(k.log, func(now tunnel.Status) { c.Source.Report(ref, now) })
 	o := opener{ref, k.standing, c.Engine}
@@ -59,7 +60,7 @@ func newKeeper(c Config, g *gate, b *budget, held *holds, ref tunnel.Ref) *keepe
 
 // arrange makes the tunnel's ways in those that w asks for: private sockets for as long as there is a record, ports while
 // it is active.
-func (k *keeper) arrange(w tunnel.Wanted) {
+func (k *keeper) arrange(w *tunnel.Wanted) {
 	k.private.arrange(w.Tunnel.Mappings)
 	if !w.Active {
 		k.ports.arrange(nil)
@@ -78,32 +79,34 @@ func (k *keeper) restart() { k.give(func(o *order) { o.restarts++ }) }
 func (k *keeper) give(change func(*order)) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	old := k.now
-	change(&k.now)
-	if k.now.supersedes(old) {
-		k.standing.supersede(k.now.wanted)
+	old, now := k.now, *k.now
+	change(&now)
+	k.now = &now
+	if now.supersedes(old) {
+		k.standing.supersede(now.wanted)
 	} else {
-		k.standing.arrange(k.now.wanted)
+		k.standing.arrange(now.wanted)
 	}
 	poke(k.changed)
 }
 
 // order is what the keeper is to do now.
-func (k *keeper) order() order {
+func (k *keeper) order() *order {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.now
 }
 
 // begin sets about o, unless it is superseded already.
-func (k *keeper) begin(o order) (order, bool) {
+func (k *keeper) begin(o *order) (begun *order, due bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.now.supersedes(o) {
-		return o, false
+		return nil, false
 	}
-	o.round = k.standing.follow(o.wanted)
-	return o, true
+	now := *o
+	now.round = k.standing.follow(o.wanted)
+	return &now, true
 }
 
 // run follows one order after another until ctx ends or the tunnel is gone.
@@ -115,41 +118,46 @@ func (k *keeper) run(ctx context.Context) {
 		if o.wanted.Gone {
 			return
 		}
-		k.arrange(o.wanted)
+		k.arrange(&o.wanted)
 		if o.wanted.Active {
 			k.keep(ctx, o)
 			continue
 		}
 		k.rank = promising
 		k.begin(o)
-		select {
-		case <-k.changed:
-		case <-ctx.Done():
-		}
+		k.idle(ctx)
+	}
+}
+
+// idle waits for another order.
+func (k *keeper) idle(ctx context.Context) {
+	select {
+	case <-k.changed:
+	case <-ctx.Done():
 	}
 }
 
 // keep makes attempt after attempt for o, until it is superseded or ctx ends.
-func (k *keeper) keep(ctx context.Context, o order) {
+func (k *keeper) keep(ctx context.Context, o *order) {
 	o, due := k.begin(o)
 	if !due {
 		return
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	var follower sync.WaitGroup
-	defer follower.Wait()
+	var attempts sync.WaitGroup
+	defer attempts.Wait()
 	defer cancel()
 	r := &round{k: k, o: o, ctx: ctx, rearrange: make(chan struct{}, 1), news: make(chan struct{}, 1), rank: k.rank}
 	k.rank = promising // whatever the next order is, somebody gave it
-	follower.Go(func() {
+	attempts.Go(func() {
 		defer cancel()
-		k.follow(ctx, o, r.rearrange)
+		r.run()
 	})
-	r.run()
+	k.follow(ctx, o, r.rearrange)
 }
 
 // follow reads orders until one supersedes o. Of the others the link is told that its mappings changed.
-func (k *keeper) follow(ctx context.Context, o order, rearrange chan struct{}) {
+func (k *keeper) follow(ctx context.Context, o *order, rearrange chan struct{}) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -157,7 +165,7 @@ func (k *keeper) follow(ctx context.Context, o order, rearrange chan struct{}) {
 		case <-k.changed:
 		}
 		now := k.order()
-		k.arrange(now.wanted)
+		k.arrange(&now.wanted)
 		if now.supersedes(o) {
 			return
 		}

@@ -65,42 +65,63 @@ func startLine(r *round, t tunnel.Tunnel, cred tunnel.Credential, turn *turn) *l
 }
 
 // run is the whole life of the line.
-func (n *line) run(ctx context.Context, plan Attempt) {
+func (n *line) run(ctx context.Context, plan *Attempt) {
 	n.second = newSecond(ctx, n)
-	err := n.r.k.config.Engine.Run(ctx, plan, n.serve)
+	n.conclude(ctx, n.r.k.config.Engine.Run(ctx, plan, n.serve))
+	close(n.ended)
+	poke(n.r.news)
+	n.second.drain()
+}
+
+// conclude notes how the engine ended.
+func (n *line) conclude(ctx context.Context, err error) {
 	n.place.giveBack()
 	n.turn.end(failure(n.r.k.config.Engine, err).refusesLogin())
 	n.err = n.r.k.conclude(err, closed(n.stood))
 	if closed(n.stood) {
 		n.r.k.parted(n, ctx.Err() != nil)
 	}
-	close(n.ended)
-	poke(n.r.news)
-	n.second.drain()
 }
 
 // serve lets the tunnel run over l as soon as, and as long as, the round says so.
 func (n *line) serve(ctx context.Context, l Link) error {
 	defer close(n.left)
-	n.link, n.since = n.second.beside(l), time.Now()
-	n.wanted, n.part = context.WithCancel(ctx)
+	n.stand(ctx, l)
 	defer n.part()
-	n.turn.worked()
-	n.r.k.watch(n)
 	defer n.r.k.unwatch(n)
-	close(n.stood)
-	select {
-	case <-n.begun:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	if err := n.awaitBegin(ctx); err != nil {
+		return err
 	}
-	err := n.r.k.serve(ctx, n)
+	return n.served(l, n.r.k.serve(ctx, n))
+}
+
+// served is why the link carries the tunnel no more. One that was given up goes as a messenger.
+func (n *line) served(l Link, err error) error {
 	if closed(n.retired) {
 		l.Retire()
 		return errRetired
 	}
 	n.r.k.lost(n.r.ctx, n.r.o, n.link, err)
 	return err
+}
+
+// stand tells the round that l is there.
+func (n *line) stand(ctx context.Context, l Link) {
+	n.link, n.since = n.second.beside(l), time.Now()
+	n.wanted, n.part = context.WithCancel(ctx)
+	n.turn.worked()
+	n.r.k.watch(n)
+	close(n.stood)
+}
+
+// awaitBegin waits until the link shall carry the tunnel.
+func (n *line) awaitBegin(ctx context.Context) error {
+	select {
+	case <-n.begun:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // begin has the link carry the tunnel, for the first time or again.

@@ -5,13 +5,17 @@ import (
 	"time"
 )
 
-// ride carries the mapping on the link where it belongs: the carrier's own or, branch after branch, the second beside it.
+// ride carries the mapping on the link where it belongs: the carrier's own or the second beside it.
 func (c *carrier) ride(ctx context.Context) {
-	s := c.link.second
-	if s == nil || !onSecond(c.m.Mapping) {
-		c.carry(ctx)
+	if s := c.link.second; s != nil && onSecond(c.m.Mapping) {
+		c.rideOn(ctx, s)
 		return
 	}
+	c.carry(ctx)
+}
+
+// rideOn carries the mapping on the second link, branch after branch.
+func (c *carrier) rideOn(ctx context.Context, s *second) {
 	main := c.link
 	c.drift(true)
 	s.join(c)

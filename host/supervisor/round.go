@@ -16,7 +16,7 @@ import (
 // Its goroutine, that of the attempts, alone decides which link is what.
 type round struct {
 	k         *keeper
-	o         order
+	o         *order
 	ctx       context.Context // of all links
 	rearrange chan struct{}   // poked when the mappings changed
 	news      chan struct{}   // poked when something became of a link
@@ -31,13 +31,18 @@ type round struct {
 func (r *round) run() {
 	defer r.links.Wait()
 	unpoke(r.k.wake)
-	_ = retry.Run(r.ctx, r.attempt, retry.Loop{
+	_ = retry.Run(r.ctx, r.attempt, r.loop())
+}
+
+// loop is how attempts follow each other.
+func (r *round) loop() retry.Loop {
+	return retry.Loop{
 		Policy: pace(), Wake: r.k.wake,
 		Waiting: func(end retry.End, next time.Time) {
 			r.k.awaits(class(end.Err))
 			r.k.standing.failed(r.o.round, awaits(end.Err), why(end.Err), next)
 		},
-	})
+	}
 }
 
 // attempt makes one link and returns when that failed, or when the link is gone or fell silent. Where another rests,
@@ -145,11 +150,8 @@ func (r *round) carry(n *line, alive func()) error {
 	n.begin()
 	for {
 		_, at := n.link.look()
-		if why := n.silence(); why != (Failure{}) {
-			r.rest = n
-			n.pause()
-			r.k.standing.rest(r.o.round, n.link, why)
-			return &failed{why}
+		if err := r.restIfSilent(n); err != nil {
+			return err
 		}
 		select {
 		case <-n.ended:
@@ -159,6 +161,18 @@ func (r *round) carry(n *line, alive func()) error {
 		case <-r.news:
 		}
 	}
+}
+
+// restIfSilent has n rest where it is silent, and returns why.
+func (r *round) restIfSilent(n *line) error {
+	why := n.silence()
+	if why == (Failure{}) {
+		return nil
+	}
+	r.rest = n
+	n.pause()
+	r.k.standing.rest(r.o.round, n.link, why)
+	return &failed{why}
 }
 
 // resting is the link that rests, nil where there is none or it is gone by now.

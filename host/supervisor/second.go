@@ -23,7 +23,7 @@ const (
 // one's fate.
 type second struct {
 	k      *keeper
-	o      order
+	o      *order
 	ctx    context.Context // of all branches; ends after the line
 	cancel context.CancelFunc
 	main   *guarded

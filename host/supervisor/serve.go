@@ -24,7 +24,7 @@ func (k *keeper) serve(ctx context.Context, n *line) error {
 		return errSuperseded
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	crew := &crew{k: k, link: n.link, carriers: map[*mapping]*carrier{}, curious: k.standing.curiosity()}
+	crew := newCrew(k, n.link)
 	defer crew.wait()
 	defer cancel()
 	crew.pulse.Go(func() { n.pulse(ctx) })
@@ -48,6 +48,10 @@ type crew struct {
 	carriers map[*mapping]*carrier
 	curious  bool // of those that start now, see carrier
 	pulse    sync.WaitGroup
+}
+
+func newCrew(k *keeper, l *guarded) *crew {
+	return &crew{k: k, link: l, carriers: map[*mapping]*carrier{}, curious: k.standing.curiosity()}
 }
 
 // arrange withdraws what is no longer wanted, all at once, and then starts what is new: a port that passes from one
@@ -101,3 +105,14 @@ func sleep(ctx context.Context, t time.Time, stirred <-chan struct{}) bool {
 
 // sleepUntil waits until t and reports whether ctx still runs.
 func sleepUntil(ctx context.Context, t time.Time) bool { return sleep(ctx, t, nil) }
+
+// apart runs f in a goroutine of its own and waits for it. Who mostly sleeps and now and then does something so keeps the
+// small stack that a sleeper needs: there are two such for each link that idles.
+func apart(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	<-done
+}
