@@ -102,7 +102,7 @@ func (p *proxied) start(t *testing.T, program, pkg, command string) {
 	var out bytes.Buffer
 	p.proc = exec.Command("/bin/sh", "-c", command)
 	p.proc.Stdout, p.proc.Stderr = &out, &out
-	p.proc.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Unshareflags: syscall.CLONE_NEWNS}
+	p.proc.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Unshareflags: syscall.CLONE_NEWNS}
 	p.proc.WaitDelay = time.Second
 	must(t, p.proc.Start())
 	p.stop = sync.OnceFunc(func() {

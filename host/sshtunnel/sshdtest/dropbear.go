@@ -42,9 +42,10 @@ func Dropbear(t testing.TB, keys []string, args ...string) (port int) {
 	cmd.WaitDelay = time.Second
 	said := &log{}
 	cmd.Stderr = said
-	check(t, cmd.Start())
+	wait, err := spawn(cmd)
+	check(t, err)
 	t.Cleanup(func() {
-		end(cmd)
+		end(cmd, wait)
 		if t.Failed() {
 			t.Logf("dropbear: %s", said.b.String())
 		}
@@ -60,10 +61,10 @@ func Dropbear(t testing.TB, keys []string, args ...string) (port int) {
 }
 
 // end kills a server with the children that serve its connections.
-func end(cmd *exec.Cmd) {
+func end(cmd *exec.Cmd, wait func()) {
 	for _, pid := range children(cmd.Process.Pid) {
 		kill(pid)
 	}
 	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
+	wait()
 }

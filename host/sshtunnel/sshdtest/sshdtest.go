@@ -41,6 +41,7 @@ type Server struct {
 	log   *log
 	mu    sync.Mutex
 	proc  *exec.Cmd
+	wait  func() // for the end of proc
 }
 
 // log collects what sshd writes.
@@ -130,7 +131,9 @@ func (s *Server) Start(t testing.TB) {
 	s.proc = s.files.command(t, s.dir, sshd, "-D", "-e", "-f", s.path("sshd_config"))
 	s.proc.Stderr = s.log
 	s.proc.WaitDelay = time.Second // sessions hold its standard error
-	check(t, s.proc.Start())
+	var err error
+	s.wait, err = spawn(s.proc)
+	check(t, err)
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		if strings.Contains(s.Log(), "Server listening on") {
 			return
@@ -150,7 +153,7 @@ func (s *Server) Stop() {
 		return
 	}
 	_ = s.proc.Process.Kill()
-	_ = s.proc.Wait()
+	s.wait()
 	s.proc = nil
 	s.log.mu.Lock()
 	s.log.b.Reset()
