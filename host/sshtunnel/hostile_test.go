@@ -21,9 +21,9 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-// meetHostileServers meets each of them: it costs little memory, ends nothing but its own link, leaves nothing behind
+// TestHostileServers meets each of them: it costs little memory, ends nothing but its own link, leaves nothing behind
 // when that ends, and gets no connection it may not have and no text through that drives a terminal.
-func meetHostileServers(t *testing.T) {
+func TestHostileServers(t *testing.T) {
 	rounds, moment := 1, 300*time.Millisecond
 	if os.Getenv("CULVERT_SOAK") != "" {
 		rounds, moment = 100, time.Second
@@ -214,5 +214,3 @@ func (l *lines) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
-
-var _ = meetHostileServers // the test itself is in hostile_soak_test.go

@@ -38,7 +38,9 @@ func (l *Link) receive(channels <-chan ssh.NewChannel, requests <-chan *ssh.Requ
 		}
 	}
 	unstick(l.conn)
-	l.lose(linkLost(l.conn.Wait()))
+	err := l.conn.Wait()
+	close(l.ended)
+	l.lose(linkLost(err))
 }
 
 // takeChannel receives a channel that the server opens and never waits for it: x/crypto's own Listen stops all forwards of

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/crypto/ssh"
@@ -25,6 +26,7 @@ type Link struct {
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup // every goroutine of the link
 
+	ended    chan struct{} // closed when nothing more comes over the connection
 	closed   chan struct{} // closed when everything is
 	alive    keepalive
 	places   places
@@ -48,7 +50,7 @@ type Link struct {
 func newLink(ctx context.Context, c *Config, w *wire) *Link {
 	l := &Link{
 		config: c, log: c.Log, sock: w.sock, conn: w.conn, server: w.pin.Fingerprint,
-		closed: make(chan struct{}), refusing: make(chan struct{}, maxRefusing),
+		ended: make(chan struct{}), closed: make(chan struct{}), refusing: make(chan struct{}, maxRefusing),
 		places: places{of: "of one link", most: c.waits.maxOfLink}, mappings: map[string]*mapping{}, asked: map[bind]*mapping{},
 	}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
@@ -115,7 +117,25 @@ func (l *Link) close() {
 	}
 	_ = l.sock.Close()
 	close(l.closed)
-	l.work.Wait()
+	l.finish()
+}
+
+// finish waits until nothing of the link runs any more.
+func (l *Link) finish() {
+	done := make(chan struct{})
+	go func() { defer close(done); l.work.Wait() }()
+	late := time.NewTicker(lateOpen)
+	defer late.Stop()
+	for {
+		select {
+		case <-late.C:
+			if isClosed(l.ended) {
+				freeOpens(l.conn)
+			}
+		case <-done:
+			return
+		}
+	}
 }
 
 // handBack cancels all forwards side by side, so that the ports are free before the server notices that we are gone. A

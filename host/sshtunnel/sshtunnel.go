@@ -23,16 +23,17 @@ import (
 
 // The waits of the engine. Each bounds what a silent peer can cost.
 const (
-	lookupTimeout    = 10 * time.Second // for the resolver
-	handshakeTimeout = 10 * time.Second // for TCP, a proxy and key exchange together; several addresses share it, see minShare
-	loginTimeout     = 30 * time.Second // for the login after the key exchange, in its entirety
-	requestTimeout   = 10 * time.Second // for a forward to be granted, when the caller's context ends later
-	keepaliveTimeout = 8 * time.Second  // for one keepalive
-	openTimeout      = 30 * time.Second // for a client's channel to its target
-	targetTimeout    = 10 * time.Second // for the service behind a mapping to take a connection
-	halfDead         = 10 * time.Minute // for a byte of a connection of which one side has ended, and for the answer to its end
-	patience         = 10 * time.Minute // a request unanswered for so long ends the link; another was tried beside it long before
-	farewell         = time.Second      // for handing ports back when a link ends
+	lookupTimeout    = 10 * time.Second      // for the resolver
+	handshakeTimeout = 10 * time.Second      // for TCP, a proxy and key exchange together; several addresses share it, see minShare
+	loginTimeout     = 30 * time.Second      // for the login after the key exchange, in its entirety
+	requestTimeout   = 10 * time.Second      // for a forward to be granted, when the caller's context ends later
+	keepaliveTimeout = 8 * time.Second       // for one keepalive
+	openTimeout      = 30 * time.Second      // for a client's channel to its target
+	targetTimeout    = 10 * time.Second      // for the service behind a mapping to take a connection
+	halfDead         = 10 * time.Minute      // for a byte of a connection of which one side has ended, and for the answer to its end
+	patience         = 10 * time.Minute      // a request unanswered for so long ends the link; another was tried beside it long before
+	farewell         = time.Second           // for handing ports back when a link ends
+	lateOpen         = 20 * time.Millisecond // between looks for opens that the end of a link has missed
 )
 
 // Config says which server to connect to, how to log in and what to ask along the way. Its functions are called from
