@@ -645,6 +645,182 @@ func (x *ListenSocketResponse) GetPath() string {
 	return ""
 }
 
+type LocalDialSocketRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Port          uint32                 `protobuf:"varint,1,opt,name=port,proto3" json:"port,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LocalDialSocketRequest) Reset() {
+	*x = LocalDialSocketRequest{}
+	mi := &file_host_v1_host_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LocalDialSocketRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LocalDialSocketRequest) ProtoMessage() {}
+
+func (x *LocalDialSocketRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_host_v1_host_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LocalDialSocketRequest.ProtoReflect.Descriptor instead.
+func (*LocalDialSocketRequest) Descriptor() ([]byte, []int) {
+	return file_host_v1_host_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *LocalDialSocketRequest) GetPort() uint32 {
+	if x != nil {
+		return x.Port
+	}
+	return 0
+}
+
+type LocalDialSocketResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LocalDialSocketResponse) Reset() {
+	*x = LocalDialSocketResponse{}
+	mi := &file_host_v1_host_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LocalDialSocketResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LocalDialSocketResponse) ProtoMessage() {}
+
+func (x *LocalDialSocketResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_host_v1_host_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LocalDialSocketResponse.ProtoReflect.Descriptor instead.
+func (*LocalDialSocketResponse) Descriptor() ([]byte, []int) {
+	return file_host_v1_host_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *LocalDialSocketResponse) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+type LocalListenSocketRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Port          uint32                 `protobuf:"varint,1,opt,name=port,proto3" json:"port,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LocalListenSocketRequest) Reset() {
+	*x = LocalListenSocketRequest{}
+	mi := &file_host_v1_host_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LocalListenSocketRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LocalListenSocketRequest) ProtoMessage() {}
+
+func (x *LocalListenSocketRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_host_v1_host_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LocalListenSocketRequest.ProtoReflect.Descriptor instead.
+func (*LocalListenSocketRequest) Descriptor() ([]byte, []int) {
+	return file_host_v1_host_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *LocalListenSocketRequest) GetPort() uint32 {
+	if x != nil {
+		return x.Port
+	}
+	return 0
+}
+
+type LocalListenSocketResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LocalListenSocketResponse) Reset() {
+	*x = LocalListenSocketResponse{}
+	mi := &file_host_v1_host_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LocalListenSocketResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LocalListenSocketResponse) ProtoMessage() {}
+
+func (x *LocalListenSocketResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_host_v1_host_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LocalListenSocketResponse.ProtoReflect.Descriptor instead.
+func (*LocalListenSocketResponse) Descriptor() ([]byte, []int) {
+	return file_host_v1_host_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *LocalListenSocketResponse) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
 var File_host_v1_host_proto protoreflect.FileDescriptor
 
 const file_host_v1_host_proto_rawDesc = "" +
@@ -681,14 +857,24 @@ const file_host_v1_host_proto_rawDesc = "" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12\x18\n" +
 	"\amapping\x18\x03 \x01(\tR\amapping\"*\n" +
 	"\x14ListenSocketResponse\x12\x12\n" +
-	"\x04path\x18\x01 \x01(\tR\x04path2\xf1\x03\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\",\n" +
+	"\x16LocalDialSocketRequest\x12\x12\n" +
+	"\x04port\x18\x01 \x01(\rR\x04port\"-\n" +
+	"\x17LocalDialSocketResponse\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\".\n" +
+	"\x18LocalListenSocketRequest\x12\x12\n" +
+	"\x04port\x18\x01 \x01(\rR\x04port\"/\n" +
+	"\x19LocalListenSocketResponse\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path2\xc3\x05\n" +
 	"\vHostService\x12L\n" +
 	"\aDeclare\x12\x1f.culvert.host.v1.DeclareRequest\x1a .culvert.host.v1.DeclareResponse\x12E\n" +
 	"\x03Get\x12\x1b.culvert.host.v1.GetRequest\x1a\x1c.culvert.host.v1.GetResponse\"\x03\x90\x02\x01\x12J\n" +
 	"\x04List\x12\x1c.culvert.host.v1.ListRequest\x1a\x1d.culvert.host.v1.ListResponse\"\x03\x90\x02\x010\x01\x12M\n" +
 	"\x05Watch\x12\x1d.culvert.host.v1.WatchRequest\x1a\x1e.culvert.host.v1.WatchResponse\"\x03\x90\x02\x010\x01\x12U\n" +
 	"\n" +
-	"DialSocket\x12\".culvert.host.v1.DialSocketRequest\x1a#.culvert.host.v1.DialSocketResponse\x12[\n" +
+	"DialSocket\x12\".culvert.host.v1.DialSocketRequest\x1a#.culvert.host.v1.DialSocketResponse\x12d\n" +
+	"\x0fLocalDialSocket\x12'.culvert.host.v1.LocalDialSocketRequest\x1a(.culvert.host.v1.LocalDialSocketResponse\x12j\n" +
+	"\x11LocalListenSocket\x12).culvert.host.v1.LocalListenSocketRequest\x1a*.culvert.host.v1.LocalListenSocketResponse\x12[\n" +
 	"\fListenSocket\x12$.culvert.host.v1.ListenSocketRequest\x1a%.culvert.host.v1.ListenSocketResponseB5Z3github.com/culvert-pbx/culvert/proto/host/v1;hostv1b\x06proto3"
 
 var (
@@ -703,42 +889,50 @@ func file_host_v1_host_proto_rawDescGZIP() []byte {
 	return file_host_v1_host_proto_rawDescData
 }
 
-var file_host_v1_host_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_host_v1_host_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_host_v1_host_proto_goTypes = []any{
-	(*DeclareRequest)(nil),       // 0: culvert.host.v1.DeclareRequest
-	(*Declaration)(nil),          // 1: culvert.host.v1.Declaration
-	(*DeclareResponse)(nil),      // 2: culvert.host.v1.DeclareResponse
-	(*GetRequest)(nil),           // 3: culvert.host.v1.GetRequest
-	(*GetResponse)(nil),          // 4: culvert.host.v1.GetResponse
-	(*ListRequest)(nil),          // 5: culvert.host.v1.ListRequest
-	(*ListResponse)(nil),         // 6: culvert.host.v1.ListResponse
-	(*WatchRequest)(nil),         // 7: culvert.host.v1.WatchRequest
-	(*WatchResponse)(nil),        // 8: culvert.host.v1.WatchResponse
-	(*DialSocketRequest)(nil),    // 9: culvert.host.v1.DialSocketRequest
-	(*DialSocketResponse)(nil),   // 10: culvert.host.v1.DialSocketResponse
-	(*ListenSocketRequest)(nil),  // 11: culvert.host.v1.ListenSocketRequest
-	(*ListenSocketResponse)(nil), // 12: culvert.host.v1.ListenSocketResponse
-	(*View)(nil),                 // 13: culvert.host.v1.View
+	(*DeclareRequest)(nil),            // 0: culvert.host.v1.DeclareRequest
+	(*Declaration)(nil),               // 1: culvert.host.v1.Declaration
+	(*DeclareResponse)(nil),           // 2: culvert.host.v1.DeclareResponse
+	(*GetRequest)(nil),                // 3: culvert.host.v1.GetRequest
+	(*GetResponse)(nil),               // 4: culvert.host.v1.GetResponse
+	(*ListRequest)(nil),               // 5: culvert.host.v1.ListRequest
+	(*ListResponse)(nil),              // 6: culvert.host.v1.ListResponse
+	(*WatchRequest)(nil),              // 7: culvert.host.v1.WatchRequest
+	(*WatchResponse)(nil),             // 8: culvert.host.v1.WatchResponse
+	(*DialSocketRequest)(nil),         // 9: culvert.host.v1.DialSocketRequest
+	(*DialSocketResponse)(nil),        // 10: culvert.host.v1.DialSocketResponse
+	(*ListenSocketRequest)(nil),       // 11: culvert.host.v1.ListenSocketRequest
+	(*ListenSocketResponse)(nil),      // 12: culvert.host.v1.ListenSocketResponse
+	(*LocalDialSocketRequest)(nil),    // 13: culvert.host.v1.LocalDialSocketRequest
+	(*LocalDialSocketResponse)(nil),   // 14: culvert.host.v1.LocalDialSocketResponse
+	(*LocalListenSocketRequest)(nil),  // 15: culvert.host.v1.LocalListenSocketRequest
+	(*LocalListenSocketResponse)(nil), // 16: culvert.host.v1.LocalListenSocketResponse
+	(*View)(nil),                      // 17: culvert.host.v1.View
 }
 var file_host_v1_host_proto_depIdxs = []int32{
 	1,  // 0: culvert.host.v1.DeclareRequest.declarations:type_name -> culvert.host.v1.Declaration
-	13, // 1: culvert.host.v1.GetResponse.tunnel:type_name -> culvert.host.v1.View
-	13, // 2: culvert.host.v1.ListResponse.tunnel:type_name -> culvert.host.v1.View
-	13, // 3: culvert.host.v1.WatchResponse.tunnel:type_name -> culvert.host.v1.View
+	17, // 1: culvert.host.v1.GetResponse.tunnel:type_name -> culvert.host.v1.View
+	17, // 2: culvert.host.v1.ListResponse.tunnel:type_name -> culvert.host.v1.View
+	17, // 3: culvert.host.v1.WatchResponse.tunnel:type_name -> culvert.host.v1.View
 	0,  // 4: culvert.host.v1.HostService.Declare:input_type -> culvert.host.v1.DeclareRequest
 	3,  // 5: culvert.host.v1.HostService.Get:input_type -> culvert.host.v1.GetRequest
 	5,  // 6: culvert.host.v1.HostService.List:input_type -> culvert.host.v1.ListRequest
 	7,  // 7: culvert.host.v1.HostService.Watch:input_type -> culvert.host.v1.WatchRequest
 	9,  // 8: culvert.host.v1.HostService.DialSocket:input_type -> culvert.host.v1.DialSocketRequest
-	11, // 9: culvert.host.v1.HostService.ListenSocket:input_type -> culvert.host.v1.ListenSocketRequest
-	2,  // 10: culvert.host.v1.HostService.Declare:output_type -> culvert.host.v1.DeclareResponse
-	4,  // 11: culvert.host.v1.HostService.Get:output_type -> culvert.host.v1.GetResponse
-	6,  // 12: culvert.host.v1.HostService.List:output_type -> culvert.host.v1.ListResponse
-	8,  // 13: culvert.host.v1.HostService.Watch:output_type -> culvert.host.v1.WatchResponse
-	10, // 14: culvert.host.v1.HostService.DialSocket:output_type -> culvert.host.v1.DialSocketResponse
-	12, // 15: culvert.host.v1.HostService.ListenSocket:output_type -> culvert.host.v1.ListenSocketResponse
-	10, // [10:16] is the sub-list for method output_type
-	4,  // [4:10] is the sub-list for method input_type
+	13, // 9: culvert.host.v1.HostService.LocalDialSocket:input_type -> culvert.host.v1.LocalDialSocketRequest
+	15, // 10: culvert.host.v1.HostService.LocalListenSocket:input_type -> culvert.host.v1.LocalListenSocketRequest
+	11, // 11: culvert.host.v1.HostService.ListenSocket:input_type -> culvert.host.v1.ListenSocketRequest
+	2,  // 12: culvert.host.v1.HostService.Declare:output_type -> culvert.host.v1.DeclareResponse
+	4,  // 13: culvert.host.v1.HostService.Get:output_type -> culvert.host.v1.GetResponse
+	6,  // 14: culvert.host.v1.HostService.List:output_type -> culvert.host.v1.ListResponse
+	8,  // 15: culvert.host.v1.HostService.Watch:output_type -> culvert.host.v1.WatchResponse
+	10, // 16: culvert.host.v1.HostService.DialSocket:output_type -> culvert.host.v1.DialSocketResponse
+	14, // 17: culvert.host.v1.HostService.LocalDialSocket:output_type -> culvert.host.v1.LocalDialSocketResponse
+	16, // 18: culvert.host.v1.HostService.LocalListenSocket:output_type -> culvert.host.v1.LocalListenSocketResponse
+	12, // 19: culvert.host.v1.HostService.ListenSocket:output_type -> culvert.host.v1.ListenSocketResponse
+	12, // [12:20] is the sub-list for method output_type
+	4,  // [4:12] is the sub-list for method input_type
 	4,  // [4:4] is the sub-list for extension type_name
 	4,  // [4:4] is the sub-list for extension extendee
 	0,  // [0:4] is the sub-list for field type_name
@@ -756,7 +950,7 @@ func file_host_v1_host_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_host_v1_host_proto_rawDesc), len(file_host_v1_host_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

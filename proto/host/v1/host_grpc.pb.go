@@ -19,12 +19,14 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	HostService_Declare_FullMethodName      = "/culvert.host.v1.HostService/Declare"
-	HostService_Get_FullMethodName          = "/culvert.host.v1.HostService/Get"
-	HostService_List_FullMethodName         = "/culvert.host.v1.HostService/List"
-	HostService_Watch_FullMethodName        = "/culvert.host.v1.HostService/Watch"
-	HostService_DialSocket_FullMethodName   = "/culvert.host.v1.HostService/DialSocket"
-	HostService_ListenSocket_FullMethodName = "/culvert.host.v1.HostService/ListenSocket"
+	HostService_Declare_FullMethodName           = "/culvert.host.v1.HostService/Declare"
+	HostService_Get_FullMethodName               = "/culvert.host.v1.HostService/Get"
+	HostService_List_FullMethodName              = "/culvert.host.v1.HostService/List"
+	HostService_Watch_FullMethodName             = "/culvert.host.v1.HostService/Watch"
+	HostService_DialSocket_FullMethodName        = "/culvert.host.v1.HostService/DialSocket"
+	HostService_LocalDialSocket_FullMethodName   = "/culvert.host.v1.HostService/LocalDialSocket"
+	HostService_LocalListenSocket_FullMethodName = "/culvert.host.v1.HostService/LocalListenSocket"
+	HostService_ListenSocket_FullMethodName      = "/culvert.host.v1.HostService/ListenSocket"
 )
 
 // HostServiceClient is the client API for HostService service.
@@ -49,6 +51,12 @@ type HostServiceClient interface {
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
 	// DialSocket returns the path of the private socket of one of the module's own reach mappings.
 	DialSocket(ctx context.Context, in *DialSocketRequest, opts ...grpc.CallOption) (*DialSocketResponse, error)
+	// LocalDialSocket returns the path of the socket behind which the host connects to a port of the PBX's loopback. It needs
+	// the grant "dial PORT".
+	LocalDialSocket(ctx context.Context, in *LocalDialSocketRequest, opts ...grpc.CallOption) (*LocalDialSocketResponse, error)
+	// LocalListenSocket returns the path at which the module listens for what the host takes at a port of the PBX's loopback.
+	// It needs the grant "serve PORT".
+	LocalListenSocket(ctx context.Context, in *LocalListenSocketRequest, opts ...grpc.CallOption) (*LocalListenSocketResponse, error)
 	// ListenSocket returns the path at which the host expects the module to listen for one of its own private expose
 	// mappings.
 	ListenSocket(ctx context.Context, in *ListenSocketRequest, opts ...grpc.CallOption) (*ListenSocketResponse, error)
@@ -130,6 +138,26 @@ func (c *hostServiceClient) DialSocket(ctx context.Context, in *DialSocketReques
 	return out, nil
 }
 
+func (c *hostServiceClient) LocalDialSocket(ctx context.Context, in *LocalDialSocketRequest, opts ...grpc.CallOption) (*LocalDialSocketResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LocalDialSocketResponse)
+	err := c.cc.Invoke(ctx, HostService_LocalDialSocket_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *hostServiceClient) LocalListenSocket(ctx context.Context, in *LocalListenSocketRequest, opts ...grpc.CallOption) (*LocalListenSocketResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LocalListenSocketResponse)
+	err := c.cc.Invoke(ctx, HostService_LocalListenSocket_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *hostServiceClient) ListenSocket(ctx context.Context, in *ListenSocketRequest, opts ...grpc.CallOption) (*ListenSocketResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListenSocketResponse)
@@ -162,6 +190,12 @@ type HostServiceServer interface {
 	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
 	// DialSocket returns the path of the private socket of one of the module's own reach mappings.
 	DialSocket(context.Context, *DialSocketRequest) (*DialSocketResponse, error)
+	// LocalDialSocket returns the path of the socket behind which the host connects to a port of the PBX's loopback. It needs
+	// the grant "dial PORT".
+	LocalDialSocket(context.Context, *LocalDialSocketRequest) (*LocalDialSocketResponse, error)
+	// LocalListenSocket returns the path at which the module listens for what the host takes at a port of the PBX's loopback.
+	// It needs the grant "serve PORT".
+	LocalListenSocket(context.Context, *LocalListenSocketRequest) (*LocalListenSocketResponse, error)
 	// ListenSocket returns the path at which the host expects the module to listen for one of its own private expose
 	// mappings.
 	ListenSocket(context.Context, *ListenSocketRequest) (*ListenSocketResponse, error)
@@ -189,6 +223,12 @@ func (UnimplementedHostServiceServer) Watch(*WatchRequest, grpc.ServerStreamingS
 }
 func (UnimplementedHostServiceServer) DialSocket(context.Context, *DialSocketRequest) (*DialSocketResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DialSocket not implemented")
+}
+func (UnimplementedHostServiceServer) LocalDialSocket(context.Context, *LocalDialSocketRequest) (*LocalDialSocketResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method LocalDialSocket not implemented")
+}
+func (UnimplementedHostServiceServer) LocalListenSocket(context.Context, *LocalListenSocketRequest) (*LocalListenSocketResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method LocalListenSocket not implemented")
 }
 func (UnimplementedHostServiceServer) ListenSocket(context.Context, *ListenSocketRequest) (*ListenSocketResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListenSocket not implemented")
@@ -290,6 +330,42 @@ func _HostService_DialSocket_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _HostService_LocalDialSocket_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LocalDialSocketRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HostServiceServer).LocalDialSocket(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HostService_LocalDialSocket_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HostServiceServer).LocalDialSocket(ctx, req.(*LocalDialSocketRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _HostService_LocalListenSocket_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LocalListenSocketRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HostServiceServer).LocalListenSocket(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HostService_LocalListenSocket_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HostServiceServer).LocalListenSocket(ctx, req.(*LocalListenSocketRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _HostService_ListenSocket_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListenSocketRequest)
 	if err := dec(in); err != nil {
@@ -326,6 +402,14 @@ var HostService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DialSocket",
 			Handler:    _HostService_DialSocket_Handler,
+		},
+		{
+			MethodName: "LocalDialSocket",
+			Handler:    _HostService_LocalDialSocket_Handler,
+		},
+		{
+			MethodName: "LocalListenSocket",
+			Handler:    _HostService_LocalListenSocket_Handler,
 		},
 		{
 			MethodName: "ListenSocket",

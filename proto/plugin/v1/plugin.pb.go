@@ -111,7 +111,9 @@ type Description struct {
 	// Rights beyond the sandbox that it asks for.
 	Grants []string `protobuf:"bytes,5,rep,name=grants,proto3" json:"grants,omitempty"`
 	// JSON Schema of its settings.
-	Schema        []byte `protobuf:"bytes,6,opt,name=schema,proto3" json:"schema,omitempty"`
+	Schema []byte `protobuf:"bytes,6,opt,name=schema,proto3" json:"schema,omitempty"`
+	// What it can do besides Run, such as "tester". A host passes over those that it does not know.
+	Capabilities  []string `protobuf:"bytes,7,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -188,6 +190,13 @@ func (x *Description) GetSchema() []byte {
 	return nil
 }
 
+func (x *Description) GetCapabilities() []string {
+	if x != nil {
+		return x.Capabilities
+	}
+	return nil
+}
+
 // Slot is a mapping the module knows how to use.
 type Slot struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -196,8 +205,10 @@ type Slot struct {
 	// The first is the default.
 	Kinds []string `protobuf:"bytes,3,rep,name=kinds,proto3" json:"kinds,omitempty"`
 	// The default, in the grammar of mappings.
-	Spec          string `protobuf:"bytes,4,opt,name=spec,proto3" json:"spec,omitempty"`
-	On            bool   `protobuf:"varint,5,opt,name=on,proto3" json:"on,omitempty"`
+	Spec string `protobuf:"bytes,4,opt,name=spec,proto3" json:"spec,omitempty"`
+	On   bool   `protobuf:"varint,5,opt,name=on,proto3" json:"on,omitempty"`
+	// Ports of the service behind the mapping that the operator may choose, "636" or "5060-5080"; none: all.
+	Ports         []string `protobuf:"bytes,6,rep,name=ports,proto3" json:"ports,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -267,11 +278,20 @@ func (x *Slot) GetOn() bool {
 	return false
 }
 
+func (x *Slot) GetPorts() []string {
+	if x != nil {
+		return x.Ports
+	}
+	return nil
+}
+
 // Policy says which mappings the owner's tunnels may have besides the slots.
 type Policy struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Any           bool                   `protobuf:"varint,1,opt,name=any,proto3" json:"any,omitempty"`
-	Kinds         []string               `protobuf:"bytes,2,rep,name=kinds,proto3" json:"kinds,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Any   bool                   `protobuf:"varint,1,opt,name=any,proto3" json:"any,omitempty"`
+	Kinds []string               `protobuf:"bytes,2,rep,name=kinds,proto3" json:"kinds,omitempty"`
+	// Ports that the service behind a mapping may have: of reach the remote, of expose the local one; none: all.
+	Ports         []string `protobuf:"bytes,3,rep,name=ports,proto3" json:"ports,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -316,6 +336,13 @@ func (x *Policy) GetAny() bool {
 func (x *Policy) GetKinds() []string {
 	if x != nil {
 		return x.Kinds
+	}
+	return nil
+}
+
+func (x *Policy) GetPorts() []string {
+	if x != nil {
+		return x.Ports
 	}
 	return nil
 }
@@ -581,6 +608,138 @@ func (*StopResponse) Descriptor() ([]byte, []int) {
 	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{10}
 }
 
+type TestRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in RunRequest.
+	Configuration string `protobuf:"bytes,1,opt,name=configuration,proto3" json:"configuration,omitempty"`
+	Settings      []byte `protobuf:"bytes,2,opt,name=settings,proto3" json:"settings,omitempty"`
+	Dir           string `protobuf:"bytes,3,opt,name=dir,proto3" json:"dir,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestRequest) Reset() {
+	*x = TestRequest{}
+	mi := &file_plugin_v1_plugin_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestRequest) ProtoMessage() {}
+
+func (x *TestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_v1_plugin_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestRequest.ProtoReflect.Descriptor instead.
+func (*TestRequest) Descriptor() ([]byte, []int) {
+	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *TestRequest) GetConfiguration() string {
+	if x != nil {
+		return x.Configuration
+	}
+	return ""
+}
+
+func (x *TestRequest) GetSettings() []byte {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *TestRequest) GetDir() string {
+	if x != nil {
+		return x.Dir
+	}
+	return ""
+}
+
+// TestResponse is one step of a test: it begins, with the outcome "running", and later ends with another.
+type TestResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is checked, unique in its test: "bind", "read the base".
+	Step string `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	// "running", "ok", "warning", "failed" or "skipped".
+	Outcome       string `protobuf:"bytes,2,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	Remedy        string `protobuf:"bytes,4,opt,name=remedy,proto3" json:"remedy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestResponse) Reset() {
+	*x = TestResponse{}
+	mi := &file_plugin_v1_plugin_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestResponse) ProtoMessage() {}
+
+func (x *TestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_v1_plugin_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestResponse.ProtoReflect.Descriptor instead.
+func (*TestResponse) Descriptor() ([]byte, []int) {
+	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *TestResponse) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *TestResponse) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+func (x *TestResponse) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *TestResponse) GetRemedy() string {
+	if x != nil {
+		return x.Remedy
+	}
+	return ""
+}
+
 var File_plugin_v1_plugin_proto protoreflect.FileDescriptor
 
 const file_plugin_v1_plugin_proto_rawDesc = "" +
@@ -588,23 +747,26 @@ const file_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x16plugin/v1/plugin.proto\x12\x11culvert.plugin.v1\"\x11\n" +
 	"\x0fDescribeRequest\"T\n" +
 	"\x10DescribeResponse\x12@\n" +
-	"\vdescription\x18\x01 \x01(\v2\x1e.culvert.plugin.v1.DescriptionR\vdescription\"\xcd\x01\n" +
+	"\vdescription\x18\x01 \x01(\v2\x1e.culvert.plugin.v1.DescriptionR\vdescription\"\xf1\x01\n" +
 	"\vDescription\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12-\n" +
 	"\x05slots\x18\x03 \x03(\v2\x17.culvert.plugin.v1.SlotR\x05slots\x121\n" +
 	"\x06policy\x18\x04 \x01(\v2\x19.culvert.plugin.v1.PolicyR\x06policy\x12\x16\n" +
 	"\x06grants\x18\x05 \x03(\tR\x06grants\x12\x16\n" +
-	"\x06schema\x18\x06 \x01(\fR\x06schema\"j\n" +
+	"\x06schema\x18\x06 \x01(\fR\x06schema\x12\"\n" +
+	"\fcapabilities\x18\a \x03(\tR\fcapabilities\"\x80\x01\n" +
 	"\x04Slot\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x14\n" +
 	"\x05kinds\x18\x03 \x03(\tR\x05kinds\x12\x12\n" +
 	"\x04spec\x18\x04 \x01(\tR\x04spec\x12\x0e\n" +
-	"\x02on\x18\x05 \x01(\bR\x02on\"0\n" +
+	"\x02on\x18\x05 \x01(\bR\x02on\x12\x14\n" +
+	"\x05ports\x18\x06 \x03(\tR\x05ports\"F\n" +
 	"\x06Policy\x12\x10\n" +
 	"\x03any\x18\x01 \x01(\bR\x03any\x12\x14\n" +
-	"\x05kinds\x18\x02 \x03(\tR\x05kinds\"-\n" +
+	"\x05kinds\x18\x02 \x03(\tR\x05kinds\x12\x14\n" +
+	"\x05ports\x18\x03 \x03(\tR\x05ports\"-\n" +
 	"\x0eConnectRequest\x12\x1b\n" +
 	"\tbroker_id\x18\x01 \x01(\rR\bbrokerId\"\x11\n" +
 	"\x0fConnectResponse\"`\n" +
@@ -616,12 +778,22 @@ const file_plugin_v1_plugin_proto_rawDesc = "" +
 	"\vRunResponse\"3\n" +
 	"\vStopRequest\x12$\n" +
 	"\rconfiguration\x18\x01 \x01(\tR\rconfiguration\"\x0e\n" +
-	"\fStopResponse2\xc5\x02\n" +
+	"\fStopResponse\"a\n" +
+	"\vTestRequest\x12$\n" +
+	"\rconfiguration\x18\x01 \x01(\tR\rconfiguration\x12\x1a\n" +
+	"\bsettings\x18\x02 \x01(\fR\bsettings\x12\x10\n" +
+	"\x03dir\x18\x03 \x01(\tR\x03dir\"n\n" +
+	"\fTestResponse\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x18\n" +
+	"\aoutcome\x18\x02 \x01(\tR\aoutcome\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\x12\x16\n" +
+	"\x06remedy\x18\x04 \x01(\tR\x06remedy2\x90\x03\n" +
 	"\rPluginService\x12S\n" +
 	"\bDescribe\x12\".culvert.plugin.v1.DescribeRequest\x1a#.culvert.plugin.v1.DescribeResponse\x12P\n" +
 	"\aConnect\x12!.culvert.plugin.v1.ConnectRequest\x1a\".culvert.plugin.v1.ConnectResponse\x12D\n" +
 	"\x03Run\x12\x1d.culvert.plugin.v1.RunRequest\x1a\x1e.culvert.plugin.v1.RunResponse\x12G\n" +
-	"\x04Stop\x12\x1e.culvert.plugin.v1.StopRequest\x1a\x1f.culvert.plugin.v1.StopResponseB9Z7github.com/culvert-pbx/culvert/proto/plugin/v1;pluginv1b\x06proto3"
+	"\x04Stop\x12\x1e.culvert.plugin.v1.StopRequest\x1a\x1f.culvert.plugin.v1.StopResponse\x12I\n" +
+	"\x04Test\x12\x1e.culvert.plugin.v1.TestRequest\x1a\x1f.culvert.plugin.v1.TestResponse0\x01B9Z7github.com/culvert-pbx/culvert/proto/plugin/v1;pluginv1b\x06proto3"
 
 var (
 	file_plugin_v1_plugin_proto_rawDescOnce sync.Once
@@ -635,7 +807,7 @@ func file_plugin_v1_plugin_proto_rawDescGZIP() []byte {
 	return file_plugin_v1_plugin_proto_rawDescData
 }
 
-var file_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_plugin_v1_plugin_proto_goTypes = []any{
 	(*DescribeRequest)(nil),  // 0: culvert.plugin.v1.DescribeRequest
 	(*DescribeResponse)(nil), // 1: culvert.plugin.v1.DescribeResponse
@@ -648,6 +820,8 @@ var file_plugin_v1_plugin_proto_goTypes = []any{
 	(*RunResponse)(nil),      // 8: culvert.plugin.v1.RunResponse
 	(*StopRequest)(nil),      // 9: culvert.plugin.v1.StopRequest
 	(*StopResponse)(nil),     // 10: culvert.plugin.v1.StopResponse
+	(*TestRequest)(nil),      // 11: culvert.plugin.v1.TestRequest
+	(*TestResponse)(nil),     // 12: culvert.plugin.v1.TestResponse
 }
 var file_plugin_v1_plugin_proto_depIdxs = []int32{
 	2,  // 0: culvert.plugin.v1.DescribeResponse.description:type_name -> culvert.plugin.v1.Description
@@ -657,12 +831,14 @@ var file_plugin_v1_plugin_proto_depIdxs = []int32{
 	5,  // 4: culvert.plugin.v1.PluginService.Connect:input_type -> culvert.plugin.v1.ConnectRequest
 	7,  // 5: culvert.plugin.v1.PluginService.Run:input_type -> culvert.plugin.v1.RunRequest
 	9,  // 6: culvert.plugin.v1.PluginService.Stop:input_type -> culvert.plugin.v1.StopRequest
-	1,  // 7: culvert.plugin.v1.PluginService.Describe:output_type -> culvert.plugin.v1.DescribeResponse
-	6,  // 8: culvert.plugin.v1.PluginService.Connect:output_type -> culvert.plugin.v1.ConnectResponse
-	8,  // 9: culvert.plugin.v1.PluginService.Run:output_type -> culvert.plugin.v1.RunResponse
-	10, // 10: culvert.plugin.v1.PluginService.Stop:output_type -> culvert.plugin.v1.StopResponse
-	7,  // [7:11] is the sub-list for method output_type
-	3,  // [3:7] is the sub-list for method input_type
+	11, // 7: culvert.plugin.v1.PluginService.Test:input_type -> culvert.plugin.v1.TestRequest
+	1,  // 8: culvert.plugin.v1.PluginService.Describe:output_type -> culvert.plugin.v1.DescribeResponse
+	6,  // 9: culvert.plugin.v1.PluginService.Connect:output_type -> culvert.plugin.v1.ConnectResponse
+	8,  // 10: culvert.plugin.v1.PluginService.Run:output_type -> culvert.plugin.v1.RunResponse
+	10, // 11: culvert.plugin.v1.PluginService.Stop:output_type -> culvert.plugin.v1.StopResponse
+	12, // 12: culvert.plugin.v1.PluginService.Test:output_type -> culvert.plugin.v1.TestResponse
+	8,  // [8:13] is the sub-list for method output_type
+	3,  // [3:8] is the sub-list for method input_type
 	3,  // [3:3] is the sub-list for extension type_name
 	3,  // [3:3] is the sub-list for extension extendee
 	0,  // [0:3] is the sub-list for field type_name
@@ -679,7 +855,7 @@ func file_plugin_v1_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugin_v1_plugin_proto_rawDesc), len(file_plugin_v1_plugin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,6 +23,7 @@ const (
 	PluginService_Connect_FullMethodName  = "/culvert.plugin.v1.PluginService/Connect"
 	PluginService_Run_FullMethodName      = "/culvert.plugin.v1.PluginService/Run"
 	PluginService_Stop_FullMethodName     = "/culvert.plugin.v1.PluginService/Stop"
+	PluginService_Test_FullMethodName     = "/culvert.plugin.v1.PluginService/Test"
 )
 
 // PluginServiceClient is the client API for PluginService service.
@@ -41,6 +42,9 @@ type PluginServiceClient interface {
 	Run(ctx context.Context, in *RunRequest, opts ...grpc.CallOption) (*RunResponse, error)
 	// Stop asks the run of one configuration to end and returns when it has ended, or at once where none runs.
 	Stop(ctx context.Context, in *StopRequest, opts ...grpc.CallOption) (*StopResponse, error)
+	// Test checks settings that need not be stored, step by step, whether or not the configuration runs. Only a module with
+	// the capability "tester" is asked. It has no deadline of its own.
+	Test(ctx context.Context, in *TestRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TestResponse], error)
 }
 
 type pluginServiceClient struct {
@@ -91,6 +95,25 @@ func (c *pluginServiceClient) Stop(ctx context.Context, in *StopRequest, opts ..
 	return out, nil
 }
 
+func (c *pluginServiceClient) Test(ctx context.Context, in *TestRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TestResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &PluginService_ServiceDesc.Streams[0], PluginService_Test_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[TestRequest, TestResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PluginService_TestClient = grpc.ServerStreamingClient[TestResponse]
+
 // PluginServiceServer is the server API for PluginService service.
 // All implementations must embed UnimplementedPluginServiceServer
 // for forward compatibility.
@@ -107,6 +130,9 @@ type PluginServiceServer interface {
 	Run(context.Context, *RunRequest) (*RunResponse, error)
 	// Stop asks the run of one configuration to end and returns when it has ended, or at once where none runs.
 	Stop(context.Context, *StopRequest) (*StopResponse, error)
+	// Test checks settings that need not be stored, step by step, whether or not the configuration runs. Only a module with
+	// the capability "tester" is asked. It has no deadline of its own.
+	Test(*TestRequest, grpc.ServerStreamingServer[TestResponse]) error
 	mustEmbedUnimplementedPluginServiceServer()
 }
 
@@ -128,6 +154,9 @@ func (UnimplementedPluginServiceServer) Run(context.Context, *RunRequest) (*RunR
 }
 func (UnimplementedPluginServiceServer) Stop(context.Context, *StopRequest) (*StopResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Stop not implemented")
+}
+func (UnimplementedPluginServiceServer) Test(*TestRequest, grpc.ServerStreamingServer[TestResponse]) error {
+	return status.Error(codes.Unimplemented, "method Test not implemented")
 }
 func (UnimplementedPluginServiceServer) mustEmbedUnimplementedPluginServiceServer() {}
 func (UnimplementedPluginServiceServer) testEmbeddedByValue()                       {}
@@ -222,6 +251,17 @@ func _PluginService_Stop_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PluginService_Test_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(TestRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(PluginServiceServer).Test(m, &grpc.GenericServerStream[TestRequest, TestResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PluginService_TestServer = grpc.ServerStreamingServer[TestResponse]
+
 // PluginService_ServiceDesc is the grpc.ServiceDesc for PluginService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -246,6 +286,12 @@ var PluginService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _PluginService_Stop_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Test",
+			Handler:       _PluginService_Test_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "plugin/v1/plugin.proto",
 }
