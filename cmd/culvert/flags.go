@@ -120,7 +120,7 @@ func strayWait(cmd *cobra.Command, args []string) string {
 }
 
 // paths are the flags whose value names a file, which may have any name.
-var paths = []string{"socket", "key", "password-file", "via-password-file", "file"}
+var paths = []string{"socket", "sdk", "key", "password-file", "via-password-file", "file"}
 
 // checkText refuses arguments and flags that are not UTF-8: on their way they would become other ones.
 func checkText(cmd *cobra.Command, args []string) error {
