@@ -102,6 +102,7 @@ key show
 module accept
 module list
 module log
+module new
 module restart
 module show
 status

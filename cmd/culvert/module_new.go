@@ -36,9 +36,9 @@ func moduleNewCommand(a *app) *cobra.Command {
 		Long: `Begin a module of your own: the directory NAME is made here, with a program that
 builds, does something and has a test. No daemon is needed, only Go.
 
-The SDK is taken from --sdk, a clone of Culvert; else from the clone this program
-stands in; else from ` + skeleton.Installed + `; else go.mod requires the version
-of this program, which must have been published.`,
+The SDK is taken from --sdk, a clone of Culvert; else from the clone that this
+program stands in; else from ` + skeleton.Installed + `; else go.mod requires the
+version of this program, which must have been published.`,
 		Example: "  culvert module new greeter\n  culvert module new greeter --sdk ~/src/culvert",
 		Args:    needs("NAME"),
 		RunE: func(_ *cobra.Command, args []string) error {

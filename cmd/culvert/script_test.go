@@ -18,6 +18,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/culvert-pbx/culvert/cmd/culvert/skeleton"
 	"github.com/culvert-pbx/culvert/host"
 	"github.com/culvert-pbx/culvert/host/control"
 	"github.com/culvert-pbx/culvert/host/sshtunnel/sshtest"
@@ -44,6 +45,13 @@ func TestScripts(t *testing.T) {
 			},
 			"until": until,
 			"names": names,
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "packaged" {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			_, err := os.Stat(skeleton.Installed)
+			return err == nil, nil
 		},
 	})
 }
