@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -11,6 +12,8 @@ const (
 	maxTitle   = 100
 	maxGrants  = 32
 	maxGrant   = 100
+
+	maxCapabilities = 32
 )
 
 // CheckDescription is every rule that a module's description obeys by itself, its schema excepted: it comes from a
@@ -33,8 +36,21 @@ func CheckDescription(d Description) Findings {
 	for _, g := range d.Grants {
 		fs = append(fs, checkLine(string(g), "grants", maxGrant)...)
 	}
+	return append(fs, d.checkCapabilities()...)
+}
+
+func (d Description) checkCapabilities() (fs Findings) {
+	if n := len(d.Capabilities); n > maxCapabilities {
+		return one(TooMany, "capabilities", strconv.Itoa(n), fmt.Sprintf("the module has %d capabilities", n), atMost(maxCapabilities))
+	}
+	for _, c := range d.Capabilities {
+		fs = append(fs, CheckName(c, MaxName).At("capabilities")...)
+	}
 	return fs
 }
+
+// Can reports whether the module has a capability.
+func (d Description) Can(capability string) bool { return slices.Contains(d.Capabilities, capability) }
 
 func (d Description) checkSlots() Findings {
 	if n := len(d.Slots); n > MaxMappings {

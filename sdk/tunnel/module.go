@@ -33,6 +33,9 @@ type Description struct {
 	Policy  Policy          `json:"policy"`
 	Grants  []Grant         `json:"grants,omitempty"`
 	Schema  json.RawMessage `json:"schema,omitempty"` // JSON Schema of its settings; the SDK derives it
+
+	// Capabilities are what it can do besides Run, such as CapabilityTester; the SDK finds them. Unknown ones are passed over.
+	Capabilities []string `json:"capabilities,omitempty"`
 }
 
 // Site is the part of a configuration's settings that one tunnel is made from; it looks the same in every module (R54).

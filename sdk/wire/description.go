@@ -12,7 +12,7 @@ func descriptionTo(d tunnel.Description) *pluginv1.Description {
 			return &pluginv1.Slot{Name: s.Name, Title: s.Title, Kinds: each(s.Kinds, word), Spec: s.Spec, On: s.On}
 		}),
 		Policy: &pluginv1.Policy{Any: d.Policy.Any, Kinds: each(d.Policy.Kinds, word)},
-		Grants: each(d.Grants, func(g tunnel.Grant) string { return string(g) }),
+		Grants: each(d.Grants, func(g tunnel.Grant) string { return string(g) }), Capabilities: d.Capabilities,
 	}
 }
 
@@ -23,8 +23,9 @@ func descriptionOf(m *pluginv1.Description) tunnel.Description {
 		Slots: each(m.GetSlots(), func(s *pluginv1.Slot) tunnel.Slot {
 			return tunnel.Slot{Name: clean(s.GetName()), Title: clean(s.GetTitle()), Kinds: each(s.GetKinds(), kind), Spec: clean(s.GetSpec()), On: s.GetOn()}
 		}),
-		Policy: tunnel.Policy{Any: m.GetPolicy().GetAny(), Kinds: each(m.GetPolicy().GetKinds(), kind)},
-		Grants: each(m.GetGrants(), func(g string) tunnel.Grant { return tunnel.Grant(clean(g)) }),
+		Policy:       tunnel.Policy{Any: m.GetPolicy().GetAny(), Kinds: each(m.GetPolicy().GetKinds(), kind)},
+		Grants:       each(m.GetGrants(), func(g string) tunnel.Grant { return tunnel.Grant(clean(g)) }),
+		Capabilities: each(m.GetCapabilities(), clean),
 	}
 }
 
