@@ -92,7 +92,7 @@ func TestNothingUnacceptedRuns(t *testing.T) {
 
 func spy(t *testing.T, r *rig, name, then string) (ran func() bool) {
 	t.Helper()
-	mark := filepath.Join(t.TempDir(), "ran")
+	mark := filepath.Join(r.stateDir(tunnel.Owner(name)), "ran") // where its sandbox lets it write
 	replace(t, r, name, "#!/bin/sh\necho >>"+mark+"\n"+then+"\n")
 	return func() bool { _, err := os.Stat(mark); return err == nil }
 }
@@ -151,7 +151,7 @@ func TestAcceptTriesAnewEachTime(t *testing.T) {
 	r := newRig(t).run()
 	r.install("hello", "")
 	r.is("hello", Stopped, "")
-	mark := filepath.Join(t.TempDir(), "ran")
+	mark := filepath.Join(r.stateDir("hello"), "ran")
 	replace(t, r, "hello", "#!/bin/sh\necho x >>"+mark+"\necho no\n")
 	for try := 1; try <= 3; try++ {
 		if _, _, err := r.Accept(context.Background(), "operator:0", "hello"); !isUnusable(err, tunnel.BinaryBroken) {
@@ -171,7 +171,7 @@ func TestAcceptThatIsGivenUpEndsTheStart(t *testing.T) {
 	r := newRig(t).run()
 	r.install("hello", "")
 	r.is("hello", Stopped, "")
-	ran := spy(t, r, "hello", "exec sleep 1000")
+	ran := spy(t, r, "hello", "while :; do :; done")
 	ctx, cancel := context.WithCancel(context.Background())
 	failed := make(chan error, 1)
 	go func() { _, _, err := r.Accept(ctx, "operator:0", "hello"); failed <- err }()

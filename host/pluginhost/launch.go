@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/culvert-pbx/culvert/host/pluginhost/sandbox"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -28,9 +29,12 @@ const (
 
 // plan is what the host tells the launcher.
 type plan struct {
-	Name  string   // what the process calls itself
-	Env   []string // the whole environment of the plugin
-	Limit limits
+	Name    string   // what the process calls itself
+	Env     []string // the whole environment of the plugin
+	Limit   limits
+	Host    int             // the process that the plugin dies with
+	Support sandbox.Support // what the machine confines it by
+	Sandbox sandbox.Plan    // to what
 }
 
 // limits bound what one process may take.
@@ -48,7 +52,7 @@ func LaunchIfAsked() {
 	if len(os.Args) != 2 || os.Args[1] != launchWord {
 		return
 	}
-	runtime.LockOSThread() // prctl and exec must happen on one and the same thread
+	runtime.LockOSThread() // prctl, sandbox and exec must happen on one and the same thread
 	err := launch()        // returns only on failure
 	_ = json.NewEncoder(os.NewFile(reportFD, "report")).Encode(err)
 	os.Exit(127)
@@ -93,7 +97,7 @@ func launch() *launchError {
 	return &launchError{Message: errno.Error(), Errno: errno}
 }
 
-// confine sets everything that holds for the plugin and returns the descriptor of its binary. The order matters, and a
+// confine sets everything that holds for the plugin and returns the descriptor of its binary. The order matters, and the
 // sandbox comes last: after it nothing but execute is possible.
 func confine(p *plan) (binary int, err error) {
 	if binary, err = hideBinary(&p.Limit); err != nil {
@@ -108,7 +112,22 @@ func confine(p *plan) (binary int, err error) {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return 0, fmt.Errorf("give up new privileges: %w", err)
 	}
-	return binary, nil
+	if err := dieWith(p.Host); err != nil {
+		return 0, err
+	}
+	return binary, sandbox.Enter(p.Support, p.Sandbox, binary)
+}
+
+// dieWith has this thread, which becomes the plugin, killed when the host ends. The host asked for that at the fork, but
+// of the first thread alone.
+func dieWith(host int) error {
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return fmt.Errorf("die with the host: %w", err)
+	}
+	if unix.Getppid() != host {
+		return errors.New("the host is gone already")
+	}
+	return nil
 }
 
 func readPlan() (plan, error) {

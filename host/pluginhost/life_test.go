@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/culvert-pbx/culvert/host/pluginhost/sandbox"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -329,7 +330,9 @@ func TestStoppedProcessIsKilled(t *testing.T) {
 func TestGrandchildHoldsNothingUp(t *testing.T) {
 	t.Parallel()
 	t.Run("of a crash", func(t *testing.T) {
-		r := newRig(t).run()
+		r := newRig(t)
+		r.support = sandbox.Support{}
+		r.run()
 		r.install("hello", "")
 		child, err := strconv.Atoi(r.note(r.configure("hello/default", "grandchild near"), "grandchild"))
 		must(t, err)
@@ -338,7 +341,9 @@ func TestGrandchildHoldsNothingUp(t *testing.T) {
 	})
 	for _, where := range []string{"near", "away"} {
 		t.Run(where, func(t *testing.T) {
-			r := newRig(t).run()
+			r := newRig(t)
+			r.support = sandbox.Support{}
+			r.run()
 			r.install("hello", "")
 			c := r.configure("hello/default", "grandchild "+where)
 			child, err := strconv.Atoi(r.note(c, "grandchild"))

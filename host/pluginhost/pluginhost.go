@@ -27,6 +27,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
 
+	"github.com/culvert-pbx/culvert/host/pluginhost/sandbox"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -79,6 +80,7 @@ type Host struct {
 	sockets      Sockets
 	startTimeout time.Duration
 	lookEvery    time.Duration
+	support      sandbox.Support // what modules are confined by
 
 	looking chan struct{}     // full while a look is under way: one at a time
 	hashes  map[string]hashed // by file name, for the look under way
@@ -92,7 +94,7 @@ type Host struct {
 // New makes a Host that runs nothing yet.
 func New(cfg Config) *Host {
 	return &Host{
-		cfg: cfg, sockets: Sockets{Dir: cfg.SocketDir}, startTimeout: startTimeout, lookEvery: lookEvery,
+		cfg: cfg, sockets: Sockets{Dir: cfg.SocketDir}, startTimeout: startTimeout, lookEvery: lookEvery, support: sandbox.Detect(),
 		looking: make(chan struct{}, 1),
 		modules: make(map[tunnel.Owner]*module), groups: make(map[int]tunnel.Owner), hashes: make(map[string]hashed),
 	}

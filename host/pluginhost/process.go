@@ -60,6 +60,7 @@ var _ runner.Runner = (*process)(nil)
 
 // newProcess prepares a process. Until started is called, the end of ctx kills it.
 func newProcess(ctx context.Context, p plan, binary *os.File, sockets string) *process {
+	p.Host = os.Getpid()
 	return &process{
 		start: ctx, plan: p, binary: binary, sockets: sockets,
 		exited: make(chan struct{}), killTime: killTime, disarm: func() bool { return true },

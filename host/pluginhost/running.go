@@ -102,7 +102,10 @@ func (h *Host) clientConfig(ctx context.Context, m *module, binary *os.File, r *
 		},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, dir string) (runner.Runner, error) {
 			r.sockets = dir
-			p := plan{Name: string(m.name), Env: slices.Concat(cmd.Env, h.environment(m)), Limit: pluginLimits}
+			p := plan{
+				Name: string(m.name), Env: slices.Concat(cmd.Env, h.environment(m)), Limit: pluginLimits,
+				Support: h.support, Sandbox: h.sandbox(m.name, dir),
+			}
 			r.process = newProcess(ctx, p, binary, dir)
 			r.process.seen = func(pid int, alive bool) { h.seen(m.name, pid, alive) }
 			r.process.log = m.log

@@ -1,0 +1,14 @@
+package sandbox
+
+import "golang.org/x/sys/unix"
+
+const auditArch = unix.AUDIT_ARCH_AARCH64
+
+// This architecture came after the older forms of calls.
+var (
+	olderForms []uint32
+	forks      []uint32
+)
+
+// opens are the calls that open a file.
+var opens = []opening{{unix.SYS_OPENAT, 2}}
