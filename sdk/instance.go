@@ -3,6 +3,7 @@ package sdk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"net"
 	"sync"
@@ -13,7 +14,7 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/wire"
 )
 
-// Instance is one run of a module: its settings, and the host as the module may use it. Its methods are safe for
+// Instance is one run, or test, of a module: its settings, and the host as the module may use it. Its methods are safe for
 // concurrent use and end with the context given to them.
 type Instance[S any] struct {
 	Settings      S
@@ -21,9 +22,10 @@ type Instance[S any] struct {
 	Configuration string       // NAME of the configuration
 	Dir           string       // a directory of this configuration's own, which stays
 
-	ctx   context.Context // the run's
-	host  wire.Host
-	owner tunnel.Owner
+	ctx     context.Context // the run's
+	host    wire.Host
+	owner   tunnel.Owner
+	testing bool // it is of a test, which changes nothing
 
 	mu        sync.Mutex
 	listeners []net.Listener
@@ -36,6 +38,9 @@ type Instance[S any] struct {
 // Declarations come from [Site.Tunnel]. One without a Ref gets the module's own; one of another owner's is refused with
 // tunnel.ErrNotOwner.
 func (in *Instance[S]) Declare(ctx context.Context, set ...tunnel.Declaration) error {
+	if in.testing {
+		return errors.New("declare in a test: a test changes nothing, the module's Run declares")
+	}
 	var named []tunnel.Declaration
 	for _, d := range set {
 		if d.Ref == (tunnel.Ref{}) {
@@ -82,6 +87,9 @@ func (in *Instance[S]) DialFunc(mapping string) func(ctx context.Context, networ
 // as in Dial. Its tunnel must be declared and the mapping on, else it is tunnel.ErrNotFound. The listener is closed when
 // Run returns, if not before.
 func (in *Instance[S]) Listen(mapping string) (net.Listener, error) {
+	if in.testing {
+		return nil, fmt.Errorf("listen for %s in a test: what arrives there is for the module's Run", mapping)
+	}
 	l, err := in.host.Listen(in.ctx, in.Configuration, mapping)
 	if err != nil {
 		return nil, err

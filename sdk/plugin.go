@@ -17,29 +17,42 @@ func Plugin[S any](m Module[S]) wire.Plugin { return plugin[S]{m} }
 
 type plugin[S any] struct{ module Module[S] }
 
-// Describe adds the schema of S. Its error is a mistake in S's tags.
+// Describe adds the schema of S and what the module can do. Its error is a mistake in S's tags or the module's methods.
 func (p plugin[S]) Describe() (tunnel.Description, error) {
 	d := p.module.Describe()
 	schema, err := settings.Schema(reflect.TypeFor[S]())
 	if err != nil {
 		return tunnel.Description{}, fmt.Errorf("module %s: %w", d.Name, err)
 	}
+	can, err := p.capabilities()
+	if err != nil {
+		return tunnel.Description{}, fmt.Errorf("module %s: %w", d.Name, err)
+	}
 	return tunnel.Description{
-		Name: d.Name, Version: d.Version, Slots: d.Slots, Policy: d.Policy, Grants: d.Grants, Schema: schema,
+		Name: d.Name, Version: d.Version, Slots: d.Slots, Policy: d.Policy, Grants: d.Grants, Schema: schema, Capabilities: can,
 	}, nil
 }
 
 // Run runs the module with r's settings as an S, and closes what the run left listening.
 func (p plugin[S]) Run(ctx context.Context, r wire.Run) error {
+	in, err := p.instance(ctx, r)
+	if err != nil {
+		return err
+	}
+	return errors.Join(p.module.Run(ctx, in), in.close())
+}
+
+// instance is the module's view of r.
+func (p plugin[S]) instance(ctx context.Context, r wire.Run) (*Instance[S], error) {
 	in := &Instance[S]{
 		Log: r.Log, Configuration: r.Configuration, Dir: r.Dir,
 		ctx: ctx, host: r.Host, owner: tunnel.Owner(p.module.Describe().Name),
 	}
 	if len(r.Settings) > 0 {
 		if err := json.Unmarshal(r.Settings, &in.Settings); err != nil {
-			return fmt.Errorf("read the settings of %s: %w", r.Configuration, err)
+			return nil, fmt.Errorf("read the settings of %s: %w", r.Configuration, err)
 		}
 	}
 	placeSites(reflect.ValueOf(&in.Settings).Elem(), "")
-	return errors.Join(p.module.Run(ctx, in), in.close())
+	return in, nil
 }

@@ -40,9 +40,16 @@ type TestStep struct {
 // TestSteps are the steps of one test in the order in which they began.
 type TestSteps []TestStep
 
-// Add takes the next report of a step: it begins, with StepRunning, and later is decided, once; a skipped one need not
-// have begun. It is given back as it is to be shown, texts escaped and cut. A report that breaks this, or the bounds,
-// changes nothing and is an error.
+// The names of the steps that the host adds to a module's: the settings are ready, the module runs, and
+// what ended a test that did not come to its end. A module's own steps are called otherwise.
+const (
+	StepSettings = "settings"
+	StepModule   = "module"
+	StepEnd      = "end"
+)
+
+// Add takes the next report of a module's step: it may begin, with StepRunning, and is decided once. It is given back as
+// it is to be shown, texts escaped and cut. A report that breaks this, or the bounds, changes nothing and is an error.
 func (t *TestSteps) Add(s TestStep) (TestStep, error) {
 	i := slices.IndexFunc(*t, func(other TestStep) bool { return other.Name == s.Name })
 	begun := i >= 0 && (*t)[i].Outcome == StepRunning
@@ -69,8 +76,8 @@ func (t *TestSteps) check(s TestStep, there, begun bool) error {
 		return fmt.Errorf("step %q is decided already: a test has each name once", name)
 	case begun && s.Outcome == StepRunning:
 		return fmt.Errorf("step %q has begun already: a test has each name once", name)
-	case !there && s.Outcome != StepRunning && s.Outcome != StepSkipped:
-		return fmt.Errorf("step %q is decided and has not begun", name)
+	case slices.Contains([]string{StepSettings, StepModule, StepEnd}, s.Name):
+		return fmt.Errorf("step %q is one of the host's own: call it otherwise", name)
 	case !there && len(*t) >= MaxTestSteps:
 		return fmt.Errorf("the test has more than %d steps", MaxTestSteps)
 	}

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 
 	"github.com/hashicorp/go-hclog"
@@ -20,7 +21,17 @@ type Plugin interface {
 	Run(ctx context.Context, r Run) error
 }
 
-// Run is one run of a module.
+// Tester is a Plugin that may have a test; what it says of itself tells (tunnel.CapabilityTester).
+type Tester interface {
+	// Test tests r's configuration, reporting steps from one goroutine at a time, and returns when that is over or soon
+	// after ctx ends. It may run beside a Run of the same configuration. It is ErrNoTest where the module has no test.
+	Test(ctx context.Context, r Run, report func(tunnel.TestStep)) error
+}
+
+// ErrNoTest says that a module cannot test.
+var ErrNoTest = errors.New("the module has no test")
+
+// Run is one run of a module, or one test.
 type Run struct {
 	Configuration string          // its NAME
 	Settings      json.RawMessage // a JSON object that fits the module's schema

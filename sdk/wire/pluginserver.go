@@ -30,7 +30,7 @@ type pluginServer struct {
 	runs map[string]*run // by configuration
 }
 
-// run is one run under way.
+// run is one run under way, or a test.
 type run struct {
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -86,7 +86,7 @@ func ready(ctx context.Context, conn *grpc.ClientConn) error {
 }
 
 func (s *pluginServer) Run(ctx context.Context, req *pluginv1.RunRequest) (*pluginv1.RunResponse, error) {
-	ctx, host, end, err := s.begin(ctx, req.GetConfiguration())
+	ctx, host, end, err := s.begin(ctx, req.GetConfiguration(), "this configuration runs already", "stop that run first")
 	if err != nil {
 		return nil, encode(err)
 	}
@@ -98,8 +98,8 @@ func (s *pluginServer) Run(ctx context.Context, req *pluginv1.RunRequest) (*plug
 	return &pluginv1.RunResponse{}, encode(err)
 }
 
-// begin notes a run; end must be called when it is over.
-func (s *pluginServer) begin(ctx context.Context, configuration string) (_ context.Context, _ Host, end func(), _ error) {
+// begin notes a run, unless there is one of that name already; end must be called when it is over.
+func (s *pluginServer) begin(ctx context.Context, configuration, already, wayOut string) (_ context.Context, _ Host, end func(), _ error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.host == nil {
@@ -108,7 +108,7 @@ func (s *pluginServer) begin(ctx context.Context, configuration string) (_ conte
 	if s.runs[configuration] != nil {
 		return nil, nil, nil, tunnel.Findings{{
 			Code: tunnel.Exists, Field: "configuration", Value: tunnel.Clean(configuration, 60),
-			Message: "this configuration runs already", WayOut: "stop that run first",
+			Message: already, WayOut: wayOut,
 		}}
 	}
 	ctx, cancel := context.WithCancel(ctx)
