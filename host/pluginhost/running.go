@@ -174,7 +174,7 @@ func (r *running) handshakeFailure(err error) error {
 	const fromSDK = "put a module's binary there, built with this version's SDK"
 	switch {
 	case says("incompatible API version", "incompatible core API", "unsupported plugin protocol", "unknown service", "unknown method"):
-		return &unusable{tunnel.ContractUnsupported, "it speaks another version of the contract: " + tunnel.Clean(firstLine(text), 200), fromSDK}
+		return otherContract(firstLine(text))
 	case says("Failed to read any lines", "plugin exited before") || errors.Is(err, wire.ErrGone):
 		return r.endedEarly(fromSDK)
 	case says("Unrecognized remote plugin message"):

@@ -119,6 +119,8 @@ func decode(err error) error {
 		return &remote{text: ErrGone.Error() + ": " + text, causes: []error{ErrGone}}
 	case codes.ResourceExhausted:
 		return tooLarge
+	case codes.Unimplemented:
+		return &remote{text: "the other end does not know this call, its contract is older: " + text, causes: []error{errors.ErrUnsupported}}
 	}
 	return errors.New(text)
 }

@@ -12,7 +12,11 @@ import (
 
 // HostPlugins is what the host gives go-plugin as VersionedPlugins: every version of the contract it speaks.
 func HostPlugins() map[int]plugin.PluginSet {
-	return map[int]plugin.PluginSet{Version: {name: &end{}}}
+	sets := map[int]plugin.PluginSet{}
+	for _, v := range Versions() {
+		sets[v] = plugin.PluginSet{name: &end{}}
+	}
+	return sets
 }
 
 // Dispense returns the handle on the module behind a started go-plugin client.

@@ -7,6 +7,8 @@
 // through a [Host]. No generated type appears in any signature, so the wire format has this package as its only
 // importer.
 //
+// Modules of older versions of the contract keep running; what may change without a new one is said at [Version].
+//
 // It promises that a request's owner is the one the host bound to the connection, whatever the request says; that
 // errors keep their identity on their way (errors.Is and errors.As find sentinels, Findings, StatusError and the
 // context's errors); that messages, texts and lists from a module are bounded; and that every call ends with its
@@ -21,15 +23,11 @@ import (
 )
 
 // Handshake tells a process that it was started as a module. It is no secret: identity comes from the connection.
-// The version is not in it but negotiated (R88): see [HostPlugins].
+// The version is not in it but negotiated: see [Version].
 var Handshake = plugin.HandshakeConfig{
 	MagicCookieKey:   "CULVERT_MODULE",
 	MagicCookieValue: "started-by-culvertd",
 }
-
-// Version is the newest version of the contract that this build speaks. A later one is added beside it, so that older
-// modules keep running.
-const Version = 1
 
 // What one message and one call may take.
 const (
