@@ -96,6 +96,12 @@ func (m modules) Accept(ctx context.Context, by string, name tunnel.Owner) (befo
 	return face(b), face(a), refusal(err)
 }
 
+func (m modules) Test(ctx context.Context, ref tunnel.ConfigurationRef, doc json.RawMessage, report func(control.Step)) error {
+	return refusal(m.Host.Test(ctx, ref, doc, func(s tunnel.TestStep) {
+		report(control.Step{Name: s.Name, State: string(s.Outcome), Message: s.Message, Remedy: s.Remedy, MS: s.Took.Milliseconds(), Diagnosis: control.DiagnosisOf(nil)})
+	}))
+}
+
 // refusal gives the operator the reason why a module cannot be used.
 func refusal(err error) error {
 	var u *pluginhost.Unusable

@@ -5,13 +5,15 @@ const (
 	StepRunning = "running" // begun; live only
 	StepOK      = "ok"
 	StepFailed  = "failed"
+	StepWarning = "warning" // it holds, and something about it wants attention; of tests alone
 	StepSkipped = "skipped" // not tried, because a step before it failed
 )
 
 // StepTurn is the step of waiting for a server that was tried a moment ago; there is none where nothing waits.
 const StepTurn = "turn"
 
-// Step is one stage of a connection: turn, name, tcp, proxy, hostkey, login, forwarding, or a mapping's name.
+// Step is one stage of a connection: turn, name, tcp, proxy, hostkey, login, forwarding, or a mapping's name. Of a test of
+// a configuration it is one of its steps: settings and module, which are the host's, and what the module calls its own.
 type Step struct {
 	Name    string  `json:"name"`
 	State   string  `json:"state"`
@@ -29,15 +31,21 @@ type Check struct {
 	Steps       []Step `json:"steps"`
 }
 
-// add puts s at the end, or in the place of the step of that name.
-func (c *Check) add(s Step) {
-	for i := range c.Steps {
-		if c.Steps[i].Name == s.Name {
-			c.Steps[i] = s
-			return
+// Test is the outcome of a module's test of a configuration: it went well where no step failed.
+type Test struct {
+	OK    bool   `json:"ok"`
+	Steps []Step `json:"steps"`
+}
+
+// addStep puts s at the end, or in the place of the step of that name.
+func addStep(steps []Step, s Step) []Step {
+	for i := range steps {
+		if steps[i].Name == s.Name {
+			steps[i] = s
+			return steps
 		}
 	}
-	c.Steps = append(c.Steps, s)
+	return append(steps, s)
 }
 
 // decide sets OK: at least one step, and every one of them ok.
@@ -45,5 +53,13 @@ func (c *Check) decide() {
 	c.OK = len(c.Steps) > 0
 	for _, s := range c.Steps {
 		c.OK = c.OK && s.State == StepOK
+	}
+}
+
+// decide sets OK: at least one step, each decided, and none failed.
+func (t *Test) decide() {
+	t.OK = len(t.Steps) > 0
+	for _, s := range t.Steps {
+		t.OK = t.OK && s.State != StepFailed && s.State != StepRunning
 	}
 }

@@ -61,7 +61,7 @@ func (s *Server) postCheck(w http.ResponseWriter, r *http.Request) error {
 		report := func(step Step) {
 			step.Remedy = tried.Replace(step.Remedy)
 			step.Diagnosis = step.Diagnosis.tried()
-			out.add(step)
+			out.Steps = addStep(out.Steps, step)
 			_ = st.send("step", step) // a reader that is gone ends ctx
 		}
 		if err := s.turn(ctx, req.Server, report); err != nil {

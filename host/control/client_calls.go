@@ -117,21 +117,32 @@ func (c *Client) Events(ctx context.Context, of string, following bool) iter.Seq
 
 // Check tries a connection and hands over each step as it begins and is decided.
 func (c *Client) Check(ctx context.Context, in CheckInput, step func(Step)) (Check, error) {
-	for m, err := range c.events(ctx, http.MethodPost, "/v1/check", in) {
+	return stepwise[Check](ctx, c, "/v1/check", "check", in, step)
+}
+
+// TestConfiguration has the module test a configuration, with what in names in place of what is stored, and hands over
+// each step as it begins and is decided.
+func (c *Client) TestConfiguration(ctx context.Context, ref tunnel.ConfigurationRef, in SettingsInput, step func(Step)) (Test, error) {
+	return stepwise[Test](ctx, c, configurationPath(ref)+"/test", "test", in, step)
+}
+
+// stepwise reads a stream of steps whose last event is the whole, called last.
+func stepwise[T any](ctx context.Context, c *Client, path, last string, in any, step func(Step)) (T, error) {
+	var out, none T
+	for m, err := range c.events(ctx, http.MethodPost, path, in) {
 		if err != nil {
-			return Check{}, err
+			return none, err
 		}
-		var out Check
-		if m.name == "check" {
+		if m.name == last {
 			return out, m.as(&out)
 		}
 		var s Step
 		if err := m.as(&s); err != nil {
-			return Check{}, err
+			return none, err
 		}
 		step(s)
 	}
-	return Check{}, io.ErrUnexpectedEOF
+	return none, io.ErrUnexpectedEOF
 }
 
 // Modules lists the modules.

@@ -51,6 +51,9 @@ type Modules interface {
 	// Accept starts the binary that waits for it, for its description alone, and pins it; before is the zero Face where
 	// there was none.
 	Accept(ctx context.Context, by string, name tunnel.Owner) (before, after Face, err error)
+	// Test has a module test a configuration, with doc in place of the stored settings where it is not nil, and reports each
+	// step when it begins (StepRunning) and when it is decided. An error is why there was no test.
+	Test(ctx context.Context, ref tunnel.ConfigurationRef, doc json.RawMessage, report func(Step)) error
 	// Log yields the lines a module wrote, oldest first; with follow then each new one until ctx ends.
 	Log(ctx context.Context, name tunnel.Owner, follow bool) iter.Seq2[string, error]
 }

@@ -58,6 +58,7 @@ var routes = []route{
 	{"GET /v1/configurations/{module}/{name}", reading, (*Server).showConfiguration, nil},
 	{"PATCH /v1/configurations/{module}/{name}", changing, (*Server).setConfiguration, nil},
 	{"DELETE /v1/configurations/{module}/{name}", changing, (*Server).removeConfiguration, query{"purge": ofSwitch}},
+	{"POST /v1/configurations/{module}/{name}/test", changing, (*Server).postTest, nil},
 	{"POST /v1/configurations/{module}/{name}/enable", changing, (*Server).enableConfiguration, nil},
 	{"POST /v1/configurations/{module}/{name}/disable", changing, (*Server).disableConfiguration, nil},
 }

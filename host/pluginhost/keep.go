@@ -10,7 +10,7 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/wire"
 )
 
-// keep has the accepted binary run while a configuration is enabled.
+// keep has the accepted binary run while a configuration is enabled or tested.
 func (m *module) keep(ctx context.Context) {
 	m.follow(ctx, m.dueLocked, func(turn context.Context, w want) {
 		m.update(func() { m.problem = nil })
@@ -22,7 +22,7 @@ func (m *module) keep(ctx context.Context) {
 // dueLocked is the binary that shall run. One that runs goes on whatever lies in its place now, until nothing does.
 func (m *module) dueLocked() want {
 	switch {
-	case m.pin == nil || !m.found.there || !m.enabledLocked():
+	case m.pin == nil || !m.found.there || !m.neededLocked():
 		return want{}
 	case m.life == starting || m.life == alive:
 	case m.found.sha != m.pin.SHA256:

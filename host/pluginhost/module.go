@@ -57,6 +57,7 @@ type module struct {
 	asking   int                   // how many Accepts wait for the other one's description
 	runs     map[string]tunnel.Run // by configuration
 	purges   map[string]bool       // configurations whose directories shall go before another run of that name
+	testing  string                // the configuration that a test is under way of, "" for none
 	closed   bool                  // the host is stopping
 	turn     int                   // raised by each Restart and Accept: what runs from an earlier turn ends
 	life     life                  // how far its process is
@@ -130,6 +131,9 @@ func (m *module) enabledLocked() bool {
 	}
 	return false
 }
+
+// neededLocked reports whether a process is needed.
+func (m *module) neededLocked() bool { return m.enabledLocked() || m.testing != "" }
 
 // firstLocked reports whether no binary was accepted under this name yet: the next one is, once it has described itself.
 func (m *module) firstLocked() bool { return m.pin == nil && m.lost == nil }

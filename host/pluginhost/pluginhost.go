@@ -50,6 +50,10 @@ type Catalog interface {
 	// RunSettings returns the settings to run with, the module's own secrets revealed, passwords of sites left out.
 	RunSettings(ctx context.Context, ref tunnel.ConfigurationRef) (json.RawMessage, error)
 
+	// TrialSettings returns the same as it would be with doc in place of the stored settings, and the paths of the sites
+	// that doc gives otherwise than they are stored. It stores nothing.
+	TrialSettings(ctx context.Context, ref tunnel.ConfigurationRef, doc json.RawMessage) (_ json.RawMessage, elsewhere []string, err error)
+
 	// ReportConfiguration is told how a configuration's run is. It must not call back.
 	ReportConfiguration(ref tunnel.ConfigurationRef, s tunnel.ConfigurationStatus)
 }
@@ -80,6 +84,7 @@ type Host struct {
 	sockets      Sockets
 	startTimeout time.Duration
 	lookEvery    time.Duration
+	testLimit    time.Duration
 	support      sandbox.Support // what modules are confined by
 
 	looking chan struct{}     // full while a look is under way: one at a time
@@ -94,7 +99,7 @@ type Host struct {
 // New makes a Host that runs nothing yet.
 func New(cfg Config) *Host {
 	return &Host{
-		cfg: cfg, sockets: Sockets{Dir: cfg.SocketDir}, startTimeout: startTimeout, lookEvery: lookEvery, support: sandbox.Detect(),
+		cfg: cfg, sockets: Sockets{Dir: cfg.SocketDir}, startTimeout: startTimeout, lookEvery: lookEvery, testLimit: testLimit, support: sandbox.Detect(),
 		looking: make(chan struct{}, 1),
 		modules: make(map[tunnel.Owner]*module), groups: make(map[int]tunnel.Owner), hashes: make(map[string]hashed),
 	}

@@ -331,6 +331,14 @@ func (c *catalog) RunSettings(_ context.Context, ref tunnel.ConfigurationRef) (j
 	return c.settings[ref], nil
 }
 
+// TrialSettings takes doc as it is; "elsewhere" is a site that it gives otherwise.
+func (c *catalog) TrialSettings(_ context.Context, _ tunnel.ConfigurationRef, doc json.RawMessage) (json.RawMessage, []string, error) {
+	if strings.Contains(string(doc), "elsewhere") {
+		return doc, []string{"site"}, nil
+	}
+	return doc, nil, nil
+}
+
 func (c *catalog) ReportConfiguration(ref tunnel.ConfigurationRef, s tunnel.ConfigurationStatus) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -124,7 +124,7 @@ func (m *module) stateLocked() (State, *unusable) {
 		return Failed, m.mute
 	case m.pin == nil:
 		return Starting, nil
-	case !m.enabledLocked():
+	case !m.neededLocked():
 		return Stopped, nil
 	case m.problem == nil:
 		return Starting, nil

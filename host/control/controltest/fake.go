@@ -2,6 +2,7 @@ package controltest
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"slices"
@@ -36,12 +37,13 @@ type Fake struct {
 	CheckSpacing time.Duration // of the daemon, to be set before it starts; short, so that tests need not wait
 
 	// To be set before they are asked for.
-	Lines     []string                                    // what each module wrote
-	Steps     []control.Step                              // what a check reports
-	OnCheck   func(context.Context, control.CheckRequest) // what it does first
-	Shown     string                                      // the fingerprint it shows
-	OnRestart func(tunnel.Ref)                            // what restarting a tunnel does
-	Unsafe    error                                       // why the plugin directory cannot be looked at
+	Lines     []string                                                                                  // what each module wrote
+	Steps     []control.Step                                                                            // what a check reports, and a test
+	OnCheck   func(context.Context, control.CheckRequest)                                               // what it does first
+	Shown     string                                                                                    // the fingerprint it shows
+	OnRestart func(tunnel.Ref)                                                                          // what restarting a tunnel does
+	OnTest    func(context.Context, tunnel.ConfigurationRef, json.RawMessage, func(control.Step)) error // what a test does instead
+	Unsafe    error                                                                                     // why the plugin directory cannot be looked at
 }
 
 // New is a Fake without modules and tunnels.

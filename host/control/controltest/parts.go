@@ -50,6 +50,16 @@ func (m modules) Accept(ctx context.Context, by string, name tunnel.Owner) (befo
 	return before, after, nil
 }
 
+func (m modules) Test(ctx context.Context, ref tunnel.ConfigurationRef, doc json.RawMessage, report func(control.Step)) error {
+	if m.f.OnTest != nil {
+		return m.f.OnTest(ctx, ref, doc, report)
+	}
+	for _, s := range m.f.Steps {
+		report(s)
+	}
+	return nil
+}
+
 func (m modules) Log(ctx context.Context, name tunnel.Owner, follow bool) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		if err := m.Described(ctx, name); err != nil {
