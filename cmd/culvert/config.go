@@ -17,7 +17,7 @@ tunnels it needs.`,
   culvert config set monitoring/default site.server=pbx@office.example.org`,
 	})
 	cmd.AddCommand(configListCommand(a), configShowCommand(a), configAddCommand(a), configSetCommand(a),
-		configEnableCommand(a), configDisableCommand(a), configRemoveCommand(a))
+		configTestCommand(a), configEnableCommand(a), configDisableCommand(a), configRemoveCommand(a))
 	return cmd
 }
 
