@@ -30,6 +30,7 @@ var (
 			{filepath.Join(binDir, "plugins"), "./cmd/demo/intruder", ""},
 			{filepath.Join(binDir, "plugins"), "./cmd/culvertd/testdata/forger", ""},
 			{filepath.Join(binDir, "plugins"), "./cmd/culvertd/testdata/dialer", ""},
+			{filepath.Join(binDir, "plugins"), "./cmd/culvertd/testdata/contract", ""},
 		} {
 			args := []string{"build", "-o", b.to + "/"}
 			if b.flag != "" {
