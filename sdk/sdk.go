@@ -1,14 +1,3 @@
-// Package sdk is all that a module imports: a module is a small program that describes itself and runs once per enabled
-// configuration.
-//
-//	func main() { sdk.Serve(hello{}) }
-//
-// A module sees every tunnel of every owner and can change its own alone; which module it is, the host knows from the
-// process it started. It asks for tunnels by the sites in its settings, never by server and password: those are the
-// operator's, and the host makes the connections.
-//
-// [Serve] is main's one call. [Plugin] is the same module for a process of somebody else's, such as a test
-// (sdk/sdktest).
 package sdk
 
 import (
