@@ -158,10 +158,15 @@ func (w *World) end() {
 
 // start begins a run with the present settings.
 func (w *World) start() {
-	w.run = startRun(w.module, wire.Run{
+	w.run = startRun(w.module, w.asRun())
+}
+
+// asRun is what a run, or a test, is given.
+func (w *World) asRun() wire.Run {
+	return wire.Run{
 		Configuration: Configuration, Settings: w.given(), Dir: w.dir, Log: w.log,
 		Host: host{w.As(w.ref.Module), w.ref.Module, w.sites},
-	})
+	}
 }
 
 // given are the settings as the real host gives them: without the passwords of sites and of their proxies.
