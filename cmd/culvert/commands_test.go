@@ -97,6 +97,7 @@ config list
 config remove
 config set
 config show
+config test
 events
 key show
 module accept
