@@ -73,7 +73,7 @@ func (m modules) List(context.Context) ([]control.ModuleStatus, error) {
 	for _, x := range m.Modules() {
 		s := control.ModuleStatus{
 			Name: x.Name, Version: x.Version, SHA256: x.SHA256, State: string(x.State), Reason: x.Reason,
-			Message: x.Message, Remedy: x.Remedy, PID: x.PID, RSS: x.RSS, Restarts: x.Restarts, Sandbox: x.Sandbox,
+			Message: x.Message, Remedy: x.Remedy, PID: x.PID, RSS: x.RSS, Restarts: x.Restarts, Sandbox: control.Sandbox(x.Sandbox),
 		}
 		if x.Pending != nil {
 			s.Pending = candidate(*x.Pending)

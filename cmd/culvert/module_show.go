@@ -69,6 +69,8 @@ func (a *app) modulePage(m control.Module) {
 	}
 	add("restarts", strconv.Itoa(m.Restarts))
 	add("sandbox", m.Sandbox)
+	add("what that means", m.SandboxMessage)
+	add("what to do about it", m.SandboxRemedy)
 	add("sha256", m.SHA256)
 	add("configurations", orDash(strings.Join(m.Configurations, " ")))
 	add("tunnels", orDash(strings.Join(m.Tunnels, " ")))

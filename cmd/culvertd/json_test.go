@@ -65,7 +65,7 @@ func TestJSONNamesAreAContract(t *testing.T) {
 	ends(t, operators["mappings"].([]any), declared["mappings"].([]any), svc.port)
 
 	for _, m := range append(array(t, r.must("module", "list", "-o", "json")), object(t, r.must("module", "show", "monitoring", "-o", "json"))) {
-		holds(t, m, "name version sha256 state reason message remedy pid rss_bytes restarts sandbox configurations tunnels")
+		holds(t, m, "name version sha256 state reason message remedy pid rss_bytes restarts sandbox sandbox_message sandbox_remedy configurations tunnels")
 		if rss, _ := m["rss_bytes"].(float64); m["name"] == "monitoring" && rss < 1<<20 {
 			t.Errorf("the running module monitoring takes %v bytes", m["rss_bytes"])
 		}

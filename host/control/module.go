@@ -12,7 +12,9 @@ type Module struct {
 	PID            int        `json:"pid"` // 0 where no process runs
 	RSSBytes       uint64     `json:"rss_bytes"`
 	Restarts       int        `json:"restarts"`
-	Sandbox        string     `json:"sandbox"` // full, partial or none
+	Sandbox        string     `json:"sandbox"`         // full, partial or none
+	SandboxMessage string     `json:"sandbox_message"` // what it can do where that is not full, "" where it is
+	SandboxRemedy  string     `json:"sandbox_remedy"`
 	Configurations []string   `json:"configurations"`
 	Tunnels        []string   `json:"tunnels"`
 	Pending        *Candidate `json:"pending"` // the binary that waits for acceptance, null where none does
@@ -29,6 +31,7 @@ func moduleOf(m ModuleStatus) Module {
 	return Module{
 		Name: string(m.Name), Version: m.Version, SHA256: m.SHA256, State: m.State, Reason: reasonOf(m.Reason),
 		Message: m.Message, Remedy: m.Remedy, PID: m.PID, RSSBytes: m.RSS, Restarts: m.Restarts,
-		Sandbox: m.Sandbox, Configurations: []string{}, Tunnels: []string{}, Pending: m.Pending,
+		Sandbox: m.Sandbox.Level, SandboxMessage: m.Sandbox.Message, SandboxRemedy: m.Sandbox.Remedy,
+		Configurations: []string{}, Tunnels: []string{}, Pending: m.Pending,
 	}
 }

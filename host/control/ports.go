@@ -70,8 +70,16 @@ type ModuleStatus struct {
 	PID      int    // 0 where no process runs
 	RSS      uint64 // bytes of memory it holds
 	Restarts int
-	Sandbox  string     // full, partial or none
+	Sandbox  Sandbox
 	Pending  *Candidate // a binary that waits for acceptance
+}
+
+// Sandbox is how well a module is confined: full, partial or none, and where it is not full what the module can do for
+// that reason, and what the operator can do about it.
+type Sandbox struct {
+	Level   string
+	Message string
+	Remedy  string
 }
 
 // Face is what shows of one binary of a module: what `module accept` compares.

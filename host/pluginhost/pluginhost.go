@@ -111,6 +111,7 @@ func (h *Host) Run(ctx context.Context) error {
 	if err := h.prepare(); err != nil {
 		return err
 	}
+	h.sayConfinement()
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()

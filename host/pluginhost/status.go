@@ -46,7 +46,7 @@ type Module struct {
 	PID      int        // 0 where no process runs
 	RSS      uint64     // bytes of memory it has, 0 where unknown
 	Restarts int        // since the daemon's start, those the operator asked for left out
-	Sandbox  string     // how well it is confined: full, partial or none
+	Sandbox  Sandbox    // how it is confined
 	Pending  *Candidate // the binary that waits for acceptance, nil where none does
 }
 
@@ -88,7 +88,7 @@ func (m *module) listedLocked() bool {
 
 // statusLocked says how the module is; memory is left out.
 func (m *module) statusLocked() Module {
-	s := Module{Name: m.name, Sandbox: string(m.host.support.Level()), Restarts: m.restarts, Pending: m.candidateLocked()}
+	s := Module{Name: m.name, Sandbox: m.host.confinement(), Restarts: m.restarts, Pending: m.candidateLocked()}
 	if m.pin != nil {
 		s.SHA256, s.Version = m.pin.SHA256, m.pin.Description.Version
 	}

@@ -89,5 +89,5 @@ func (f *Fake) Module(t testing.TB, d tunnel.Description) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.descriptions[tunnel.Owner(d.Name)] = d
-	f.statuses = append(f.statuses, control.ModuleStatus{Name: tunnel.Owner(d.Name), Version: d.Version, SHA256: "0123abcd", State: "stopped", Sandbox: "none"})
+	f.statuses = append(f.statuses, control.ModuleStatus{Name: tunnel.Owner(d.Name), Version: d.Version, SHA256: "0123abcd", State: "stopped", Sandbox: control.Sandbox{Level: "full"}})
 }
