@@ -46,11 +46,11 @@ func Example_settings() {
 	defer end()
 	showLog(w, "rome")
 	fmt.Println(w.Reconfigure(`{"base":"dc=example","port":0}`))
-	fmt.Println(w.Reconfigure(`{"base":"dc=example","secuirty":"tls"}`))
+	fmt.Println(w.Reconfigure(`{"base":"dc=example","encryption":"tls"}`))
 	// Output:
 	// [INFO]  settings: port=636 security=tls password="***" groups=["phone", "fax"]
 	// [INFO]  site: name=berlin server=pbx@berlin.example.org
 	// [INFO]  site: name=rome server=pbx@rome.example.org:2222
 	// port: port is too small; give at least 1
-	// secuirty: there is no setting secuirty; there are base, port, security, password, filter, sites
+	// encryption: there is no setting encryption; there are base, port, security, password, filter, sites
 }
