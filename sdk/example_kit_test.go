@@ -31,6 +31,8 @@ func (*noTest) Errorf(format string, args ...any) { fmt.Printf(format+"\n", args
 
 func (t *noTest) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 
+func (*noTest) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
+
 func (t *noTest) Cleanup(f func()) { t.cleanups = append(t.cleanups, f) }
 
 func (t *noTest) TempDir() string {
