@@ -26,13 +26,28 @@ func startLinks(w *tunneltest.World, s *sites, owner tunnel.Owner) *links {
 	return l
 }
 
-// follow reports on every tunnel that is new, or active again.
+// follow reports on every tunnel that is new, or active again, and takes down what shall not be any more.
 func (l *links) follow(ctx context.Context) {
 	for c, err := range l.world.As(l.owner).Watch(ctx) {
-		if err == nil && (c.Type == tunnel.Present || c.Type == tunnel.Changed) {
-			l.report(ctx, c.Tunnel.Ref)
+		ref, state := c.Tunnel.Ref, c.Tunnel.Status.State
+		switch {
+		case err != nil || ref.Owner != l.owner:
+		case c.Type == tunnel.Removed, state == tunnel.Disabled, state == tunnel.Inactive:
+			l.sites.lose(siteOf(ref))
+		case c.Type == tunnel.Present, c.Type == tunnel.Changed:
+			l.report(ctx, ref)
 		}
 	}
+}
+
+// renew makes every link anew.
+func (l *links) renew() {
+	for v, err := range l.world.As(l.owner).List(context.Background()) {
+		if err == nil && v.Ref.Owner == l.owner {
+			l.world.Report(v.Ref, tunnel.Status{State: tunnel.Connecting})
+		}
+	}
+	l.refresh()
 }
 
 // refresh reports on all tunnels anew, because something at a site changed.

@@ -7,15 +7,19 @@
 //	w.Heal("site")
 //	err := w.Stop()                                       // Run's error; a leak fails the test
 //
-// The module has one configuration, called default. Everything a [tunneltest.World] does is there too: other owners'
-// tunnels (w.AddTunnel), other owners' attempts (w.As("tapi").Declare), the operator's (w.Suspend). It works in
-// testing/synctest, where waiting costs no time.
+// The module has one configuration, called default. What the operator does with it is there (w.Reconfigure, w.Disable,
+// w.Remove), a restart of the daemon (w.RestartHost), and everything a [tunneltest.World] does: other owners' tunnels
+// (w.AddTunnel, w.Report), other owners' attempts (w.As("tapi").Declare), a watch that fell behind (w.FallBehind). All of
+// it works in testing/synctest, where waiting costs no time: see the example.
+//
+// [Conformance] is what every module shall pass, and [ConformanceBinary] the same for its binary.
 package sdktest
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"testing"
@@ -34,8 +38,8 @@ const Configuration = "default"
 // Grace is how long Run may take to return after its context ended, as the real host allows.
 const Grace = 5 * time.Second
 
-// World is the world of one module under test. Its methods are safe for concurrent use but for Reconfigure, Restart and
-// Stop, which are the test's own to call in a row.
+// World is the world of one module under test. Its methods are safe for concurrent use but for those that stop or start
+// the module (Reconfigure, Restart, RestartHost, Disable, Enable, Remove, Stop), which are the test's own to call in a row.
 type World struct {
 	*tunneltest.World
 	t      testing.TB
@@ -47,6 +51,7 @@ type World struct {
 	sites  *sites
 	links  *links
 	run    *run // nil when stopped
+	lines  []*line
 	once   sync.Once
 	last   error
 }
@@ -56,25 +61,33 @@ type World struct {
 // if not before.
 func Run[S any](t testing.TB, m sdk.Module[S], settings string) *World {
 	t.Helper()
-	p := sdk.Plugin(m)
+	w, err := newWorld(t, sdk.Plugin(m), settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	return w
+}
+
+// newWorld is a world in which the module is installed and configured, and does not run yet.
+func newWorld(t testing.TB, p wire.Plugin, settings string) (*World, error) {
 	d, err := p.Describe()
 	if err != nil {
-		t.Fatalf("describe the module: %v", err)
+		return nil, fmt.Errorf("describe the module: %w", err)
 	}
 	w := &World{
 		World: tunneltest.NewWorld(), t: t, module: p, schema: d.Schema, dir: t.TempDir(), log: newLogger(t), sites: newSites(),
 		ref: tunnel.ConfigurationRef{Module: tunnel.Owner(d.Name), Name: Configuration},
 	}
 	if err := w.AddModule(d); err != nil {
-		t.Fatalf("install the module: %v", err)
+		return nil, fmt.Errorf("install the module: %w", err)
 	}
 	if err := w.Configure(w.ref, json.RawMessage(settings)); err != nil {
-		t.Fatalf("configure %s: %v", w.ref, err)
+		return nil, fmt.Errorf("configure %s: %w", w.ref, err)
 	}
 	w.links = startLinks(w.World, w.sites, w.ref.Module)
 	t.Cleanup(w.end)
-	w.start()
-	return w
+	return w, nil
 }
 
 // Serve says what answers behind a reach mapping: SITE/MAPPING, SITE being the settings key or the name of an
@@ -119,7 +132,7 @@ func (w *World) Reconfigure(settings string) error {
 	return nil
 }
 
-// Restart stops the module and starts it again. It returns what the former Run returned.
+// Restart stops the module and starts it again, in the directory it had. It returns what the former Run returned.
 func (w *World) Restart() error {
 	w.t.Helper()
 	err := w.Stop()
@@ -127,29 +140,93 @@ func (w *World) Restart() error {
 	return err
 }
 
+// Disable disables the configuration while the module runs, as `culvert config disable` does: its tunnels become inactive,
+// their connections are reset, and the module is stopped. It returns what Run returned.
+func (w *World) Disable() error {
+	w.t.Helper()
+	if err := w.World.Enable(w.ref, false); err != nil {
+		w.t.Errorf("disable %s: %v", w.ref, err)
+	}
+	return w.Stop()
+}
+
+// Enable enables the configuration again and starts the module.
+func (w *World) Enable() {
+	w.t.Helper()
+	if err := w.World.Enable(w.ref, true); err != nil {
+		w.t.Errorf("enable %s: %v", w.ref, err)
+	}
+	w.start()
+}
+
+// Remove removes the configuration while the module runs, with all its tunnels. It returns what Run returned.
+func (w *World) Remove() error {
+	w.t.Helper()
+	if err := w.RemoveConfiguration(w.ref); err != nil {
+		w.t.Errorf("remove %s: %v", w.ref, err)
+	}
+	return w.Stop()
+}
+
+// RestartHost is a restart of the daemon as the module sees it: its calls end with wire.ErrGone, its connections are
+// reset, and Run's context ends; Run has wire.EndGrace to return. Then the module runs anew, in the directory
+// it had and with the tunnels it had, whose links come up again. It returns what the former Run returned.
+func (w *World) RestartHost() error {
+	w.t.Helper()
+	err := w.loseHost()
+	w.start()
+	return err
+}
+
+func (w *World) loseHost() error {
+	w.t.Helper()
+	if w.run != nil {
+		w.run.line.cut()
+		w.run.grace = wire.EndGrace
+	}
+	w.sites.lose("")
+	err := w.Stop()
+	w.links.renew()
+	return err
+}
+
 // Stop ends Run's context and returns the error Run returned, nil for the context's own. It fails the test when Run
 // takes longer than Grace, or leaves a goroutine or a connection behind. Stopped again it returns the same.
 func (w *World) Stop() error {
 	w.t.Helper()
+	for _, wrong := range w.stop() {
+		w.t.Errorf("%s", wrong)
+	}
+	return w.last
+}
+
+// stop stops the module, if it runs, and says what is wrong with how it ended.
+func (w *World) stop() (wrong []string) {
 	if w.run == nil {
-		return w.last
+		return nil
 	}
 	r := w.run
 	w.run = nil
-	w.last = r.stop(w.t)
+	var late bool
+	if w.last, late = r.stop(); late {
+		wrong = append(wrong, fmt.Sprintf("Run has not returned %v after its context ended", r.grace))
+	}
 	if stacks := leaked(r.mark); stacks != "" {
-		w.t.Errorf("Run returned and left goroutines behind:\n%s", stacks)
+		wrong = append(wrong, "Run returned and left goroutines behind:\n"+stacks)
 	}
 	for _, name := range w.sites.left() {
-		w.t.Errorf("Run returned and left a connection of %s open", name)
+		wrong = append(wrong, fmt.Sprintf("Run returned and left a connection of %s open", name))
 	}
-	return w.last
+	return wrong
 }
 
 // end is for the end of the test.
 func (w *World) end() {
 	w.once.Do(func() {
 		_ = w.Stop()
+		for _, l := range w.lines { // what a run left behind may still wait there
+			l.cut()
+		}
 		w.links.stop()
 		w.sites.end()
 		w.log.out.end()
@@ -158,16 +235,17 @@ func (w *World) end() {
 
 // start begins a run with the present settings.
 func (w *World) start() {
-	w.run = startRun(w.module, w.asRun())
+	l := newLine(w.host())
+	w.lines = append(w.lines, l)
+	w.run = startRun(w.module, w.asRun(l), l)
 }
 
 // asRun is what a run, or a test, is given.
-func (w *World) asRun() wire.Run {
-	return wire.Run{
-		Configuration: Configuration, Settings: w.given(), Dir: w.dir, Log: w.log,
-		Host: host{w.As(w.ref.Module), w.ref.Module, w.sites},
-	}
+func (w *World) asRun(h wire.Host) wire.Run {
+	return wire.Run{Configuration: Configuration, Settings: w.given(), Dir: w.dir, Log: w.log, Host: h}
 }
+
+func (w *World) host() wire.Host { return host{w.As(w.ref.Module), w.ref.Module, w.sites} }
 
 // given are the settings as the real host gives them: without the passwords of sites and of their proxies.
 func (w *World) given() json.RawMessage {
@@ -183,29 +261,29 @@ func (w *World) given() json.RawMessage {
 // run is one run of the module.
 type run struct {
 	mark   string
+	line   *line
 	cancel context.CancelFunc
+	grace  time.Duration
 	ended  chan error
 }
 
-func startRun(p wire.Plugin, r wire.Run) *run {
+func startRun(p wire.Plugin, r wire.Run, l *line) *run {
 	ctx, cancel := context.WithCancel(context.Background())
-	out := &run{mark: newMark(), cancel: cancel, ended: make(chan error, 1)}
+	out := &run{mark: newMark(), line: l, cancel: cancel, grace: Grace, ended: make(chan error, 1)}
 	go marked(ctx, out.mark, func(ctx context.Context) { out.ended <- p.Run(ctx, r) })
 	return out
 }
 
-// stop returns how Run ended.
-func (r *run) stop(t testing.TB) error {
-	t.Helper()
+// stop returns how Run ended, and whether it has not within its grace.
+func (r *run) stop() (err error, late bool) {
 	r.cancel()
 	select {
 	case err := <-r.ended:
 		if errors.Is(err, context.Canceled) {
-			return nil
+			return nil, false
 		}
-		return err
-	case <-time.After(Grace):
-		t.Errorf("Run has not returned %v after its context ended", Grace)
-		return context.DeadlineExceeded
+		return err, false
+	case <-time.After(r.grace):
+		return context.DeadlineExceeded, true
 	}
 }

@@ -75,6 +75,17 @@ func (s *sites) fault(site string, f Fault) {
 	})
 }
 
+// lose resets the open connections of a site, "" meaning all.
+func (s *sites) lose(site string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c, at := range s.open {
+		if at == site || site == "" {
+			c.reset()
+		}
+	}
+}
+
 // connectLocked makes a connection between the module, whose end is the first, and a site. Over a link that was cut
 // meanwhile it is lost at once.
 func (s *sites) connectLocked(site, mapping string) (module, far *conn) {
@@ -214,11 +225,7 @@ func (s *sites) left() []string {
 
 // end resets what is open and waits until the services have returned.
 func (s *sites) end() {
-	s.mu.Lock()
-	for c := range s.open {
-		c.reset()
-	}
-	s.mu.Unlock()
+	s.lose("")
 	s.serving.Wait()
 }
 

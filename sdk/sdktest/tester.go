@@ -26,7 +26,7 @@ func (w *World) Test() tunnel.TestSteps {
 	var broken, err error
 	mark := newMark()
 	marked(ctx, mark, func(ctx context.Context) {
-		err = tester.Test(ctx, w.asRun(), func(s tunnel.TestStep) {
+		err = tester.Test(ctx, w.asRun(w.host()), func(s tunnel.TestStep) {
 			if _, err := steps.Add(s); err != nil && broken == nil {
 				broken = err
 			}

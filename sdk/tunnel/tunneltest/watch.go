@@ -69,6 +69,16 @@ func (w *World) take(r *watcher) []tunnel.Change {
 	return queue
 }
 
+// FallBehind makes every reader one that fell behind: it gets Resync and the whole again.
+func (w *World) FallBehind() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for r := range w.watchers {
+		r.queue, r.lost = nil, true
+		r.wakeUp()
+	}
+}
+
 // wholeLocked is the present state of every tunnel, then Synced.
 func (w *World) wholeLocked() []tunnel.Change {
 	var cs []tunnel.Change
@@ -130,9 +140,14 @@ func (w *World) tellLocked(what tunnel.ChangeType, v tunnel.View) {
 		if !r.lost {
 			r.queue = append(r.queue, tunnel.Change{Type: what, Tunnel: v.Clone()})
 		}
-		select {
-		case r.wake <- struct{}{}:
-		default:
-		}
+		r.wakeUp()
+	}
+}
+
+// wakeUp says that there is something to take.
+func (r *watcher) wakeUp() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
 	}
 }
