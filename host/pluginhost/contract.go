@@ -33,3 +33,10 @@ func otherContract(line string) *unusable {
 		fmt.Sprintf("it speaks version %d of the contract, this culvertd speaks %d to %d", theirs, oldest, newest), remedy,
 	}
 }
+
+// noteContract tells a module's log that its version of the contract is an older one: one day it ends.
+func (r *running) noteContract(log *moduleLog) {
+	if v := r.client.NegotiatedVersion(); v < wire.Version {
+		log.say("it speaks version %d of the contract, %d is the newest: it runs, and its next build should be with a newer SDK", v, wire.Version)
+	}
+}

@@ -30,7 +30,7 @@ func TestModuleRunsWhileAConfigurationIsEnabled(t *testing.T) {
 	r := newRig(t).run()
 	r.install("hello", "")
 	m := r.is("hello", Stopped, "")
-	if m.Version != "1.0.0" || len(m.SHA256) != 64 || m.PID != 0 || m.Sandbox != "none" {
+	if m.Version != "1.0.0" || len(m.SHA256) != 64 || m.PID != 0 || m.Sandbox != r.confinement() {
 		t.Errorf("after its description: %+v", m)
 	}
 	if got := r.catalog.by; len(got) != 1 || got[0] != "host" {

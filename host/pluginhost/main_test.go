@@ -24,6 +24,10 @@ func TestMain(m *testing.M) {
 		hostUntilKilled(os.Getenv(hostEnv))
 		return
 	}
+	if os.Getenv(siegeEnv) != "" {
+		besieged(os.Getenv(siegeEnv))
+		return
+	}
 	code := m.Run()
 	if code == 0 {
 		code = leaks()

@@ -52,6 +52,7 @@ func (h *Host) launch(ctx context.Context, m *module, sha string, ready func(con
 		err = ctx.Err()
 	}
 	if err == nil {
+		r.noteContract(m.log)
 		return r, nil
 	}
 	why := r.failure(ctx, err)

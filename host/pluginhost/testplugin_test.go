@@ -131,6 +131,13 @@ func (testPlugin) Run(ctx context.Context, r wire.Run) error {
 	case "print":
 		fmt.Println(arg)
 		r.Log.Info(arg, "key", "a value")
+	case "attack":
+		said, err := json.Marshal(attackAll(arg))
+		if err != nil {
+			return err
+		}
+		note("said.new", string(said))
+		return os.Rename(filepath.Join(r.Dir, "said.new"), filepath.Join(r.Dir, "said"))
 	case "flood":
 		for ctx.Err() == nil {
 			fmt.Fprintln(os.Stderr, strings.Repeat("x", 300))

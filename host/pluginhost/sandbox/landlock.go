@@ -36,42 +36,30 @@ const (
 	scopedSince = 6
 )
 
-// restrictFiles leaves the thread the rights to files that p gives. Each set of rules is a domain of its own: the second
-// one handles no files and takes nothing of the first.
+// restrictFiles leaves the thread the rights to files that p gives. It is one domain for files and scope: each further
+// one would refuse to move files between directories, whether it handles that right or not.
 func restrictFiles(abi int, p Plan, binary int) error {
-	all := uint64(handled)
+	attr := unix.LandlockRulesetAttr{Handled_access_fs: handled}
 	if abi < 2 { // there moving between directories is always refused
-		all &^= refer
+		attr.Handled_access_fs &^= refer
 	}
-	rules, err := newRuleset(unix.LandlockRulesetAttr{Handled_access_fs: all})
+	if abi >= scopedSince {
+		attr.Scoped = scoped
+	}
+	rules, err := newRuleset(attr)
 	if err != nil {
 		return err
 	}
 	defer rules.close()
 	for _, a := range allowances(p, loaders(descriptor(binary))) {
-		if err := rules.allowPath(a.rights&all, a.path); err != nil {
+		if err := rules.allowPath(a.rights&attr.Handled_access_fs, a.path); err != nil {
 			return fmt.Errorf("allow %s: %w", a.path, err)
 		}
 	}
 	if err := rules.allow(execute|readFile, binary); err != nil {
 		return fmt.Errorf("allow the binary: %w", err)
 	}
-	if err := rules.enter(); err != nil {
-		return err
-	}
-	if abi < scopedSince {
-		return nil
-	}
-	return enterScope()
-}
-
-func enterScope() error {
-	scope, err := newRuleset(unix.LandlockRulesetAttr{Scoped: scoped})
-	if err != nil {
-		return err
-	}
-	defer scope.close()
-	return scope.enter()
+	return rules.enter()
 }
 
 // ruleset is a Landlock ruleset's descriptor.

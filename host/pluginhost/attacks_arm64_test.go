@@ -1,0 +1,4 @@
+package pluginhost
+
+// attacksOfArch use calls that this architecture alone has: there are none.
+var attacksOfArch []attack
