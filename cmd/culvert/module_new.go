@@ -32,7 +32,7 @@ func moduleNewCommand(a *app) *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "new NAME",
-		Short: "Begin a module of your own: a program that builds, with its test",
+		Short: "Begin a module of your own, with its test",
 		Long: `Begin a module of your own: the directory NAME is made here, with a program that
 builds, does something and has a test. No daemon is needed, only Go.
 

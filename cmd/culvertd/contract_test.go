@@ -39,6 +39,9 @@ func TestVersionsOfTheContract(t *testing.T) {
 			return nil
 		})
 	}
+	if err := logHolds(r, "older", "version 1 of the contract, 2 is the newest"); err != nil {
+		t.Error(err)
+	}
 	eventually(t, 20*time.Second, "newer to be refused", func() error {
 		if m := r.modules()["newer"]; m.State != "failed" || m.Reason != "contract-unsupported" {
 			return fmt.Errorf("%+v", m)
