@@ -27,6 +27,7 @@ var (
 			{binDir, "./cmd/culvert", ""},
 			{filepath.Join(binDir, "plugins"), "./plugins/monitoring", ""},
 			{filepath.Join(binDir, "plugins"), "./examples/hello", ""},
+			{filepath.Join(binDir, "plugins"), "./examples/services", ""},
 			{filepath.Join(binDir, "plugins"), "./cmd/demo/intruder", ""},
 			{filepath.Join(binDir, "plugins"), "./cmd/culvertd/testdata/forger", ""},
 			{filepath.Join(binDir, "plugins"), "./cmd/culvertd/testdata/dialer", ""},
