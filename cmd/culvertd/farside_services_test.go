@@ -65,7 +65,9 @@ func TestAModuleWorksWithTheServicesOfASite(t *testing.T) {
 	sshd := sshdtest.Start(t, sshdtest.Options{AuthorizedKeys: []string{r.publicKey()}})
 	f := newFarSide(t)
 	plain, secure := f.directory("dc1.corp.example", 120)
-	spec := func(port int) map[string]any { return map[string]any{"on": true, "spec": fmt.Sprintf(":127.0.0.1:%d", port)} }
+	spec := func(port int) map[string]any {
+		return map[string]any{"on": true, "spec": fmt.Sprintf(":127.0.0.1:%d", port)}
+	}
 	page := freePort(t)
 	doc := map[string]any{
 		"ca": f.ca.pem,
