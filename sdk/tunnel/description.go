@@ -29,6 +29,7 @@ func CheckDescription(d Description) Findings {
 	for _, k := range d.Policy.Kinds {
 		fs = append(fs, checkKind(k).At("policy.kinds")...)
 	}
+	fs = append(fs, checkRanges(d.Policy.Ports).In("policy")...)
 	if n := len(d.Grants); n > maxGrants {
 		return append(fs, find(TooMany, "grants", strconv.Itoa(n), fmt.Sprintf("the module asks for %d grants", n),
 			atMost(maxGrants)))
@@ -61,6 +62,7 @@ func (d Description) checkSlots() Findings {
 	seen := map[string]bool{}
 	for _, s := range d.Slots {
 		sfs := CheckName(s.Name, MaxName).In("name")
+		sfs = append(sfs, checkRanges(s.Ports)...)
 		if seen[s.Name] {
 			sfs = append(sfs, find(Exists, "name", s.Name, "there are two slots "+quoted(s.Name),
 				"give each its own name"))
@@ -83,6 +85,9 @@ func (s Slot) checkDefaults() Findings {
 		fs = append(fs, checkKind(k).At("kinds")...)
 	}
 	if len(fs) > 0 {
+	if len(fs) == 0 {
+		fs = s.checkPort(m)
+	}
 		return fs
 	}
 	m, fs := ParseMapping(s.Kinds[0], s.Spec)

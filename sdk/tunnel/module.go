@@ -10,6 +10,10 @@ type Slot struct {
 	Kinds []Kind `json:"kinds"`
 	Spec  string `json:"spec"` // in the grammar of its kind: ":636", "9100:9100"
 	On    bool   `json:"on"`
+
+	// Ports are those that the service behind the mapping may have: of a reach kind the remote, of an expose kind the
+	// local one. None: all.
+	Ports []PortRange `json:"ports,omitempty"`
 }
 
 // Policy restricts the mappings of an owner's tunnels, operator-made ones included (R49). The zero Policy allows the
@@ -17,6 +21,9 @@ type Slot struct {
 type Policy struct {
 	Any   bool   `json:"any,omitempty"`   // everything is allowed
 	Kinds []Kind `json:"kinds,omitempty"` // these kinds are allowed for mappings outside the slots
+
+	// Ports are those that the services behind such mappings may have, as in a Slot. None: all.
+	Ports []PortRange `json:"ports,omitempty"`
 }
 
 // Anything allows every mapping.
