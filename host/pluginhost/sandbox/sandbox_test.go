@@ -1,0 +1,101 @@
+package sandbox
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestLevelSaysWhatIsHeld(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		have Support
+		want Level
+		says string
+	}{
+		{Support{Landlock: 1, Seccomp: true}, Full, ""},
+		{Support{Landlock: 7, Seccomp: true}, Full, ""},
+		{Support{Landlock: 7}, Partial, "other processes"},
+		{Support{Seccomp: true}, None, "registry and its key"}, // a filter alone does not hold files
+		{Support{}, None, "registry and its key"},
+		{Support{why: "Landlock is switched off at boot"}, None, "switched off"},
+	} {
+		why, remedy := c.have.Lack()
+		if got := c.have.Level(); got != c.want || !strings.Contains(why, c.says) || (c.want == Full) != (why == "" && remedy == "") {
+			t.Errorf("%+v: %s, %q, %q", c.have, got, why, remedy)
+		}
+	}
+}
+
+// A right to execute stands only with what the machine has installed, never with a place that a module writes to.
+func TestNoPlanExecutesWhatAModuleWrites(t *testing.T) {
+	t.Parallel()
+	p := Plan{Own: []string{"/own"}, Sockets: []string{"/sockets"}, Read: []string{"/read"}, Write: []string{"/write"}, Programs: true, Network: true}
+	seen := 0
+	for _, a := range allowances(p, []string{"/lib/ld.so"}) {
+		switch executes, writes := a.rights&execute != 0, a.rights&(writeFile|makeFile) != 0; {
+		case executes && writes:
+			t.Errorf("%s is written and executed", a.path)
+		case executes:
+			seen++
+			if !slices.Contains(append(runnable, "/lib/ld.so"), a.path) {
+				t.Errorf("%s is executed", a.path)
+			}
+		}
+	}
+	if seen != len(runnable)+1 {
+		t.Errorf("%d paths are executed", seen)
+	}
+	p.Programs = false
+	for _, a := range allowances(p, nil) {
+		if a.rights&execute != 0 {
+			t.Errorf("%s is executed without the grant", a.path)
+		}
+	}
+}
+
+func TestLoaders(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	inner := file("inner", "#!/no/such/interpreter\n")
+	loop := filepath.Join(dir, "loop")
+	file("loop", "#!"+loop+"\n")
+	for _, c := range []struct {
+		name, text string
+		want       []string
+	}{
+		{"script", "#!" + inner + " -e\n", []string{inner, "/no/such/interpreter"}},
+		{"blanks", "#! \t/x\t-y z\nmore", []string{"/x"}},
+		{"no line's end", "#!/x", []string{"/x"}},
+		{"nothing named", "#!\n/x", nil},
+		{"loop", "#!" + loop, slices.Repeat([]string{loop}, maxLoaders)},
+		{"text", "just text", nil},
+		{"empty", "", nil},
+		{"half an ELF", "\x7fELF\x02\x01\x01", nil},
+	} {
+		if got := loaders(strings.NewReader(c.text)); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestLoaderOfAProgram(t *testing.T) {
+	t.Parallel()
+	f, err := os.Open("/bin/sh")
+	if err != nil {
+		t.Skip(err)
+	}
+	defer f.Close()
+	if got := loaders(descriptor(f.Fd())); len(got) != 1 || !strings.Contains(got[0], "/ld") {
+		t.Errorf("/bin/sh is loaded by %q", got)
+	}
+}
