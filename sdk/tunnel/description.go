@@ -62,13 +62,13 @@ func (d Description) checkSlots() Findings {
 	seen := map[string]bool{}
 	for _, s := range d.Slots {
 		sfs := CheckName(s.Name, MaxName).In("name")
-		sfs = append(sfs, checkRanges(s.Ports)...)
 		if seen[s.Name] {
 			sfs = append(sfs, find(Exists, "name", s.Name, "there are two slots "+quoted(s.Name),
 				"give each its own name"))
 		}
 		seen[s.Name] = true
 		sfs = append(sfs, checkLine(s.Title, "title", maxTitle)...)
+		sfs = append(sfs, checkRanges(s.Ports)...)
 		sfs = append(sfs, s.checkDefaults()...)
 		fs = append(fs, sfs.In("slots["+Clean(s.Name, MaxName)+"]")...)
 	}
@@ -85,14 +85,14 @@ func (s Slot) checkDefaults() Findings {
 		fs = append(fs, checkKind(k).At("kinds")...)
 	}
 	if len(fs) > 0 {
-	if len(fs) == 0 {
-		fs = s.checkPort(m)
-	}
 		return fs
 	}
 	m, fs := ParseMapping(s.Kinds[0], s.Spec)
 	if len(fs) == 0 && m.Name != "" {
 		fs = one(Malformed, "", s.Spec, "the mapping of a slot is called like the slot", "leave out the name and =")
+	}
+	if len(fs) == 0 {
+		fs = s.checkPort(m)
 	}
 	return fs.At("spec")
 }
