@@ -11,8 +11,9 @@ import (
 	"github.com/culvert-pbx/culvert/host/sshtunnel/sshdtest"
 )
 
-// A module of an older version of the contract runs as it always did; one that speaks a newer one beside ours as well; one
-// that speaks only a newer one is refused, with its version, what this daemon speaks, and what to do (R88).
+// A module of an older version of the contract runs as it always did; one that speaks a newer one beside ours as well,
+// with capabilities nobody knows yet; one that speaks only a newer one is refused, with its version, what this daemon
+// speaks, and what to do (R88).
 func TestVersionsOfTheContract(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

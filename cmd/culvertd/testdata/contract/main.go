@@ -65,10 +65,14 @@ type module struct {
 }
 
 func (*module) Describe(context.Context, *pluginv1.DescribeRequest) (*pluginv1.DescribeResponse, error) {
-	return &pluginv1.DescribeResponse{Description: &pluginv1.Description{
+	d := &pluginv1.Description{
 		Name: os.Args[0], Version: "1.0.0", Policy: &pluginv1.Policy{}, Schema: schema,
 		Slots: []*pluginv1.Slot{{Name: "web", Title: "Service", Kinds: []string{"reach"}, Spec: ":80", On: true}},
-	}}, nil
+	}
+	if d.Name == "both" {
+		d.Capabilities = []string{"teleporter"} // of a day to come
+	}
+	return &pluginv1.DescribeResponse{Description: d}, nil
 }
 
 func (m *module) Connect(_ context.Context, req *pluginv1.ConnectRequest) (*pluginv1.ConnectResponse, error) {
