@@ -207,7 +207,7 @@ func slotted(t *testing.T, slot, mapping string) Tunnel {
 }
 
 func TestCheckDescription(t *testing.T) {
-	full := Description{Name: "full", Version: strings.Repeat("1", 64), Grants: make([]Grant, 32), Policy: Policy{Kinds: Kinds}}
+	full := Description{Name: "full", Version: strings.Repeat("1", 64), Grants: manyGrants(32), Policy: Policy{Kinds: Kinds}}
 	for i := range MaxMappings {
 		full.Slots = append(full.Slots, Slot{Name: fmt.Sprint("s", i), Title: strings.Repeat("ü", 100), Kinds: Kinds, Spec: ":1"})
 	}
@@ -234,7 +234,7 @@ func TestCheckDescription(t *testing.T) {
 		{"spec with a name", func(d *Description) { d.Slots[0].Spec = "a=:1" }, []string{"malformed slots[ldap].spec a=:1"}},
 		{"policy", func(d *Description) { d.Policy.Kinds = []Kind{"x"} }, []string{"malformed policy.kinds x"}},
 		{"grant", func(d *Description) { d.Grants = []Grant{"dial\n1"} }, []string{`malformed grants dial\n1`}},
-		{"many grants", func(d *Description) { d.Grants = make([]Grant, 33) }, []string{"too-many grants 33"}},
+		{"many grants", func(d *Description) { d.Grants = manyGrants(33) }, []string{"too-many grants 33"}},
 		{"many slots", func(d *Description) {
 			for i := range MaxMappings {
 				d.Slots = append(d.Slots, Slot{Name: fmt.Sprint("s", i), Kinds: Kinds, Spec: ":1"})

@@ -11,7 +11,7 @@ const (
 	maxVersion = 64
 	maxTitle   = 100
 	maxGrants  = 32
-	maxGrant   = 100
+	maxGrant   = 200
 
 	maxCapabilities = 32
 )
@@ -30,13 +30,7 @@ func CheckDescription(d Description) Findings {
 		fs = append(fs, checkKind(k).At("policy.kinds")...)
 	}
 	fs = append(fs, checkRanges(d.Policy.Ports).In("policy")...)
-	if n := len(d.Grants); n > maxGrants {
-		return append(fs, find(TooMany, "grants", strconv.Itoa(n), fmt.Sprintf("the module asks for %d grants", n),
-			atMost(maxGrants)))
-	}
-	for _, g := range d.Grants {
-		fs = append(fs, checkLine(string(g), "grants", maxGrant)...)
-	}
+	fs = append(fs, d.checkGrants()...)
 	return append(fs, d.checkCapabilities()...)
 }
 
