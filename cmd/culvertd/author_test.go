@@ -51,8 +51,8 @@ func TestAnAuthorOutsideTheRepository(t *testing.T) {
 	defer site.Close()
 	_, port, _ := strings.Cut(strings.TrimPrefix(site.URL, "http://"), ":")
 	r.must("config", "add", "greeter/default", "--set", server(sshd), "--set", "site.slots.web.spec=:127.0.0.1:"+port, "--set", "check.every=1")
-	r.waitState("greeter/default.site", "up", 30*time.Second)
-	eventually(t, 30*time.Second, "the module to do its job", func() error {
+	r.waitState("greeter/default.site", "up", time.Minute)
+	eventually(t, time.Minute, "the module to do its job", func() error {
 		return logHolds(r, "greeter", "status=418")
 	})
 }
