@@ -17,14 +17,31 @@ func (h *Host) confinement() Sandbox {
 	return Sandbox{Level: string(h.support.Level()), Message: why, Remedy: remedy}
 }
 
-// sayConfinement tells at start how modules are confined, loudly where something is missing.
-func (h *Host) sayConfinement() {
+// confineAll prepares what confines all modules, and tells how they are confined, loudly where something is missing.
+func (h *Host) confineAll() {
 	s := h.confinement()
-	if s.Message == "" {
-		h.cfg.Log.Info("modules are confined", "sandbox", s.Level, "landlock", h.support.Landlock)
+	if s.Message != "" {
+		h.cfg.Log.Warn("modules are not fully confined: "+s.Message, "sandbox", s.Level, "remedy", s.Remedy)
+	}
+	var err error
+	if h.cages, err = sandbox.Delegated(); err != nil {
+		h.cfg.Log.Info("modules are confined", "sandbox", s.Level, "landlock", h.support.Landlock, "memory", "bounded for each process", "why", err)
 		return
 	}
-	h.cfg.Log.Warn("modules are not fully confined: "+s.Message, "sandbox", s.Level, "remedy", s.Remedy)
+	h.cfg.Log.Info("modules are confined", "sandbox", s.Level, "landlock", h.support.Landlock, "memory", "bounded for each module")
+}
+
+// cage is a control group for a process of the module, nil where there are none.
+func (h *Host) cage(name tunnel.Owner) *sandbox.Group {
+	if h.cages == nil {
+		return nil
+	}
+	g, err := h.cages.Make(string(name))
+	if err != nil {
+		h.cfg.Log.Warn("module runs without a control group", "module", name, "error", err)
+		return nil
+	}
+	return g
 }
 
 // sandbox is what a process of the module may use: the module's own directories, those of its listeners and of its wire

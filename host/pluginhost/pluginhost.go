@@ -86,6 +86,7 @@ type Host struct {
 	lookEvery    time.Duration
 	testLimit    time.Duration
 	support      sandbox.Support // what modules are confined by
+	cages        *sandbox.Groups // that bound them, nil where there are none
 
 	looking chan struct{}     // full while a look is under way: one at a time
 	hashes  map[string]hashed // by file name, for the look under way
@@ -111,7 +112,7 @@ func (h *Host) Run(ctx context.Context) error {
 	if err := h.prepare(); err != nil {
 		return err
 	}
-	h.sayConfinement()
+	h.confineAll()
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()

@@ -18,6 +18,7 @@ import (
 	"github.com/hashicorp/go-plugin/runner"
 	"golang.org/x/sys/unix"
 
+	"github.com/culvert-pbx/culvert/host/pluginhost/sandbox"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -40,6 +41,7 @@ type process struct {
 	sockets string                    // the directory its sockets must be in
 	seen    func(pid int, alive bool) // told of its fork and its end
 	log     *moduleLog
+	cage    *sandbox.Group // of control, nil where there are none; ended with the process
 	cmd     *exec.Cmd
 	out     *pipe
 	err     *pipe
@@ -117,7 +119,11 @@ func (p *process) fork() (report *os.File, err error) {
 		Stdout: children[0], Stderr: children[1], ExtraFiles: []*os.File{children[2], p.binary, children[3]},
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	}
+	if p.cage != nil {
+		p.cmd.SysProcAttr.UseCgroupFD, p.cmd.SysProcAttr.CgroupFD = true, p.cage.Descriptor()
+	}
 	if err := spawn(p.cmd); err != nil {
+		p.endCage()
 		return nil, err
 	}
 	p.mu.Lock()
@@ -150,7 +156,14 @@ func (p *process) reap() {
 	err := p.cmd.Wait()
 	p.group = 0
 	p.mu.Unlock()
+	p.endCage()
 	p.over(err)
+}
+
+func (p *process) endCage() {
+	if p.cage != nil {
+		p.cage.End()
+	}
 }
 
 // over says that the process ended in that way, and lets the readers of its output go. Only the first call counts.

@@ -108,6 +108,7 @@ func (h *Host) clientConfig(ctx context.Context, m *module, binary *os.File, r *
 				Support: h.support, Sandbox: h.sandbox(m.name, dir),
 			}
 			r.process = newProcess(ctx, p, binary, dir)
+			r.process.cage = h.cage(m.name)
 			r.process.seen = func(pid int, alive bool) { h.seen(m.name, pid, alive) }
 			r.process.log = m.log
 			return r.process, nil
