@@ -56,6 +56,9 @@ func (d *draft) pinModule(name tunnel.Owner, m *moduleRecord) error {
 		return err
 	}
 	d.former[name], d.modules[name], d.yielding = former, m, true
+	if err := d.retainGrants(name, m); err != nil {
+		return err
+	}
 	for rec, err := range d.tx.Scan(configurationPrefix + string(name) + "/") {
 		if err != nil && !errors.Is(err, store.ErrDamaged) {
 			return err

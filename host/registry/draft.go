@@ -18,6 +18,7 @@ type draft struct {
 	families map[string]*edited
 	modules  map[tunnel.Owner]*moduleRecord // read, or put by this change
 	former   map[tunnel.Owner]*moduleRecord // what this change put another in the place of
+	grants   map[tunnel.Owner]*editedGrants
 	ports    map[string]*portsRecord
 	sites    map[settingsKey]map[string]tunnel.Site // parsed already
 
@@ -36,7 +37,7 @@ func newDraft(r *Registry, tx store.Tx) *draft {
 	return &draft{
 		reg: r, tx: tx, revision: r.revision + 1,
 		families: map[string]*edited{}, modules: map[tunnel.Owner]*moduleRecord{},
-		former: map[tunnel.Owner]*moduleRecord{}, ports: map[string]*portsRecord{},
+		former: map[tunnel.Owner]*moduleRecord{}, grants: map[tunnel.Owner]*editedGrants{}, ports: map[string]*portsRecord{},
 		sites: map[settingsKey]map[string]tunnel.Site{}, why: map[tunnel.Ref]tunnel.Finding{},
 	}
 }
@@ -213,23 +214,30 @@ func mappingNamed(t tunnel.Tunnel, name string) (tunnel.Mapping, bool) {
 }
 
 // readAgain reads what the draft touched as it is now.
-func (d *draft) readAgain(rd store.Reader) (map[string]*family, map[tunnel.Owner]*moduleRecord, error) {
-	families, modules := map[string]*family{}, map[tunnel.Owner]*moduleRecord{}
+func (d *draft) readAgain(rd store.Reader) (records, error) {
+	now := newRecords()
 	for key := range d.families {
 		f, err := readFamily(rd, key, d.reg.tellDamage)
 		if err != nil {
-			return nil, nil, err
+			return now, err
 		}
-		families[key] = f
+		now.families[key] = f
 	}
 	for owner := range d.former {
 		m, err := read[moduleRecord](rd, modulePrefix+string(owner))
 		if err != nil && !errors.Is(err, store.ErrDamaged) {
-			return nil, nil, err
+			return now, err
 		}
-		modules[owner] = m
+		now.modules[owner] = m
 	}
-	return families, modules, nil
+	for owner := range d.grants {
+		g, err := read[grantRecord](rd, grantPrefix+string(owner))
+		if err != nil && !errors.Is(err, store.ErrDamaged) {
+			return now, err
+		}
+		now.grants[owner] = g
+	}
+	return now, nil
 }
 
 func (d *draft) write() error {
@@ -239,6 +247,11 @@ func (d *draft) write() error {
 	}
 	for owner := range d.former {
 		errs = append(errs, write(d.tx, modulePrefix+string(owner), d.modules[owner]))
+	}
+	for owner, e := range d.grants {
+		if e.changed() {
+			errs = append(errs, write(d.tx, grantPrefix+string(owner), e.after.settled()))
+		}
 	}
 	for scope, rec := range d.ports {
 		if len(rec.Held) == 0 {

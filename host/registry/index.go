@@ -15,7 +15,8 @@ type index struct {
 	configs  map[tunnel.Owner]map[string]*family // those of configurations, by module and key
 	modules  map[tunnel.Owner]*moduleRecord
 	broken   map[tunnel.Owner]error // modules whose record is damaged
-	present  map[tunnel.Owner]bool  // modules with a usable binary; nil until the module host has looked
+	grants   map[tunnel.Owner]*grantRecord
+	present  map[tunnel.Owner]bool // modules with a usable binary; nil until the module host has looked
 	tunnels  map[tunnel.Ref]*entry
 	order    []*entry // the same, by name
 
@@ -28,7 +29,7 @@ type index struct {
 func newIndex() index {
 	return index{
 		families: map[string]*family{}, configs: map[tunnel.Owner]map[string]*family{}, modules: map[tunnel.Owner]*moduleRecord{},
-		broken: map[tunnel.Owner]error{}, tunnels: map[tunnel.Ref]*entry{}, stale: map[tunnel.Owner]bool{},
+		broken: map[tunnel.Owner]error{}, grants: map[tunnel.Owner]*grantRecord{}, tunnels: map[tunnel.Ref]*entry{}, stale: map[tunnel.Owner]bool{},
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 type contents struct {
 	families map[string]*family
 	modules  map[tunnel.Owner]*moduleRecord
+	grants   map[tunnel.Owner]*grantRecord
 	broken   map[tunnel.Owner]error
 	damage   []error
 }
@@ -21,6 +22,7 @@ type contents struct {
 func readAll(ctx context.Context, s store.Store) (*contents, error) {
 	c := &contents{
 		families: map[string]*family{}, modules: map[tunnel.Owner]*moduleRecord{}, broken: map[tunnel.Owner]error{},
+		grants: map[tunnel.Owner]*grantRecord{},
 	}
 	_, err := s.View(ctx, func(rd store.Reader) error {
 		for rec, err := range rd.Scan("") {
@@ -56,6 +58,16 @@ func (c *contents) take(rd store.Reader, key string) error {
 			c.modules[owner] = m
 		}
 		return err
+	case strings.HasPrefix(key, grantPrefix):
+		g, err := read[grantRecord](rd, key)
+		if errors.Is(err, store.ErrDamaged) {
+			c.note(err)
+			err = nil
+		}
+		if g != nil {
+			c.grants[tunnel.Owner(strings.TrimPrefix(key, grantPrefix))] = g
+		}
+		return err
 	}
 	return nil
 }
@@ -80,7 +92,7 @@ func (r *Registry) load(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	r.broken = c.broken
-	r.takeOverLocked(host, c.modules, c.families, nil)
+	r.takeOverLocked(host, records{c.families, c.modules, c.grants}, nil)
 	r.mu.Unlock()
 	r.teller.drop()
 	for _, err := range c.damage {

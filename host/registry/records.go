@@ -21,6 +21,7 @@ import (
 //	pin/FAMILY                  the host at the first success, then the operator
 //	secret/FAMILY               the operator: what goes in and never comes out, sealed
 //	module/NAME                 the host at first use, then the operator: a binary's checksum and what it said of itself
+//	grant/NAME                  the operator: what a module may beyond its sandbox
 //	ports/SCOPE                 whoever changes a tunnel, in the same transaction: the listening ports held there
 //
 // FAMILY is tunnel/OWNER/NAME or configuration/MODULE/NAME: what is said of a declared tunnel lives as long as its
@@ -33,6 +34,7 @@ const (
 	pinPrefix           = "pin/"
 	secretPrefix        = "secret/"
 	modulePrefix        = "module/"
+	grantPrefix         = "grant/"
 	portsPrefix         = "ports/"
 )
 

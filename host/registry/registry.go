@@ -156,10 +156,9 @@ func (r *Registry) resolve(ctx context.Context) error {
 	if r.doubt == nil {
 		return nil
 	}
-	var families map[string]*family
-	var modules map[tunnel.Owner]*moduleRecord
+	var now records
 	_, err := r.store.View(ctx, func(rd store.Reader) (err error) {
-		families, modules, err = r.doubt.readAgain(rd)
+		now, err = r.doubt.readAgain(rd)
 		return err
 	})
 	if err != nil {
@@ -168,40 +167,58 @@ func (r *Registry) resolve(ctx context.Context) error {
 	r.doubt = nil
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.takeOverLocked(host, modules, families, nil)
+	r.takeOverLocked(host, now, nil)
 	return nil
 }
 
 // commit shows what d changed, under the actor's name.
 func (r *Registry) commit(by string, d *draft) {
-	families := map[string]*family{}
+	now := newRecords()
 	for key, e := range d.families {
-		families[key] = e.after
+		now.families[key] = e.after
 	}
-	modules := map[tunnel.Owner]*moduleRecord{}
 	for owner := range d.former {
-		modules[owner] = d.modules[owner]
+		now.modules[owner] = d.modules[owner]
+	}
+	for owner, e := range d.grants {
+		if e.changed() {
+			now.grants[owner] = &e.after
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if d.purge {
-		for _, f := range families {
+		for _, f := range now.families {
 			r.purged[f.configurationRef()] = true
 		}
 	}
-	r.takeOverLocked(by, modules, families, d.why)
+	r.takeOverLocked(by, now, d.why)
 }
 
 // takeOverLocked shows what was committed: modules first, since tunnels are computed from them, then configurations,
 // since tunnels hang on them.
-func (r *Registry) takeOverLocked(by string, modules map[tunnel.Owner]*moduleRecord, families map[string]*family, why map[tunnel.Ref]tunnel.Finding) {
-	for owner, m := range modules {
+func (r *Registry) takeOverLocked(by string, now records, why map[tunnel.Ref]tunnel.Finding) {
+	for owner, m := range now.modules {
 		r.setModuleLocked(owner, m)
 	}
-	for _, key := range sortedKeys(families) {
-		r.setFamilyLocked(by, families[key], why)
+	for _, key := range sortedKeys(now.families) {
+		r.setFamilyLocked(by, now.families[key], why)
+	}
+	for _, owner := range sortedKeys(now.grants) {
+		r.setGrantsLocked(by, owner, now.grants[owner])
 	}
 	r.reviewLocked(by)
+}
+
+// records are some of what a store holds, as it was read or committed.
+type records struct {
+	families map[string]*family
+	modules  map[tunnel.Owner]*moduleRecord
+	grants   map[tunnel.Owner]*grantRecord
+}
+
+func newRecords() records {
+	return records{map[string]*family{}, map[tunnel.Owner]*moduleRecord{}, map[tunnel.Owner]*grantRecord{}}
 }
 
 // now is the time that statuses and events bear.

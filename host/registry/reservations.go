@@ -49,6 +49,11 @@ func (d *draft) check(mv move) (tunnel.Findings, error) {
 		fs = append(fs, tunnel.CheckPolicy(mv.now, m.Description.Policy, m.Description.Slots)...)
 	}
 	fs = append(fs, checkReserved(mv.now, d.reg.reserved())...)
+	gfs, err := d.checkGranted(mv.now)
+	if err != nil {
+		return nil, err
+	}
+	fs = append(fs, gfs...)
 	held, err := d.heldBeside(mv.now)
 	return append(fs, tunnel.Conflicts(tunnel.Reservations(mv.now), held)...), err
 }

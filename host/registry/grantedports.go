@@ -1,0 +1,88 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+	"github.com/culvert-pbx/culvert/store"
+)
+
+// checkRight keeps a right to a port off the ports of mappings, the host and other modules.
+func (d *draft) checkRight(name tunnel.Owner, right tunnel.Right) (tunnel.Findings, error) {
+	if right.Port == 0 {
+		return nil, nil
+	}
+	port := strconv.Itoa(right.Port)
+	collision := func(message string) tunnel.Findings {
+		return tunnel.Findings{{Code: tunnel.PortCollision, Field: "grant", Value: port, Message: message, WayOut: "the port must be free for it first"}}
+	}
+	for _, own := range d.reg.reserved() {
+		if own.Port == right.Port {
+			return collision("Culvert itself listens on local port " + port), nil
+		}
+	}
+	held, err := d.scope(tunnel.ScopeLocal)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range held.reservations(tunnel.ScopeLocal) {
+		if h.Port == right.Port {
+			return collision(fmt.Sprintf("local port %s leads to a site: it is taken by mapping %s of %s", port, h.Mapping, h.Ref)), nil
+		}
+	}
+	if right.Kind != tunnel.GrantServe {
+		return nil, nil
+	}
+	served, err := d.granted(tunnel.GrantServe)
+	if other, taken := served[right.Port]; taken && other != name {
+		return collision(fmt.Sprintf("local port %s is granted to module %s", port, other)), err
+	}
+	return nil, err
+}
+
+// granted are the ports that modules were granted, of one kind.
+func (d *draft) granted(kind tunnel.GrantKind) (map[int]tunnel.Owner, error) {
+	ports := map[int]tunnel.Owner{}
+	for rec, err := range d.tx.Scan(grantPrefix) {
+		if err != nil && !errors.Is(err, store.ErrDamaged) {
+			return nil, err
+		}
+		name := tunnel.Owner(strings.TrimPrefix(rec.Key, grantPrefix))
+		g, err := d.grantsOf(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, grant := range g.Grants {
+			if r, fs := tunnel.ParseGrant(grant); len(fs) == 0 && r.Kind == kind {
+				ports[r.Port] = name
+			}
+		}
+	}
+	return ports, nil
+}
+
+// checkGranted keeps listeners of t off the ports that modules answer at, or dial for a service of the PBX: who dials
+// 5038 for its manager must not meet a site there.
+func (d *draft) checkGranted(t tunnel.Tunnel) (fs tunnel.Findings, err error) {
+	for _, kind := range []tunnel.GrantKind{tunnel.GrantServe, tunnel.GrantDial} {
+		ports, err := d.granted(kind)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range t.Mappings {
+			module, taken := ports[m.Local.Port]
+			if !taken || !m.Kind.Reaches() || m.Private() {
+				continue
+			}
+			fs = append(fs, tunnel.Finding{
+				Code: tunnel.PortCollision, Field: "mappings[" + m.Name + "].local.port", Value: strconv.Itoa(m.Local.Port),
+				Message: fmt.Sprintf("local port %d is granted to module %s (%s %d)", m.Local.Port, module, kind, m.Local.Port),
+				WayOut:  "choose another local port",
+			})
+		}
+	}
+	return fs, nil
+}
