@@ -40,6 +40,9 @@ func checkPort(p int, text, field string) Findings {
 	return nil
 }
 
+// ParseHost reads a host as a SPEC holds it, an IPv6 address in brackets. Its findings have no field.
+func ParseHost(s string) (string, Findings) { return parseHost(s, "") }
+
 // parseHost reads a host as texts hold it: an IPv6 address in brackets, an IPv4 address or a DNS name. The result has no
 // brackets and an address is in its shortest form.
 func parseHost(s, field string) (string, Findings) {
