@@ -120,7 +120,7 @@ func (t *test) run(ctx context.Context, settings json.RawMessage) {
 	}
 	err = r.module.Test(ctx, t.ref, settings, dir, t.take)
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded): // the other end may see the time first
 		t.conclude(fmt.Sprintf("it had not come to its end when the time for the test was over, %v", t.module.host.testLimit),
 			"the steps before it show how far the test came")
 	case errors.Is(err, wire.ErrGone):

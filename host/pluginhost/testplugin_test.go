@@ -65,8 +65,10 @@ func forever() {
 type testPlugin struct{}
 
 func (testPlugin) Describe() (tunnel.Description, error) {
-	d := tunnel.Description{Name: os.Args[0], Version: version(), Policy: tunnel.Anything}
+	d := tunnel.Description{Name: os.Args[0], Version: version(), Policy: tunnel.Anything, Capabilities: []string{tunnel.CapabilityTester}}
 	switch os.Args[0] {
+	case "untested":
+		d.Capabilities = nil
 	case "misnamed":
 		d.Name = "monitoring"
 	case "slow-describe":

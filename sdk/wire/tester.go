@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -46,7 +47,10 @@ func (m *Module) Test(ctx context.Context, ref tunnel.ConfigurationRef, settings
 	if errors.Is(err, io.EOF) {
 		return nil
 	}
-	return decode(err)
+	if err = decode(err); errors.Is(err, context.Canceled) && ctx.Err() == nil {
+		return ErrGone // go-plugin drops the connection of a process that ended
+	}
+	return err
 }
 
 // Test runs the plugin's test; one at a time, for it is the operator's.
@@ -55,6 +59,7 @@ func (s *pluginServer) Test(req *pluginv1.TestRequest, out grpc.ServerStreamingS
 	if !ok {
 		return encode(ErrNoTest)
 	}
+	s.awaitTest(out.Context())
 	ctx, host, end, err := s.begin(out.Context(), underTest, "a test is under way already", "wait for its end")
 	if err != nil {
 		return encode(err)
@@ -66,6 +71,24 @@ func (s *pluginServer) Test(req *pluginv1.TestRequest, out grpc.ServerStreamingS
 	}, func(step tunnel.TestStep) {
 		_ = out.Send(stepTo(step)) // a host that is gone ends ctx
 	}))
+}
+
+// testPatience is how long a test waits for one before it whose end was asked for and is not there yet.
+const testPatience = 3 * time.Second
+
+// awaitTest waits for the end of the test under way, if there is one.
+func (s *pluginServer) awaitTest(ctx context.Context) {
+	s.mu.Lock()
+	r := s.runs[underTest]
+	s.mu.Unlock()
+	if r == nil {
+		return
+	}
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+	case <-time.After(testPatience):
+	}
 }
 
 // underTest is what a test is noted as among the runs; no configuration is called so.
