@@ -90,14 +90,15 @@ type host struct {
 // startModule starts this binary as a module, as the daemon does but for the runner and the sandbox.
 func startModule(services wire.HostServices) (*host, error) {
 	h := &host{}
-	h.client = plugin.NewClient(&plugin.ClientConfig{
+	config := &plugin.ClientConfig{
 		HandshakeConfig: wire.Handshake, VersionedPlugins: wire.HostPlugins(), AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		AutoMTLS: true, SkipHostEnv: true, Cmd: exec.Command(os.Args[0]),
 		SyncStdout: &h.stdout, Stderr: &h.stderr, Logger: hclog.NewNullLogger(),
-	})
+	}
+	h.client = plugin.NewClient(config)
 	rpc, err := h.client.Client()
 	if err == nil {
-		h.module, err = wire.Dispense(rpc)
+		h.module, err = wire.Dispense(rpc, config.TLSConfig)
 	}
 	if err == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -134,10 +135,17 @@ func (h *host) run(t *testing.T, settings, dir string) error {
 	return h.module.Run(ctx, ref, json.RawMessage(settings), dir)
 }
 
+func (h *host) end() {
+	h.client.Kill()
+	if h.module != nil {
+		h.module.Close()
+	}
+}
+
 func started(t *testing.T, services wire.HostServices) *host {
 	t.Helper()
 	h, err := startModule(services)
-	t.Cleanup(h.client.Kill)
+	t.Cleanup(h.end)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +221,7 @@ func TestRunsCleanUpWhenTheProcessIsToldToEnd(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- h.module.Run(t.Context(), ref, []byte(`{"mode":"wait"}`), dir) }()
 	eventually(t, exists(dir, "running"))
-	h.client.Kill()
+	h.end()
 	if err := <-ended; err == nil {
 		t.Error("the run that was cut ends without an error")
 	}

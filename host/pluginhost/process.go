@@ -39,6 +39,7 @@ type process struct {
 	plan    plan
 	binary  *os.File                  // closed by Start
 	sockets string                    // the directory its sockets must be in
+	address string                    // its socket, once it has named it
 	seen    func(pid int, alive bool) // told of its fork and its end
 	log     *moduleLog
 	cage    *sandbox.Group // of control, nil where there are none; ended with the process
@@ -269,6 +270,7 @@ func (p *process) PluginToHost(network, addr string) (string, string, error) {
 	if network != "unix" || filepath.Dir(addr) != p.sockets || err != nil || st.Mode()&os.ModeSocket == 0 {
 		return "", "", fmt.Errorf("the plugin names a foreign address, %s %s", tunnel.Clean(network, 20), tunnel.Clean(addr, 120))
 	}
+	p.address = addr
 	return network, addr, nil
 }
 

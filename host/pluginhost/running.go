@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,8 +46,9 @@ func (h *Host) launch(ctx context.Context, m *module, sha string, ready func(con
 		return nil, err
 	}
 	r := &running{}
-	r.client = plugin.NewClient(h.clientConfig(ctx, m, binary, r))
-	err = r.connect(ctx, ready)
+	config := h.clientConfig(ctx, m, binary, r)
+	r.client = plugin.NewClient(config)
+	err = r.connect(ctx, config, ready)
 	binary.Close() // where it did not come to a start
 	if err == nil && !r.process.started() {
 		err = ctx.Err()
@@ -99,7 +101,7 @@ func (h *Host) clientConfig(ctx context.Context, m *module, binary *os.File, r *
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: h.sockets.wire()},
 		GRPCDialOptions: []grpc.DialOption{
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessage), grpc.MaxCallSendMsgSize(wire.MaxMessage)),
-			grpc.WithStreamInterceptor(guardStreams),
+			grpc.WithStreamInterceptor(guardStreams), grpc.WithMaxHeaderListSize(maxHeaders), grpc.WithContextDialer(r.dial),
 		},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, dir string) (runner.Runner, error) {
 			r.sockets = dir
@@ -128,12 +130,25 @@ func (h *Host) environment(m *module) []string {
 	return env
 }
 
-func (r *running) connect(ctx context.Context, ready func(context.Context, *wire.Module) error) error {
+// maxHeaders is how many bytes of metadata one answer of a plugin may have: errors travel in it.
+const maxHeaders = 1 << 20
+
+// dial connects to the plugin at the address that it named and that was found to be its own.
+func (r *running) dial(ctx context.Context, _ string) (net.Conn, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", r.process.address)
+	if err != nil {
+		return nil, err
+	}
+	return wire.Slowly(conn), nil
+}
+
+func (r *running) connect(ctx context.Context, config *plugin.ClientConfig, ready func(context.Context, *wire.Module) error) error {
 	c, err := r.client.Client()
 	if err != nil {
 		return err
 	}
-	if r.module, err = wire.Dispense(c); err != nil {
+	if r.module, err = wire.Dispense(c, config.TLSConfig); err != nil {
 		return err
 	}
 	return ready(ctx, r.module)
@@ -145,6 +160,9 @@ func (r *running) end(grace time.Duration) {
 		r.process.stop(grace)
 	}
 	r.client.Kill() // with the process gone and its pipes closed it does not wait
+	if r.module != nil {
+		r.module.Close()
+	}
 	if r.sockets != "" {
 		_ = os.RemoveAll(r.sockets)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -21,19 +22,30 @@ type gate struct {
 	owner   tunnel.Owner
 	refused func(method string, ref tunnel.Ref)
 	calls   chan struct{} // holds one token per call under way
+	lists   chan struct{} // and of these, per list
+	pace    pace
 }
 
 func newGate(owner tunnel.Owner, refused func(string, tunnel.Ref)) *gate {
-	return &gate{owner: owner, refused: refused, calls: make(chan struct{}, maxCalls)}
+	return &gate{
+		owner: owner, refused: refused, calls: make(chan struct{}, maxCalls), lists: make(chan struct{}, maxLists),
+		pace: pace{rate: callRate, burst: callBurst},
+	}
 }
+
+// How much work a module may make for the host. A read of one tunnel counts one.
+const (
+	callRate  = 500 // a second,
+	callBurst = 1000
+	heavy     = 10 // what counts so many: a change, and whatever concerns all tunnels
+)
 
 func (g *gate) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	if !g.enter() {
 		return nil, encode(tooManyCalls)
 	}
 	defer g.leave()
-	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
-	defer cancel()
+	g.wait(info.FullMethod)
 	if err := g.check(ctx, info.FullMethod, req.(proto.Message)); err != nil {
 		return nil, encode(err)
 	}
@@ -46,7 +58,35 @@ func (g *gate) stream(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo,
 		return encode(tooManyCalls)
 	}
 	defer g.leave()
+	g.wait(info.FullMethod)
+	if info.FullMethod == hostv1.HostService_List_FullMethodName {
+		select {
+		case g.lists <- struct{}{}:
+			defer func() { <-g.lists }()
+		case <-s.Context().Done():
+			return encode(s.Context().Err())
+		}
+	}
 	return encode(next(srv, gated{s, g, info.FullMethod}))
+}
+
+// wait is until it is the module's turn to call again. It does not end sooner when the call does: who gives up its calls
+// to make others gains nothing, for there is no room for these.
+func (g *gate) wait(method string) {
+	n := heavy
+	if light[method] {
+		n = 1
+	}
+	time.Sleep(min(g.pace.take(n), CallTimeout))
+}
+
+// light are the calls that concern one tunnel and change nothing that is kept.
+var light = map[string]bool{
+	hostv1.HostService_Get_FullMethodName:               true,
+	hostv1.HostService_DialSocket_FullMethodName:        true,
+	hostv1.HostService_ListenSocket_FullMethodName:      true,
+	hostv1.HostService_LocalDialSocket_FullMethodName:   true,
+	hostv1.HostService_LocalListenSocket_FullMethodName: true,
 }
 
 // enter makes room for one more call, if there is any. A module that keeps to one connection never finds none, for its
@@ -78,6 +118,7 @@ func (s gated) RecvMsg(m any) error {
 	if err := s.ServerStream.RecvMsg(m); err != nil {
 		return err
 	}
+	arrived(s.Context())
 	return s.gate.check(s.Context(), s.method, m.(proto.Message))
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -17,15 +18,18 @@ import (
 type Module struct {
 	rpc    pluginv1.PluginServiceClient
 	broker broker
+	creds  []grpc.ServerOption // what secures the connection to the host
 
 	mu        sync.Mutex
 	connected bool
+	closed    bool
+	server    *grpc.Server // serves the module; nil before it is connected
 }
 
 // broker is what Module needs of go-plugin's.
 type broker interface {
 	NextId() uint32
-	AcceptAndServe(id uint32, server func([]grpc.ServerOption) *grpc.Server)
+	Accept(id uint32) (net.Listener, error)
 }
 
 func newModule(c grpc.ClientConnInterface, b broker) *Module {
@@ -44,7 +48,7 @@ func (m *Module) Describe(ctx context.Context) (tunnel.Description, error) {
 	return descriptionOf(res.GetDescription()), nil
 }
 
-// Connect serves h to this process alone, from now until the process ends, and returns when the module has reached
+// Connect serves h to this process alone, from now until Close, and returns when the module has reached
 // it. It is called once, before the first Run.
 func (m *Module) Connect(ctx context.Context, h HostServices) error {
 	m.mu.Lock()
@@ -55,9 +59,35 @@ func (m *Module) Connect(ctx context.Context, h HostServices) error {
 		return errors.New("the module is connected already")
 	}
 	id := m.broker.NextId()
-	go m.broker.AcceptAndServe(id, func(o []grpc.ServerOption) *grpc.Server { return newHostServer(h, o...) })
+	go m.serve(id, newHostServer(h, m.creds...))
 	_, err := m.rpc.Connect(ctx, &pluginv1.ConnectRequest{BrokerId: id})
 	return err
+}
+
+// serve serves the module until Close. Where it cannot, the module does not reach the host, and says so.
+func (m *Module) serve(id uint32, s *grpc.Server) {
+	l, err := m.broker.Accept(id)
+	if err != nil {
+		return
+	}
+	m.mu.Lock()
+	if m.closed {
+		s.Stop()
+	}
+	m.server = s
+	m.mu.Unlock()
+	_ = s.Serve(newInlet(l)) // closes it
+}
+
+// Close ends what Connect began. It is called when the process is gone, or is to have nothing of the host any more.
+func (m *Module) Close() {
+	m.mu.Lock()
+	m.closed = true
+	s := m.server
+	m.mu.Unlock()
+	if s != nil {
+		s.Stop()
+	}
 }
 
 // Run runs the module for one configuration, settings being a JSON object without passwords of sites and dir the

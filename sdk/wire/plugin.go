@@ -2,10 +2,12 @@ package wire
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 
 	"github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 
 	pluginv1 "github.com/culvert-pbx/culvert/proto/plugin/v1"
 )
@@ -19,13 +21,18 @@ func HostPlugins() map[int]plugin.PluginSet {
 	return sets
 }
 
-// Dispense returns the handle on the module behind a started go-plugin client.
-func Dispense(c plugin.ClientProtocol) (*Module, error) {
+// Dispense returns the handle on the module behind a started go-plugin client. secured is that client's TLSConfig as the
+// start has left it: with it the module's process alone can use what Connect serves.
+func Dispense(c plugin.ClientProtocol, secured *tls.Config) (*Module, error) {
 	raw, err := c.Dispense(name)
 	if err != nil {
 		return nil, fmt.Errorf("dispense the module: %w", err)
 	}
-	return raw.(*Module), nil
+	m := raw.(*Module)
+	if secured != nil {
+		m.creds = []grpc.ServerOption{grpc.Creds(credentials.NewTLS(secured))}
+	}
+	return m, nil
 }
 
 // end is go-plugin's view of one end of the connection; serve is nil at the host's.

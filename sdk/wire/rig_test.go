@@ -76,11 +76,7 @@ func (p *pipes) listener(id uint32) *bufconn.Listener {
 	return p.open[id]
 }
 
-func (p *pipes) AcceptAndServe(id uint32, server func([]grpc.ServerOption) *grpc.Server) {
-	s := server(nil)
-	p.t.Cleanup(s.Stop)
-	_ = s.Serve(p.listener(id))
-}
+func (p *pipes) Accept(id uint32) (net.Listener, error) { return p.listener(id), nil }
 
 func (p *pipes) dial(id uint32, o ...grpc.DialOption) (*grpc.ClientConn, error) {
 	l := p.listener(id)
@@ -102,7 +98,9 @@ func moduleOf(t *testing.T, p Plugin) *Module {
 	own.dial = b.dial
 	s := pluginGRPC(nil)
 	pluginv1.RegisterPluginServiceServer(s, own)
-	return newModule(connect(t, s), b)
+	m := newModule(connect(t, s), b)
+	t.Cleanup(m.Close)
+	return m
 }
 
 // connected is moduleOf with h served to it.

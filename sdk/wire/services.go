@@ -33,11 +33,15 @@ type HostServices struct {
 func newHostServer(h HostServices, o ...grpc.ServerOption) *grpc.Server {
 	g := newGate(h.Owner, h.Refused)
 	s := grpc.NewServer(append(o,
-		grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage), grpc.MaxConcurrentStreams(maxCalls),
-		grpc.UnaryInterceptor(g.unary), grpc.StreamInterceptor(g.stream))...)
+		grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage), grpc.MaxHeaderListSize(maxHeaders),
+		grpc.MaxConcurrentStreams(maxCalls), grpc.ConnectionTimeout(CallTimeout), grpc.ForceServerCodecV2(newFrugal()),
+		grpc.InTapHandle(await), grpc.UnaryInterceptor(g.unary), grpc.StreamInterceptor(g.stream))...)
 	hostv1.RegisterHostServiceServer(s, &hostServer{h: h})
 	return s
 }
 
-// maxCalls bounds what one module has under way at once, over however many connections.
-const maxCalls = 250
+const (
+	maxCalls   = 250      // what one module has under way at once, over however many connections
+	maxLists   = 2        // of them, whole lists of tunnels
+	maxHeaders = 16 << 10 // bytes of the metadata of one call from a module
+)
