@@ -90,7 +90,28 @@ func (in *Instance[S]) Listen(mapping string) (net.Listener, error) {
 	if in.testing {
 		return nil, fmt.Errorf("listen for %s in a test: what arrives there is for the module's Run", mapping)
 	}
-	l, err := in.host.Listen(in.ctx, in.Configuration, mapping)
+	return in.keep(in.host.Listen(in.ctx, in.Configuration, mapping))
+}
+
+// DialLocal connects to a port of the machine that the module runs on, 127.0.0.1, where a service of the PBX answers. The
+// module's description must ask for the grant "dial PORT"; until the operator gave it, DialLocal is refused
+// (tunnel.ErrPolicyRefused, with the command that gives it). Deadlines and half-close work on the connection.
+func (in *Instance[S]) DialLocal(ctx context.Context, port int) (net.Conn, error) {
+	return in.host.DialLocal(ctx, port)
+}
+
+// ListenLocal returns the listener at which what connects to a port of this machine, 127.0.0.1, arrives. The module's
+// description must ask for the grant "serve PORT", as for DialLocal. A port that something else has is
+// tunnel.ErrPortCollision. Closing the listener gives the port up, within a second; it is closed when Run returns.
+func (in *Instance[S]) ListenLocal(port int) (net.Listener, error) {
+	if in.testing {
+		return nil, fmt.Errorf("listen at local port %d in a test: what arrives there is for the module's Run", port)
+	}
+	return in.keep(in.host.ListenLocal(in.ctx, port))
+}
+
+// keep has a listener closed when the run ends.
+func (in *Instance[S]) keep(l net.Listener, err error) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -160,7 +160,7 @@ const (
 	Refused       EventType = "refused"
 	ModuleState   EventType = "module-state"
 	ConfigChanged EventType = "config-changed"
-	GrantChanged  EventType = "grant-changed" // of a module; the field change is granted or revoked
+	GrantChanged  EventType = "grant-changed"  // of a module; the field change is granted or revoked
 	RecordDamaged EventType = "record-damaged" // a record that is there but cannot be read; the subject is its key
 	EventsLost    EventType = "events-lost"    // others are not in the journal, because it took none for too long
 )

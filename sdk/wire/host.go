@@ -49,4 +49,11 @@ type Host interface {
 
 	// Listen returns the listener at which connections of a private expose mapping arrive. The caller closes it.
 	Listen(ctx context.Context, configuration, mapping string) (net.Listener, error)
+
+	// DialLocal connects to a port of the PBX's loopback. It needs the grant "dial PORT".
+	DialLocal(ctx context.Context, port int) (net.Conn, error)
+
+	// ListenLocal returns the listener at which what connects to a port of the PBX's loopback arrives. It needs the grant
+	// "serve PORT". The caller closes it, which gives the port up.
+	ListenLocal(ctx context.Context, port int) (net.Listener, error)
 }

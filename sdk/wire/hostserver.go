@@ -2,6 +2,8 @@ package wire
 
 import (
 	"context"
+	"fmt"
+	"strconv"
 
 	"google.golang.org/grpc"
 
@@ -77,4 +79,24 @@ func (s *hostServer) ListenSocket(ctx context.Context, req *hostv1.ListenSocketR
 	}
 	path, err := s.h.ListenPath(ctx, ref, m.Name)
 	return &hostv1.ListenSocketResponse{Path: path}, err
+}
+
+func (s *hostServer) LocalDialSocket(ctx context.Context, req *hostv1.LocalDialSocketRequest) (*hostv1.LocalDialSocketResponse, error) {
+	path, err := localPath(ctx, s.h.LocalDialPath, req.GetPort())
+	return &hostv1.LocalDialSocketResponse{Path: path}, err
+}
+
+func (s *hostServer) LocalListenSocket(ctx context.Context, req *hostv1.LocalListenSocketRequest) (*hostv1.LocalListenSocketResponse, error) {
+	path, err := localPath(ctx, s.h.LocalListenPath, req.GetPort())
+	return &hostv1.LocalListenSocketResponse{Path: path}, err
+}
+
+func localPath(ctx context.Context, f func(context.Context, int) (string, error), port uint32) (string, error) {
+	if port == 0 || port > 65535 {
+		return "", tunnel.Findings{{
+			Code: tunnel.OutOfRange, Field: "port", Value: strconv.Itoa(int(port)),
+			Message: fmt.Sprintf("there is no port %d", port), WayOut: "give a port from 1 to 65535",
+		}}
+	}
+	return f(ctx, int(port))
 }

@@ -27,6 +27,14 @@ type HostServices struct {
 
 	// ListenPath returns where the module shall listen for a private expose mapping of Owner.
 	ListenPath func(ctx context.Context, ref tunnel.Ref, mapping string) (path string, err error)
+
+	// LocalDialPath returns the path of the private socket behind which the host connects to a port of the PBX's loopback.
+	// It refuses what was not granted.
+	LocalDialPath func(ctx context.Context, port int) (path string, err error)
+
+	// LocalListenPath takes a port of the PBX's loopback and returns where the module shall listen for it, at once. It
+	// refuses what was not granted.
+	LocalListenPath func(ctx context.Context, port int) (path string, err error)
 }
 
 // newHostServer makes the gRPC server that serves h, with every check that holds for all its calls.
