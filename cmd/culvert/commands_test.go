@@ -107,10 +107,12 @@ module new
 module restart
 module show
 status
+template list
 tunnel accept-key
 tunnel add
 tunnel disable
 tunnel enable
+tunnel explain
 tunnel list
 tunnel log
 tunnel remove

@@ -74,8 +74,7 @@ func (a *app) completeMappings(_ *cobra.Command, args []string, _ string) ([]cob
 
 // completeLanes offers NAME=bulk and NAME=main for the mappings of the tunnel that the line names, and for those that the
 // line gives it.
-func (a *app) completeLanes(cmd *cobra.Command, args []string, given *mappingFlags) ([]cobra.Completion, cobra.ShellCompDirective) {
-	names := given.names()
+func (a *app) completeLanes(cmd *cobra.Command, args []string, names []string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if offers, _ := a.completeMappings(cmd, args, ""); len(args) > 0 {
 		for _, o := range offers {
 			name, _, _ := strings.Cut(o, "\t")

@@ -14,10 +14,10 @@ type laneFlag struct {
 	given []string
 }
 
-func (f *laneFlag) register(a *app, cmd *cobra.Command, mappings *mappingFlags) {
+func (f *laneFlag) register(a *app, cmd *cobra.Command, given func() []string) {
 	cmd.Flags().StringArrayVar(&f.given, "lane", nil, "NAME=bulk has the mapping carried by a second link of the tunnel, so that it\ndoes not delay the others; NAME=main takes that back (again for more)")
 	_ = cmd.RegisterFlagCompletionFunc("lane", func(cmd *cobra.Command, args []string, text string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		return a.completeLanes(cmd, args, mappings)
+		return a.completeLanes(cmd, args, given())
 	})
 }
 

@@ -18,7 +18,7 @@ configuration (culvert config set).`,
   culvert tunnel show operator/office
   culvert tunnel why operator/office`,
 	})
-	cmd.AddCommand(tunnelListCommand(a), tunnelShowCommand(a), tunnelWhyCommand(a), tunnelAddCommand(a), tunnelSetCommand(a),
+	cmd.AddCommand(tunnelListCommand(a), tunnelShowCommand(a), tunnelWhyCommand(a), tunnelExplainCommand(a), tunnelAddCommand(a), tunnelSetCommand(a),
 		tunnelEnableCommand(a), tunnelDisableCommand(a), tunnelRestartCommand(a), tunnelRemoveCommand(a),
 		tunnelAcceptKeyCommand(a), tunnelSecretCommand(a), tunnelLogCommand(a))
 	return cmd

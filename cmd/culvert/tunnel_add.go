@@ -13,6 +13,7 @@ type addFlags struct {
 	login                        loginFlags
 	route                        routeFlags
 	mappings                     mappingFlags
+	templates                    templateFlag
 	lanes                        laneFlag
 	wait                         waitFlag
 }
@@ -27,10 +28,13 @@ uses tunnels of this kind.
 
 ` + mappingHelp + `
 
+` + templateHelp + `
+
 It returns when the tunnel is stored; on a terminal, or with --wait, it then
 shows how the tunnel comes up.`,
 		Example: `  culvert tunnel add operator/office --server pbx@example.org --key host --expose 443:8443
   culvert tunnel add operator/sql --server 192.0.2.7 --password-file F --reach 1433:sql.lan:1433
+  culvert tunnel add operator/dir --server pbx@example.org --key host --template ldaps@dc1.lan
   culvert tunnel add hello/lab --server pbx@[2001:db8::1]:2222 --key ~/.ssh/id --reach web=8080:80
   culvert tunnel add operator/ldap --server pbx@example.org --key host --via http://proxy.lan:3128
   culvert tunnel add operator/rec --server 192.0.2.7 --key host --reach up=2022:22 --lane up=bulk`,
@@ -45,10 +49,14 @@ shows how the tunnel comes up.`,
 	f.login.register(cmd)
 	f.route.register(cmd)
 	f.mappings.register(cmd)
-	f.lanes.register(a, cmd, &f.mappings)
+	f.templates.register(cmd)
+	f.lanes.register(a, cmd, f.names)
 	f.wait.register(cmd)
 	return cmd
 }
+
+// names are what the mappings of the line will be called.
+func (f *addFlags) names() []string { return f.templates.names(f.mappings.names()) }
 
 func (a *app) addTunnel(cmd *cobra.Command, name string, f *addFlags) error {
 	ref, fs := tunnel.ParseRef(name)
@@ -57,6 +65,7 @@ func (a *app) addTunnel(cmd *cobra.Command, name string, f *addFlags) error {
 	fs = append(fs, more...)
 	fs = append(fs, checkFingerprint(f.fingerprint)...)
 	fs = append(fs, f.mappings.check()...)
+	fs = append(fs, f.templates.check()...)
 	lanes, more := f.lanes.read()
 	fs = append(fs, more...)
 	fs = append(fs, f.wait.check(f.disabled)...)
@@ -66,7 +75,7 @@ func (a *app) addTunnel(cmd *cobra.Command, name string, f *addFlags) error {
 	}
 	t, err := a.daemon.AddTunnel(cmd.Context(), control.NewTunnel{
 		Owner: string(ref.Owner), Name: string(ref.Name), Server: f.server, LoginInput: login, RouteInput: route,
-		Fingerprint: f.fingerprint, Comment: f.comment, Disabled: f.disabled, Mappings: f.mappings.list, Lanes: lanes,
+		Fingerprint: f.fingerprint, Comment: f.comment, Disabled: f.disabled, Mappings: f.mappings.list, Templates: f.templates.given, Lanes: lanes,
 	})
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ type setFlags struct {
 	login                          loginFlags
 	route                          routeFlags
 	mappings                       mappingFlags
+	templates                      templateFlag
 	lanes                          laneFlag
 }
 
@@ -29,12 +30,13 @@ that is there already takes its place. Connections through mappings that are not
 named go on. A new server or user needs the login anew, and a new proxy its
 password. --accept-wider and --refuse-wider work on tunnels of modules too.
 
-` + mappingHelp,
+` + mappingHelp + "\n\n" + templateHelp,
 		Example: `  culvert tunnel set operator/office --expose web=443:9443 --drop ssh
   culvert tunnel set operator/office --server pbx@office.example.org:2222 --key host
   culvert tunnel set operator/office --comment "branch office" --if-revision 7
   culvert tunnel set operator/office --via http://pbx@proxy.lan:3128 --via-password-stdin < password
   culvert tunnel set operator/office --via ""
+  culvert tunnel set operator/office --template mssql@sql.lan --template node
   culvert tunnel set operator/office --lane recordings=bulk
   culvert tunnel set monitoring/default.site --accept-wider host`,
 	}, func(cmd *cobra.Command, ref tunnel.Ref) error {
@@ -68,12 +70,16 @@ func (f *setFlags) register(a *app, cmd *cobra.Command) {
 	f.login.register(cmd)
 	f.route.register(cmd)
 	f.mappings.register(cmd)
-	f.lanes.register(a, cmd, &f.mappings)
+	f.templates.register(cmd)
+	f.lanes.register(a, cmd, f.names)
 }
+
+// names are what the mappings of the line will be called.
+func (f *setFlags) names() []string { return f.templates.names(f.mappings.names()) }
 
 // edit is what the flags ask for; nothing asked for is a usage error.
 func (f *setFlags) edit(a *app, cmd *cobra.Command) (control.TunnelEdit, error) {
-	e := control.TunnelEdit{Set: f.mappings.list, Drop: f.drop, AcceptWider: f.acceptWider, RefuseWider: f.refuseWider, IfRevision: f.ifRevision.n}
+	e := control.TunnelEdit{Set: f.mappings.list, Templates: f.templates.given, Drop: f.drop, AcceptWider: f.acceptWider, RefuseWider: f.refuseWider, IfRevision: f.ifRevision.n}
 	fs := f.check(cmd, &e)
 	if f.login.given() {
 		login, err := f.login.read(a, "Password", fs)
@@ -96,7 +102,7 @@ func (f *setFlags) edit(a *app, cmd *cobra.Command) (control.TunnelEdit, error) 
 
 // check says what is wrong with the flags and puts into e what needs no reading.
 func (f *setFlags) check(cmd *cobra.Command, e *control.TunnelEdit) tunnel.Findings {
-	fs := f.mappings.check()
+	fs := append(f.mappings.check(), f.templates.check()...)
 	for _, names := range []struct {
 		flag  string
 		names []string

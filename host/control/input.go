@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/culvert-pbx/culvert/sdk/template"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -24,6 +25,7 @@ type NewTunnel struct {
 	Comment     string         `json:"comment,omitempty"`
 	Disabled    bool           `json:"disabled,omitempty"`
 	Mappings    []MappingInput `json:"mappings,omitempty"`
+	Templates   []string       `json:"templates,omitempty"` // [NAME=]ID[:gateway][@TARGET], inserted behind the mappings
 	Lanes       LanesInput     `json:"lanes,omitempty"`
 }
 
@@ -50,18 +52,19 @@ type TunnelEdit struct {
 	Login       *LoginInput    `json:"login,omitempty"`
 	Fingerprint *string        `json:"fingerprint,omitempty"` // "" forgets the one given before
 	Comment     *string        `json:"comment,omitempty"`
-	Set         []MappingInput `json:"set,omitempty"`  // added, or in the place of the mapping of that name
-	Drop        []string       `json:"drop,omitempty"` // names of mappings
+	Set         []MappingInput `json:"set,omitempty"`       // added, or in the place of the mapping of that name
+	Templates   []string       `json:"templates,omitempty"` // inserted beside the mappings that the tunnel keeps
+	Drop        []string       `json:"drop,omitempty"`      // names of mappings
 	Lanes       LanesInput     `json:"lanes,omitempty"`
 	AcceptWider []string       `json:"accept_wider,omitempty"` // names of mappings
 	RefuseWider []string       `json:"refuse_wider,omitempty"` // names of mappings
 	IfRevision  uint64         `json:"if_revision,omitempty"`  // refused when the tunnel's is another; absent takes whatever is there
 }
 
-// tunnel reads the input; findings name the input's fields, all of them at once.
-func (in NewTunnel) tunnel() (tunnel.Tunnel, tunnel.Credential, tunnel.Findings) {
-	t := tunnel.Tunnel{Node: tunnel.Node, Comment: in.Comment, Suspended: in.Disabled}
-	var fs, more tunnel.Findings
+// tunnel reads the input; findings name the input's fields, all of them at once. warnings are about its templates.
+func (in NewTunnel) tunnel() (t tunnel.Tunnel, cred tunnel.Credential, warnings []string, fs tunnel.Findings) {
+	t = tunnel.Tunnel{Node: tunnel.Node, Comment: in.Comment, Suspended: in.Disabled}
+	var more tunnel.Findings
 	if t.Ref, more = tunnel.ParseRef(in.Owner + "/" + in.Name); len(more) > 0 {
 		fs = append(fs, more...)
 	} else if t.Ref.Name.Declared() {
@@ -69,7 +72,7 @@ func (in NewTunnel) tunnel() (tunnel.Tunnel, tunnel.Credential, tunnel.Findings)
 	}
 	t.Server, more = tunnel.ParseServer(in.Server)
 	fs = append(fs, more.At("server")...)
-	cred, more := in.credential()
+	cred, more = in.credential()
 	fs = append(fs, more...)
 	t.Via, t.LAN, cred.Via, more = in.route()
 	fs = append(fs, more...)
@@ -79,7 +82,11 @@ func (in NewTunnel) tunnel() (tunnel.Tunnel, tunnel.Credential, tunnel.Findings)
 	t.Mappings, more = parseMappings(in.Mappings, "mappings")
 	fs = append(fs, more...)
 	tunnel.NameMappings(t.Mappings)
-	return t, cred, append(fs, in.Lanes.apply(t.Mappings)...)
+	uses, more := parseTemplates(in.Templates)
+	if fs = append(fs, more...); len(more) == 0 {
+		t.Mappings, warnings = template.Insert(t.Mappings, uses)
+	}
+	return t, cred, warnings, append(fs, in.Lanes.apply(t.Mappings)...)
 }
 
 // declaredName refuses a name that only a module's declaration can have.
@@ -89,10 +96,10 @@ func declaredName(ref tunnel.Ref) tunnel.Finding {
 		WayOut:  "use lower-case letters, digits and -, beginning with a letter"}
 }
 
-// edit reads the input like tunnel does.
-func (in TunnelEdit) edit() (tunnel.Edit, tunnel.Findings) {
-	e := tunnel.Edit{Comment: in.Comment, Drop: in.Drop, AcceptWider: in.AcceptWider, RefuseWider: in.RefuseWider, IfRevision: in.IfRevision}
-	var fs, more tunnel.Findings
+// edit reads the input like tunnel does; kept are the mappings that its templates go beside.
+func (in TunnelEdit) edit(kept []tunnel.Mapping) (e tunnel.Edit, warnings []string, fs tunnel.Findings) {
+	e = tunnel.Edit{Comment: in.Comment, Drop: in.Drop, AcceptWider: in.AcceptWider, RefuseWider: in.RefuseWider, IfRevision: in.IfRevision}
+	var more tunnel.Findings
 	if in.Server != nil {
 		v, more := tunnel.ParseServer(*in.Server)
 		e.Server, fs = &v, append(fs, more.At("server")...)
@@ -109,12 +116,14 @@ func (in TunnelEdit) edit() (tunnel.Edit, tunnel.Findings) {
 	e.Set, more = parseMappings(in.Set, "set")
 	fs = append(fs, more...)
 	tunnel.NameMappings(e.Set)
+	warnings, more = in.insertTemplates(&e, kept)
+	fs = append(fs, more...)
 	e.Lanes, more = in.Lanes.read()
 	fs = append(fs, more...)
 	fs = append(fs, checkNames("drop", in.Drop)...)
 	fs = append(fs, checkNames("accept_wider", in.AcceptWider)...)
 	fs = append(fs, checkNames("refuse_wider", in.RefuseWider)...)
-	return e, append(fs, in.checkWider()...)
+	return e, warnings, append(fs, in.checkWider()...)
 }
 
 // checkWider refuses a mapping that is to be both.

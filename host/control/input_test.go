@@ -156,6 +156,7 @@ func TestBadBodies(t *testing.T) {
 		{"PATCH", "/v1/tunnels/hello/x", `{"fingerprint":"zz"}`, "fingerprint"},
 		{"PATCH", "/v1/tunnels/hello/x", `{"login":{"login":"password"}}`, "login.password"},
 		{"PATCH", "/v1/tunnels/hello/x", `{"set":[{"kind":"reach","mapping":"1"}]}`, "set[0]"},
+		{"PATCH", "/v1/tunnels/hello/x", `{"templates":["ldap","ladp"]}`, "templates[1]"},
 		{"PATCH", "/v1/tunnels/hello/x", `{"drop":["A"]}`, "drop[0]"},
 		{"PATCH", "/v1/tunnels/hello/x", `{"drop":"a"}`, "drop"},
 		{"PATCH", "/v1/tunnels/hello/x", `{"accept_wider":["a b"]}`, "accept_wider[0]"},

@@ -38,6 +38,10 @@ func TestNamesAreTheContract(t *testing.T) {
 			connections bytes_in bytes_out lane accepted_wider listener target connections_total refused callers
 			cause evidence fixes`, must(c.Tunnels(t.Context(), ""))[1].Mappings},
 		{"end of a mapping", `host port`, must(c.Tunnels(t.Context(), ""))[0].Mappings[0].Local},
+		{"template", `id title group kinds ports udp_part exposes_lan probe notes`, must(c.Templates(t.Context()))},
+		{"ports of a template", `name local remote`, must(c.Templates(t.Context()))[0].Ports},
+		{"explanation", `owner name sentence mappings`, must(c.ExplainTunnel(t.Context(), tunnel.Ref{Owner: "hello", Name: "x"}))},
+		{"explained mapping", `name kind gateway private slot slot_title lane sentence`, must(c.ExplainTunnel(t.Context(), tunnel.Ref{Owner: "hello", Name: "x"})).Mappings},
 		{"module", `name version sha256 state reason message remedy pid rss_bytes restarts sandbox configurations tunnels`,
 			must(c.Modules(t.Context()))},
 		{"configuration", `module name enabled state reason message revision`, must(c.Configurations(t.Context()))},

@@ -38,6 +38,7 @@ var routes = []route{
 	{"GET /v1/tunnels", reading, (*Server).listTunnels, query{"owner": ofOwner}},
 	{"POST /v1/tunnels", changing, (*Server).addTunnel, nil},
 	{"GET /v1/tunnels/{owner}/{name}", reading, (*Server).showTunnel, nil},
+	{"GET /v1/tunnels/{owner}/{name}/explain", reading, (*Server).explainTunnel, nil},
 	{"GET /v1/tunnels/{owner}/{name}/key", reading, (*Server).showTunnelKey, nil},
 	{"PATCH /v1/tunnels/{owner}/{name}", changing, (*Server).editTunnel, nil},
 	{"DELETE /v1/tunnels/{owner}/{name}", changing, (*Server).removeTunnel, nil},
@@ -46,6 +47,8 @@ var routes = []route{
 	{"POST /v1/tunnels/{owner}/{name}/restart", changing, (*Server).restartTunnel, nil},
 	{"POST /v1/tunnels/{owner}/{name}/accept-key", changing, (*Server).acceptKey, nil},
 	{"POST /v1/tunnels/{owner}/{name}/secret", changing, (*Server).setSecret, nil},
+
+	{"GET /v1/templates", reading, (*Server).listTemplates, nil},
 
 	{"GET /v1/modules", reading, (*Server).listModules, nil},
 	{"GET /v1/modules/{module}", reading, (*Server).showModule, nil},

@@ -65,7 +65,7 @@ func (s *Server) addTunnel(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(w, r, &in); err != nil {
 		return err
 	}
-	t, cred, fs := in.tunnel()
+	t, cred, inserted, fs := in.tunnel()
 	if fs = append(fs, s.checkKey(cred)...); len(fs) > 0 {
 		return fs
 	}
@@ -73,7 +73,7 @@ func (s *Server) addTunnel(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return adding(err)
 	}
-	return s.answerTunnel(w, r, http.StatusCreated, t.Ref, warnings)
+	return s.answerTunnel(w, r, http.StatusCreated, t.Ref, append(inserted, warnings...))
 }
 
 func (s *Server) editTunnel(w http.ResponseWriter, r *http.Request) error {
@@ -85,7 +85,11 @@ func (s *Server) editTunnel(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(w, r, &in); err != nil {
 		return err
 	}
-	e, fs := in.edit()
+	kept, err := s.keptFor(r.Context(), ref, &in)
+	if err != nil {
+		return err
+	}
+	e, inserted, fs := in.edit(kept)
 	if e.Credential != nil {
 		fs = append(fs, s.checkKey(*e.Credential)...)
 	}
@@ -96,7 +100,7 @@ func (s *Server) editTunnel(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.answerTunnel(w, r, http.StatusOK, ref, warnings)
+	return s.answerTunnel(w, r, http.StatusOK, ref, append(inserted, warnings...))
 }
 
 func (s *Server) removeTunnel(w http.ResponseWriter, r *http.Request) error {

@@ -108,6 +108,11 @@ func (u Use) mappings() []tunnel.Mapping {
 	return out
 }
 
+// Names reports whether u asks for a mapping of exactly that name, which then takes the place of a former one.
+func (u Use) Names(name string) bool {
+	return u.Name != "" && slices.ContainsFunc(u.mappings(), func(m tunnel.Mapping) bool { return m.Name == name })
+}
+
 // Insert gives list with the mappings of uses behind it (R76). A name of a template's own that is taken becomes NAME-2,
 // -3, ...; a listening port that the list has already becomes the next free one 1000 higher. What other tunnels have is
 // not looked at. warnings say what is not as the template proposes, and what such a service brings with it.
