@@ -30,7 +30,7 @@ KIND names two, the second lets hosts connected to that side in too.
 
 ` + templateHelp,
 		Example: "  culvert template list\n  culvert template list -o json",
-		Args: needs(),
+		Args:    needs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			all, err := a.daemon.Templates(cmd.Context())
 			if err != nil {
