@@ -30,6 +30,10 @@
 // [Instance.DialFunc]) and is reached from there ([Instance.Listen]), without a port on the PBX. [Instance.List] and
 // [Instance.Watch] show all tunnels of all owners, with how they are and why.
 //
+// A module is confined to its own files and to what the host hands it. What it needs beyond is a [Grant] that its
+// description asks for and the operator gives, in words that say what it opens: with "dial 5038" and "serve 4573" a module
+// reaches, and is, a service of the PBX itself ([Instance.DialLocal], [Instance.ListenLocal]).
+//
 // Run returns soon after its context has ended; what it wants to keep, it keeps in Instance.Dir. A module that can check
 // its settings is a [Tester] as well.
 //
