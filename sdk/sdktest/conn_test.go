@@ -109,3 +109,16 @@ func TestConnFreezesAndSlows(t *testing.T) {
 		}
 	})
 }
+
+// A service that reads from a frozen link ends with its world, also when the module has closed its end.
+func TestAFrozenServiceEndsWithItsWorld(t *testing.T) {
+	s := newSites()
+	s.services["site/smb"] = func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
+	c, err := s.dial(t.Context(), "site", "smb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.fault("site", Freeze)
+	_ = c.Close()
+	s.end()
+}

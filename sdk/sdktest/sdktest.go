@@ -173,48 +173,62 @@ func (w *World) Remove() error {
 // it had and with the tunnels it had, whose links come up again. It returns what the former Run returned.
 func (w *World) RestartHost() error {
 	w.t.Helper()
-	err := w.loseHost()
+	w.loseHost()
+	err := w.Stop()
 	w.start()
 	return err
 }
 
-func (w *World) loseHost() error {
-	w.t.Helper()
+// loseHost readies a run under way for being stopped with its host.
+func (w *World) loseHost() {
 	if w.run != nil {
 		w.run.line.cut()
 		w.run.grace = wire.EndGrace
 	}
 	w.sites.lose("")
-	err := w.Stop()
 	w.links.renew()
-	return err
 }
 
 // Stop ends Run's context and returns the error Run returned, nil for the context's own. It fails the test when Run
 // takes longer than Grace, or leaves a goroutine or a connection behind. Stopped again it returns the same.
 func (w *World) Stop() error {
 	w.t.Helper()
-	for _, wrong := range w.stop() {
+	for _, wrong := range w.stop().wrong() {
 		w.t.Errorf("%s", wrong)
 	}
 	return w.last
 }
 
-// stop stops the module, if it runs, and says what is wrong with how it ended.
-func (w *World) stop() (wrong []string) {
+// stop stops the module, if it runs.
+func (w *World) stop() (e ending) {
 	if w.run == nil {
-		return nil
+		return e
 	}
 	r := w.run
 	w.run = nil
-	var late bool
-	if w.last, late = r.stop(); late {
-		wrong = append(wrong, fmt.Sprintf("Run has not returned %v after its context ended", r.grace))
+	e.grace = r.grace
+	w.last, e.late = r.stop()
+	e.goroutines, e.connections = leaked(r.mark), w.sites.left()
+	return e
+}
+
+// ending is how a run ended.
+type ending struct {
+	grace       time.Duration // it had
+	late        bool          // it took longer
+	goroutines  string        // the stacks of those it left behind
+	connections []string      // it left open, by mapping
+}
+
+// wrong says what is wrong with it.
+func (e ending) wrong() (wrong []string) {
+	if e.late {
+		wrong = append(wrong, fmt.Sprintf("Run has not returned %v after its context ended", e.grace))
 	}
-	if stacks := leaked(r.mark); stacks != "" {
-		wrong = append(wrong, "Run returned and left goroutines behind:\n"+stacks)
+	if e.goroutines != "" {
+		wrong = append(wrong, "Run returned and left goroutines behind:\n"+e.goroutines)
 	}
-	for _, name := range w.sites.left() {
+	for _, name := range e.connections {
 		wrong = append(wrong, fmt.Sprintf("Run returned and left a connection of %s open", name))
 	}
 	return wrong
@@ -235,8 +249,7 @@ func (w *World) end() {
 
 // start begins a run with the present settings.
 func (w *World) start() {
-	l := newLine(w.host())
-	w.lines = append(w.lines, l)
+	l := w.newLine()
 	w.run = startRun(w.module, w.asRun(l), l)
 }
 
@@ -245,7 +258,12 @@ func (w *World) asRun(h wire.Host) wire.Run {
 	return wire.Run{Configuration: Configuration, Settings: w.given(), Dir: w.dir, Log: w.log, Host: h}
 }
 
-func (w *World) host() wire.Host { return host{w.As(w.ref.Module), w.ref.Module, w.sites} }
+// newLine is a connection to the host, for one run or test.
+func (w *World) newLine() *line {
+	l := newLine(host{w.As(w.ref.Module), w.ref.Module, w.sites})
+	w.lines = append(w.lines, l)
+	return l
+}
 
 // given are the settings as the real host gives them: without the passwords of sites and of their proxies.
 func (w *World) given() json.RawMessage {

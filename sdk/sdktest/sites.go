@@ -3,6 +3,7 @@ package sdktest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"runtime/pprof"
 	"slices"
@@ -20,16 +21,18 @@ type sites struct {
 	mu        sync.Mutex
 	changed   chan struct{} // closed and replaced whenever something below it changes
 	services  map[string]func(net.Conn)
+	others    func(net.Conn) // what answers where no service is named, nil for nothing
 	faults    map[string]Fault
 	listeners map[string]*listener
 	open      map[*conn]string // the module's ends, with the site of each
+	served    map[*conn]bool   // the far ends at services
 	serving   sync.WaitGroup
 }
 
 func newSites() *sites {
 	return &sites{
 		changed: make(chan struct{}), services: map[string]func(net.Conn){}, faults: map[string]Fault{},
-		listeners: map[string]*listener{}, open: map[*conn]string{},
+		listeners: map[string]*listener{}, open: map[*conn]string{}, served: map[*conn]bool{},
 	}
 }
 
@@ -100,19 +103,29 @@ func (s *sites) connectLocked(site, mapping string) (module, far *conn) {
 	return module, far
 }
 
+// serviceLocked is what answers behind a mapping, nil where nothing does.
+func (s *sites) serviceLocked(key string) func(net.Conn) {
+	if serve := s.services[key]; serve != nil {
+		return serve
+	}
+	return s.others
+}
+
 // dial waits until the site serves the mapping and nothing freezes it.
 func (s *sites) dial(ctx context.Context, site, mapping string) (net.Conn, error) {
 	key := site + "/" + mapping
-	if err := s.wait(ctx, func() bool { return s.services[key] != nil && !s.faults[site].frozen }); err != nil {
+	if err := s.wait(ctx, func() bool { return s.serviceLocked(key) != nil && !s.faults[site].frozen }); err != nil {
 		return nil, err
 	}
 	var module *conn
 	s.change(func() {
 		var far *conn
 		module, far = s.connectLocked(site, mapping)
-		serve := s.services[key]
+		serve := s.serviceLocked(key)
+		s.served[far] = true
 		s.serving.Go(func() {
 			pprof.SetGoroutineLabels(context.Background()) // not the module's, whose call started it
+			defer s.change(func() { delete(s.served, far) })
 			defer far.Close()
 			serve(far)
 		})
@@ -194,7 +207,7 @@ func (s *sites) status(v tunnel.View, site string) tunnel.Status {
 		switch {
 		case f.state != "" && (!f.mappings || m.Kind.Reaches()):
 			ms.State, ms.Reason, ms.Target = tunnel.Down, f.reason, fails
-		case m.Kind.Reaches() && s.services[site+"/"+m.Name] == nil:
+		case m.Kind.Reaches() && s.serviceLocked(site+"/"+m.Name) == nil:
 			ms.State, st.State, ms.Target = tunnel.Down, tunnel.Connecting, tunnel.Statement{}
 		}
 		st.Mappings = append(st.Mappings, ms)
@@ -211,6 +224,13 @@ func (s *sites) status(v tunnel.View, site string) tunnel.Status {
 	return st
 }
 
+// listening names the mappings that the module listens for.
+func (s *sites) listening() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.listeners))
+}
+
 // left names the connections the module has not closed.
 func (s *sites) left() []string {
 	s.mu.Lock()
@@ -223,9 +243,15 @@ func (s *sites) left() []string {
 	return names
 }
 
-// end resets what is open and waits until the services have returned.
+// end resets what is open, also at the far end alone, and waits until the services have returned.
 func (s *sites) end() {
 	s.lose("")
+	s.mu.Lock()
+	for far := range s.served {
+		far.reset()
+		far.impair(false, 0)
+	}
+	s.mu.Unlock()
 	s.serving.Wait()
 }
 

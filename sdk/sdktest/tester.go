@@ -2,6 +2,8 @@ package sdktest
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -22,26 +24,54 @@ func (w *World) Test() tunnel.TestSteps {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), TestLimit)
 	defer cancel()
-	var steps tunnel.TestSteps
-	var broken, err error
-	mark := newMark()
-	marked(ctx, mark, func(ctx context.Context) {
-		err = tester.Test(ctx, w.asRun(w.host()), func(s tunnel.TestStep) {
-			if _, err := steps.Add(s); err != nil && broken == nil {
-				broken = err
-			}
-		})
-	})
-	for _, wrong := range []error{err, broken, ctx.Err()} {
-		if wrong != nil {
-			w.t.Errorf("test %s: %v", w.ref, wrong)
-		}
+	got := w.test(ctx, tester)
+	if got.err != nil {
+		w.t.Errorf("test %s: %v", w.ref, got.err)
 	}
-	for _, s := range steps.Running() {
+	for _, s := range got.steps.Running() {
 		w.t.Errorf("the test of %s ended without saying how %q went", w.ref, s.Name)
 	}
-	if stacks := leaked(mark); stacks != "" {
-		w.t.Errorf("Test returned and left goroutines behind:\n%s", stacks)
+	if got.goroutines != "" {
+		w.t.Errorf("Test returned and left goroutines behind:\n%s", got.goroutines)
 	}
-	return steps
+	return got.steps
+}
+
+// tested is what came of a test.
+type tested struct {
+	steps      tunnel.TestSteps
+	err        error  // what it broke, or ended with
+	goroutines string // the stacks of those it left behind
+}
+
+// errDeaf says that a test did not heed its context.
+var errDeaf = fmt.Errorf("it has not returned %v after its context ended", Grace)
+
+// test has the module test, until ctx ends or Grace later.
+func (w *World) test(ctx context.Context, m wire.Tester) tested {
+	mark, done, r := newMark(), make(chan tested, 1), w.asRun(w.newLine())
+	go marked(ctx, mark, func(ctx context.Context) { done <- testNow(ctx, m, r) })
+	select {
+	case got := <-done:
+		got.goroutines = leaked(mark)
+		return got
+	case <-ctx.Done():
+	}
+	select {
+	case got := <-done:
+		return got
+	case <-time.After(Grace):
+		return tested{err: errDeaf}
+	}
+}
+
+func testNow(ctx context.Context, m wire.Tester, r wire.Run) (got tested) {
+	var broken error
+	err := m.Test(ctx, r, func(s tunnel.TestStep) {
+		if _, err := got.steps.Add(s); err != nil && broken == nil {
+			broken = err
+		}
+	})
+	got.err = errors.Join(err, broken, ctx.Err())
+	return got
 }

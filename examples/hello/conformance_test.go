@@ -1,0 +1,9 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/culvert-pbx/culvert/sdk/sdktest"
+)
+
+func TestConformance(t *testing.T) { sdktest.Conformance(t, hello{}) }

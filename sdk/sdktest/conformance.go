@@ -1,0 +1,95 @@
+package sdktest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/culvert-pbx/culvert/sdk"
+	"github.com/culvert-pbx/culvert/sdk/wire"
+)
+
+// Conformance holds a module to what its host, its operator and all other modules rely on, each rule a subtest:
+//
+//	func TestConformance(t *testing.T) {
+//		sdktest.Conformance(t, greeter{}, `{"site":{"server":"pbx@site.example.org"}}`)
+//	}
+//
+// settings are the documents to try it with, one after the other; none is `{}`. Give one that sets every site and secret:
+// what the module does not do, it is not judged by. Behind its reach mappings something accepts connections and never
+// answers.
+//
+// It takes real time, some seconds, since a module may wait for what is real. It changes the working directory and HOME
+// while it runs, so the test that calls it is not parallel.
+func Conformance[S any](t *testing.T, m sdk.Module[S], settings ...string) {
+	conform(t, subject{
+		open:  func(testing.TB) (wire.Plugin, error) { return sdk.Plugin(m), nil },
+		quiet: 50 * time.Millisecond,
+	}, settings)
+}
+
+// conform tries the subject with each of the documents.
+func conform(t *testing.T, s subject, documents []string) {
+	if len(documents) == 0 {
+		documents = []string{"{}"}
+	}
+	for i, doc := range documents {
+		s.settings = doc
+		for _, r := range rules {
+			name := r.name
+			if i > 0 {
+				name = fmt.Sprintf("%s with settings %d", name, i+1)
+			}
+			t.Run(name, func(t *testing.T) { r.hold(t, s) })
+		}
+	}
+}
+
+// subject is a module to be judged.
+type subject struct {
+	open     func(testing.TB) (wire.Plugin, error) // one for a test of its own, whose end ends it
+	settings string
+	quiet    time.Duration // without a call to the host, after which it has done all it does by itself
+}
+
+// rule is one that every module keeps.
+type rule struct {
+	name string
+	hold func(testing.TB, subject)
+}
+
+// rules in the order in which an author best reads what is wrong. A module that breaks one of the first is not judged by
+// those that need it.
+var rules = []rule{
+	{"Describe", describes},
+	{"Schema", hasSoundSchema},
+	{"Settings", takesSettings},
+	{"Run", runs},
+	{"DeclareOwn", running(declaresItsOwn)},
+	{"DeclareOnce", running(declaresOnce)},
+	{"EndBeforeDeclare", endsBeforeDeclare},
+	{"EndInDial", endsInDial},
+	{"EndInWatch", endsInWatch},
+	{"EndAtRest", endsAtRest},
+	{"EndInFault", endsInFault},
+	{"LeaveNothing", running(leavesNothing)},
+	{"Cut", running(survives(Cut))},
+	{"Freeze", running(survives(Freeze))},
+	{"WrongKey", running(survives(WrongKey))},
+	{"LoginRefused", running(survives(loginRefused))},
+	{"TargetRefused", running(survives(targetRefused))},
+	{"SlowLink", running(standsSlowness)},
+	{"FullQueue", running(takesResync)},
+	{"Restart", running(restarts)},
+	{"HostRestart", running(outlivesHost)},
+	{"Revoked", running(obeysOperator)},
+	{"Directory", keepsToItsDirectory},
+	{"Secrets", keepsSecrets},
+	{"Test", tests},
+}
+
+// fail says what is wrong with the module and what its author can do.
+func fail(t testing.TB, hint, format string, args ...any) {
+	t.Helper()
+	t.Errorf("%s\nhint: %s", fmt.Sprintf(format, args...), hint)
+}

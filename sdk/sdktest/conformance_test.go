@@ -1,0 +1,517 @@
+package sdktest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/culvert-pbx/culvert/sdk"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+	"github.com/culvert-pbx/culvert/sdk/wire"
+)
+
+// model is a module that keeps every rule; each broken one differs in one thing.
+type model struct {
+	version func() string // "1" where nil
+
+	declare func(context.Context, *sdk.Instance[modelSettings]) error
+	talk    func(context.Context, net.Conn) error                     // over the connection that it holds
+	change  func(context.Context, tunnel.Change) error                // of its watch
+	begin   func(*sdk.Instance[modelSettings]) error                  // of Run
+	end     func(*sdk.Instance[modelSettings])                        // of Run
+	extra   func(context.Context, *sdk.Instance[modelSettings]) error // beside all else
+}
+
+type modelSettings struct {
+	Site   sdk.Site   `json:"site" slots:"ldap,status"`
+	Second sdk.Site   `json:"second" slots:"ldap"`
+	Port   int        `json:"port" default:"5" min:"1"`
+	Token  sdk.Secret `json:"token"`
+}
+
+const modelDocument = `{"site":{"server":"tunnel@site.example.org"},"second":{"server":"tunnel@second.example.org"}}`
+
+var (
+	modelLDAP   = sdk.Slot{Name: "ldap", Title: "Directory", Kinds: []tunnel.Kind{tunnel.Reach}, Spec: ":636", On: true}
+	modelStatus = sdk.Slot{Name: "status", Title: "Status", Kinds: []tunnel.Kind{tunnel.Expose}, Spec: ":8080", On: true}
+)
+
+func (m model) Describe() sdk.Description {
+	version := "1"
+	if m.version != nil {
+		version = m.version()
+	}
+	return sdk.Description{Name: "model", Version: version, Slots: []sdk.Slot{modelLDAP, modelStatus}}
+}
+
+func (m model) Run(ctx context.Context, in *sdk.Instance[modelSettings]) error {
+	if m.begin != nil {
+		if err := m.begin(in); err != nil {
+			return err
+		}
+	}
+	if m.end != nil {
+		defer m.end(in)
+	}
+	declare := func(ctx context.Context, in *sdk.Instance[modelSettings]) error {
+		return in.Declare(ctx, in.Settings.Site.Tunnel(), in.Settings.Second.Tunnel())
+	}
+	if m.declare != nil {
+		declare = m.declare
+	}
+	if err := declare(ctx, in); err != nil {
+		return err
+	}
+	return together(ctx, in, m.serve, m.hold, m.watch, m.extra)
+}
+
+// together does all at once; the first that returns ends the others.
+func together(ctx context.Context, in *sdk.Instance[modelSettings], parts ...func(context.Context, *sdk.Instance[modelSettings]) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var all sync.WaitGroup
+	defer all.Wait()
+	ended := make(chan error, len(parts))
+	for _, part := range parts {
+		if part != nil {
+			all.Go(func() { ended <- part(ctx, in); cancel() })
+		}
+	}
+	return <-ended
+}
+
+// serve answers who connects from the site.
+func (m model) serve(ctx context.Context, in *sdk.Instance[modelSettings]) error {
+	if !in.Settings.Site.On(modelStatus) {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	l, err := in.Listen("site/status")
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return ctx.Err()
+		}
+		fmt.Fprintln(c, "fine")
+		_ = c.Close()
+	}
+}
+
+// hold holds one connection, and makes another when it ends.
+func (m model) hold(ctx context.Context, in *sdk.Instance[modelSettings]) error {
+	for ctx.Err() == nil {
+		if err := m.once(ctx, in); err != nil {
+			return err
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+		}
+	}
+	return ctx.Err()
+}
+
+func (m model) once(ctx context.Context, in *sdk.Instance[modelSettings]) error {
+	c, err := in.Dial(ctx, "site/ldap")
+	if err != nil {
+		return nil
+	}
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
+	if m.talk != nil {
+		if err := m.talk(ctx, c); err != nil {
+			return err
+		}
+	}
+	_, _ = c.Read(make([]byte, 1))
+	return nil
+}
+
+func (m model) watch(ctx context.Context, in *sdk.Instance[modelSettings]) error {
+	for c, err := range in.Watch(ctx) {
+		if err != nil {
+			return err
+		}
+		if m.change != nil {
+			if err := m.change(ctx, c); err != nil {
+				return err
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+func TestAModelConforms(t *testing.T) {
+	Conformance(t, model{}, modelDocument, `{}`)
+}
+
+// breach is a module, or what is said of one, that breaks one rule.
+type breach struct {
+	rule, name string
+	plugin     wire.Plugin
+	settings   string // modelDocument where ""
+	want       string // of what the author is told
+}
+
+var errNoMore = errors.New("no more") // has a part of the model end Run with nil
+
+// nilled is a module that returns nil instead of errNoMore.
+type nilled struct{ model }
+
+func (n nilled) Run(ctx context.Context, in *sdk.Instance[modelSettings]) error {
+	if err := n.model.Run(ctx, in); !errors.Is(err, errNoMore) {
+		return err
+	}
+	return nil
+}
+
+// when does something when a tunnel of the module gets into a state for a reason.
+func when(r tunnel.Reason, do func(context.Context) error) func(context.Context, tunnel.Change) error {
+	return func(ctx context.Context, c tunnel.Change) error {
+		if c.Type == tunnel.Changed && c.Tunnel.Ref.Owner == "model" && c.Tunnel.Status.Reason == r {
+			return do(ctx)
+		}
+		return nil
+	}
+}
+
+// plug makes a plugin of a module whose Describe is changed on the way.
+type plug struct {
+	wire.Plugin
+	change func(*tunnel.Description)
+}
+
+func (p plug) Describe() (tunnel.Description, error) {
+	d, err := p.Plugin.Describe()
+	p.change(&d)
+	return d, err
+}
+
+// withTest is a module that has a test.
+type withTest struct {
+	model
+	test func(context.Context, *sdk.Instance[modelSettings], *sdk.Steps)
+}
+
+func (m withTest) Test(ctx context.Context, in *sdk.Instance[modelSettings], s *sdk.Steps) {
+	m.test(ctx, in, s)
+}
+
+type instance = *sdk.Instance[modelSettings]
+
+// breaches are made anew for each rule, with stop closed when its trial is over.
+func breaches(stop <-chan struct{}) []breach {
+	forever := func(context.Context) error { <-stop; return nil }
+	deaf := func(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
+	m := func(m model) wire.Plugin { return sdk.Plugin(m) }
+	var times atomic.Int32
+	return []breach{
+		{rule: "Describe", name: "another version each time", want: "return constants",
+			plugin: m(model{version: func() string { return fmt.Sprint(times.Add(1)) }})},
+		{rule: "Describe", name: "breaks the rules", want: "Describe breaks the rules",
+			plugin: plug{m(model{}), func(d *tunnel.Description) { d.Name = "Not A Name" }}},
+		{rule: "Schema", name: "not sound", want: "not sound",
+			plugin: plug{m(model{}), func(d *tunnel.Description) { d.Schema = json.RawMessage(`{"type":"object"}`) }}},
+		{rule: "Schema", name: "a default that does not fit", want: "do not fit",
+			plugin: plug{m(model{}), func(d *tunnel.Description) {
+				d.Schema = json.RawMessage(strings.Replace(string(d.Schema), `"default":5`, `"default":0`, 1))
+			}}},
+		{rule: "Settings", name: "do not fit", want: "there is no setting sight", plugin: m(model{}), settings: `{"sight":{}}`},
+		{rule: "Run", name: "fails", want: "Run fails with the settings",
+			plugin: m(model{begin: func(instance) error { return errors.New("boom") }})},
+		{rule: "Run", name: "panics", want: "Run crashed",
+			plugin: m(model{begin: func(instance) error { panic("boom") }})},
+		{rule: "DeclareOwn", name: "another's tunnel", want: "leave its Ref empty",
+			plugin: m(model{declare: func(ctx context.Context, in instance) error {
+				_ = in.Declare(ctx, tunnel.Declaration{Ref: tunnel.Ref{Owner: "monitoring", Name: "default.site"}, Settings: "site"})
+				return in.Declare(ctx, in.Settings.Site.Tunnel(), in.Settings.Second.Tunnel())
+			}})},
+		{rule: "DeclareOnce", name: "each site by itself", want: "state them in one Declare",
+			plugin: m(model{declare: func(ctx context.Context, in instance) error {
+				return errors.Join(in.Declare(ctx, in.Settings.Second.Tunnel()), in.Declare(ctx, in.Settings.Site.Tunnel()))
+			}})},
+		{rule: "EndBeforeDeclare", name: "deaf", want: "while it waited in Declare",
+			plugin: m(model{declare: func(ctx context.Context, in instance) error {
+				return in.Declare(deaf(ctx), in.Settings.Site.Tunnel(), in.Settings.Second.Tunnel())
+			}})},
+		{rule: "EndInDial", name: "deaf", want: "while it waited in Dial",
+			plugin: m(model{extra: func(ctx context.Context, in instance) error {
+				c, err := in.Dial(deaf(ctx), "second/ldap")
+				if err == nil {
+					_ = c.Close()
+				}
+				<-ctx.Done()
+				return ctx.Err()
+			}})},
+		{rule: "EndInWatch", name: "deaf", want: "while it watched", plugin: sdk.Plugin(watching{})},
+		{rule: "EndAtRest", name: "deaf", want: "at rest", plugin: sdk.Plugin(resting{stop})},
+		{rule: "EndInFault", name: "deaf", want: "while its tunnel was blocked (login-refused)",
+			plugin: m(model{change: when(tunnel.LoginRefused, forever)})},
+		{rule: "LeaveNothing", name: "a goroutine", want: "left goroutines behind",
+			plugin: m(model{begin: func(instance) error { go func() { <-stop }(); return nil }})},
+		{rule: "LeaveNothing", name: "a connection", want: "left a connection of second/ldap open",
+			plugin: m(model{extra: func(ctx context.Context, in instance) error {
+				_, _ = in.Dial(ctx, "second/ldap")
+				<-ctx.Done()
+				return ctx.Err()
+			}})},
+		{rule: "Cut", name: "gives up", want: "Run returned nil while its tunnel was waiting (link-lost)",
+			plugin: sdk.Plugin(nilled{model{change: when(tunnel.LinkLost, func(context.Context) error { return errNoMore })}})},
+		{rule: "Freeze", name: "gives up", want: "Run returned nil while the link let nothing through",
+			plugin: sdk.Plugin(nilled{model{extra: impatient}})},
+		{rule: "WrongKey", name: "stops listening", want: "does not listen for [site/status] any more", plugin: sdk.Plugin(shy{})},
+		{rule: "LoginRefused", name: "panics", want: "Run crashed while its tunnel was blocked (login-refused)", plugin: panicking{m(model{}), tunnel.LoginRefused}},
+		{rule: "TargetRefused", name: "withdraws", want: "leave it declared", plugin: sdk.Plugin(withdrawing{})},
+		{rule: "SlowLink", name: "impatient", want: "give deadlines of some seconds",
+			plugin: m(model{talk: func(_ context.Context, c net.Conn) error {
+				_ = c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+				if _, err := io.WriteString(c, "hello"); errors.Is(err, os.ErrDeadlineExceeded) {
+					return err
+				}
+				return nil
+			}})},
+		{rule: "FullQueue", name: "fails", want: "on tunnel.Resync forget what you know",
+			plugin: m(model{change: func(_ context.Context, c tunnel.Change) error {
+				if c.Type == tunnel.Resync {
+					return errors.New("what is that?")
+				}
+				return nil
+			}})},
+		{rule: "Restart", name: "withdraws at its end", want: "withdraw nothing when Run ends",
+			plugin: m(model{end: func(in instance) {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				_ = in.Declare(ctx)
+			}})},
+		{rule: "HostRestart", name: "cleans up for long", want: "2s after its host was gone",
+			plugin: m(model{end: func(instance) { time.Sleep(3 * time.Second) }})},
+		{rule: "Revoked", name: "waits for its tunnel", want: "after its configuration was disabled",
+			plugin: m(model{change: func(ctx context.Context, c tunnel.Change) error {
+				if c.Type == tunnel.Changed && c.Tunnel.Status.State == tunnel.Inactive {
+					return forever(ctx)
+				}
+				return nil
+			}})},
+		{rule: "Directory", name: "writes where it stands", want: "wrote notes outside its directory",
+			plugin: m(model{begin: func(instance) error {
+				if here, _ := os.Getwd(); strings.HasPrefix(here, os.TempDir()) {
+					return os.WriteFile("notes", nil, 0o600)
+				}
+				return nil
+			}})},
+		{rule: "Directory", name: "writes at home", want: "wrote .model outside its directory",
+			plugin: m(model{begin: func(instance) error {
+				if home, _ := os.UserHomeDir(); strings.HasPrefix(home, os.TempDir()) {
+					return os.WriteFile(filepath.Join(home, ".model"), nil, 0o600)
+				}
+				return nil
+			}})},
+		{rule: "Secrets", name: "logs one", want: "the secret of setting token shows in the log",
+			plugin: m(model{begin: func(in instance) error { in.Log.Info("begin", "token", in.Settings.Token.Reveal()); return nil }})},
+		{rule: "Secrets", name: "fails with one", want: "the secret of setting token shows in the error",
+			plugin: sdk.Plugin(telling{})},
+		{rule: "Test", name: "no steps", want: "has no steps",
+			plugin: sdk.Plugin(withTest{test: func(context.Context, instance, *sdk.Steps) {}})},
+		{rule: "Test", name: "depends on nothing", want: "wrong in itself",
+			plugin: sdk.Plugin(withTest{test: func(_ context.Context, _ instance, s *sdk.Steps) {
+				s.Do("one", func(context.Context) (string, error) { return "", nil }, "none")
+			}})},
+		{rule: "Test", name: "deaf", want: "Test was told to end",
+			plugin: sdk.Plugin(withTest{test: func(ctx context.Context, in instance, s *sdk.Steps) {
+				s.Do("connect", func(ctx context.Context) (string, error) {
+					c, err := in.Dial(context.Background(), "site/ldap")
+					if err == nil {
+						_ = c.Close()
+					}
+					return "", err
+				})
+			}})},
+	}
+}
+
+// watching watches without Run's context, and does nothing else.
+type watching struct{ model }
+
+func (watching) Run(ctx context.Context, in instance) error {
+	for _, err := range in.Watch(context.WithoutCancel(ctx)) {
+		if err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// resting waits for what does not come.
+type resting struct{ stop <-chan struct{} }
+
+func (resting) Describe() sdk.Description { return model{}.Describe() }
+
+func (r resting) Run(context.Context, instance) error { <-r.stop; return nil }
+
+// impatient takes a link that lets nothing through for the end.
+func impatient(ctx context.Context, in instance) error {
+	for ctx.Err() == nil {
+		short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+		c, err := in.Dial(short, "second/ldap")
+		cancel()
+		switch {
+		case err == nil:
+			_ = c.Close()
+		case errors.Is(err, context.DeadlineExceeded) && isUp(ctx, in, "default.second"):
+			return errNoMore
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+	return ctx.Err()
+}
+
+func isUp(ctx context.Context, in instance, name tunnel.Name) bool {
+	for v, err := range in.List(ctx) {
+		if err == nil && v.Ref.Name == name && v.Status.State == tunnel.Up {
+			return true
+		}
+	}
+	return false
+}
+
+// shy closes its listener for good when it is told of a wrong key.
+type shy struct{ model }
+
+func (s shy) Run(ctx context.Context, in instance) error {
+	if err := in.Declare(ctx, in.Settings.Site.Tunnel(), in.Settings.Second.Tunnel()); err != nil {
+		return err
+	}
+	l, err := in.Listen("site/status")
+	if err != nil {
+		return err
+	}
+	s.change = when(tunnel.HostKeyMismatch, func(context.Context) error { return l.Close() })
+	return s.watch(ctx, in)
+}
+
+// withdrawing withdraws a tunnel whose service refuses.
+type withdrawing struct{ model }
+
+func (w withdrawing) Run(ctx context.Context, in instance) error {
+	if err := in.Declare(ctx, in.Settings.Site.Tunnel()); err != nil {
+		return err
+	}
+	w.change = when(tunnel.TargetRefused, func(ctx context.Context) error { return in.Declare(ctx) })
+	return w.watch(ctx, in)
+}
+
+// telling fails with its secret when its link is cut.
+type telling struct{ model }
+
+func (m telling) Run(ctx context.Context, in instance) error {
+	m.change = when(tunnel.LinkLost, func(context.Context) error {
+		return fmt.Errorf("GET /?token=%s: reset", in.Settings.Token.Reveal())
+	})
+	return m.model.Run(ctx, in)
+}
+
+// panicking panics in Run itself, where it can be caught.
+type panicking struct {
+	wire.Plugin
+	reason tunnel.Reason
+}
+
+func (p panicking) Run(ctx context.Context, r wire.Run) error {
+	for c, err := range r.Host.Watch(ctx) {
+		if err != nil {
+			return err
+		}
+		if c.Type == tunnel.Changed && c.Tunnel.Status.Reason == p.reason {
+			panic("boom")
+		}
+	}
+	return nil
+}
+
+// recorder notes what a rule would have failed a test with.
+type recorder struct {
+	testing.TB
+	mu       sync.Mutex
+	errors   []string
+	cleanups []func()
+}
+
+func (r *recorder) Errorf(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.errors = append(r.errors, fmt.Sprintf(format, args...))
+}
+
+func (r *recorder) Log(...any)          {}
+func (r *recorder) Logf(string, ...any) {}
+func (r *recorder) Cleanup(f func())    { r.cleanups = append(r.cleanups, f) }
+
+func (r *recorder) end() {
+	for _, f := range slices.Backward(r.cleanups) {
+		f()
+	}
+}
+
+// broken is what the rule says of the breach.
+func (r rule) broken(t *testing.T, i int) (said string) {
+	synctest.Test(t, func(t *testing.T) {
+		stop := make(chan struct{})
+		b := breaches(stop)[i]
+		rec := &recorder{TB: t}
+		s := subject{
+			open:  func(testing.TB) (wire.Plugin, error) { return b.plugin, nil },
+			quiet: 50 * time.Millisecond, settings: b.settings,
+		}
+		if s.settings == "" {
+			s.settings = modelDocument
+		}
+		r.hold(rec, s)
+		close(stop)
+		rec.end()
+		said = strings.Join(rec.errors, "\n")
+	})
+	return said
+}
+
+// Conformance can fail: each breach is caught by its rule, and by no other.
+func TestEachRuleCatchesItsBreach(t *testing.T) {
+	caught := map[string]bool{}
+	for i, b := range breaches(nil) {
+		t.Run(b.rule+" "+b.name, func(t *testing.T) {
+			for _, r := range rules {
+				said := r.broken(t, i)
+				switch {
+				case r.name != b.rule && said != "":
+					t.Errorf("rule %s says %s", r.name, said)
+				case r.name == b.rule && (!strings.Contains(said, b.want) || !strings.Contains(said, "\nhint: ")):
+					t.Errorf("its rule says %q, and not %q", said, b.want)
+				}
+			}
+		})
+		caught[b.rule] = true
+	}
+	for _, r := range rules {
+		if !caught[r.name] {
+			t.Errorf("nothing shows that rule %s can fail", r.name)
+		}
+	}
+}

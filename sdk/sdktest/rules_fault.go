@@ -1,0 +1,111 @@
+package sdktest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// The rules of faults: a module outlives what goes wrong, and works again when all is well.
+
+var (
+	loginRefused  = Deny(tunnel.LoginRefused)
+	targetRefused = Deny(tunnel.TargetRefused)
+	slow          = Slow(250 * time.Millisecond)
+)
+
+// told is the fault as the half of a sentence.
+func (f Fault) told() string {
+	switch {
+	case f.frozen:
+		return "the link let nothing through"
+	case f.delay > 0:
+		return fmt.Sprintf("each write took %v", f.delay)
+	case f.state == "":
+		return "all was well"
+	}
+	return fmt.Sprintf("its tunnel was %s (%s)", f.state, f.reason)
+}
+
+// survives: a fault is nothing that ends the work of a module for good.
+func survives(f Fault) func(*trial) {
+	return func(tr *trial) {
+		tr.Helper()
+		done, listening, set := tr.o.done(), tr.w.sites.listening(), tr.declared()
+		tr.fault(f)
+		tr.settle()
+		tr.heal()
+		tr.stayed("while "+f.told(), done, set)
+		missing := func() []string {
+			now := tr.w.sites.listening()
+			return slices.DeleteFunc(slices.Clone(listening), func(key string) bool { return slices.Contains(now, key) })
+		}
+		if !tr.until(func() bool { return len(missing()) == 0 }) {
+			fail(tr, "leave a listener open while the link is gone: who connects afterwards arrives there", "it does not listen for %v any more since %s", missing(), f.told())
+		}
+	}
+}
+
+// stayed judges whether the module is at work as it was before something happened.
+func (tr *trial) stayed(when string, wasDone bool, set []string) {
+	tr.Helper()
+	stands := tr.stands()
+	for _, err := range tr.o.ended() {
+		if errors.Is(err, errCrash) {
+			fail(tr, crashes, "Run crashed %s: %v", when, err)
+			return
+		}
+	}
+	switch now := tr.declared(); {
+	case tr.o.done() && !wasDone:
+		fail(tr, "try again, or return the error: then the host runs it again; nil says that there is no more to do until the settings change",
+			"Run returned nil %s", when)
+	case !stands:
+		fail(tr, "an error that Run returns has it run again from the start: see why that fails too, in its log", "Run fails again and again since it failed %s: %v", when, tr.o.ended())
+	case !slices.Equal(set, now):
+		fail(tr, "a tunnel that does not work now is still wanted: leave it declared, the host brings it up again",
+			"its tunnels were %v and are %v %s", set, now, when)
+	}
+}
+
+// standsSlowness: slow is no fault, also not from the start.
+func standsSlowness(tr *trial) {
+	tr.Helper()
+	tr.w.stop()
+	ended := len(tr.o.ended())
+	tr.fault(slow)
+	tr.w.start()
+	for range 4 {
+		tr.settle()
+	}
+	time.Sleep(2 * slow.delay)
+	tr.w.stop()
+	for _, err := range tr.newAttempts(ended) {
+		if err != nil {
+			fail(tr, "give deadlines of some seconds at least: a site may be behind a slow line", "Run fails %s: %v", "when "+slow.told(), err)
+			return
+		}
+	}
+}
+
+// takesResync: a watch that fell behind says so and begins anew; nothing is wrong then.
+func takesResync(tr *trial) {
+	tr.Helper()
+	done, ended := tr.o.done(), len(tr.o.ended())
+	for range 3 {
+		tr.w.FallBehind()
+		tr.settle()
+		tr.heal()
+		tr.settle()
+	}
+	for _, err := range tr.newAttempts(ended) {
+		if err != nil || !done {
+			fail(tr, "on tunnel.Resync forget what you know: all tunnels follow as tunnel.Present, then tunnel.Synced",
+				"Run ended when its watch fell behind, with %v", err)
+			return
+		}
+	}
+}

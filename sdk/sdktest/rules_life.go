@@ -1,0 +1,76 @@
+package sdktest
+
+import "slices"
+
+// The rules of a life with restarts and an operator.
+
+// restarts: however often a module is started, it has one set of tunnels, and between two runs too.
+func restarts(tr *trial) {
+	tr.Helper()
+	set := tr.declared()
+	for range 2 {
+		if tr.w.stop().late {
+			tr.Logf("not judged, since Run does not end")
+			return
+		}
+		if now := tr.declared(); !slices.Equal(set, now) {
+			fail(tr, "withdraw nothing when Run ends: tunnels outlive the module, and the host takes down what the operator disables",
+				"when Run ended, its tunnels %v became %v", set, now)
+			return
+		}
+		ended := len(tr.o.ended())
+		tr.w.start()
+		tr.settle()
+		for _, err := range tr.newAttempts(ended) {
+			if err != nil {
+				fail(tr, "what a former run left in Instance.Dir must not keep the next from running", "Run fails when it is started again: %v", err)
+				return
+			}
+		}
+		if now := tr.declared(); !slices.Equal(set, now) {
+			fail(tr, "declare by the settings alone, with the same slots each time", "started again it has the tunnels %v, and had %v", now, set)
+			return
+		}
+	}
+}
+
+// outlivesHost: when the daemon restarts, a run ends soon, and the next one goes on.
+func outlivesHost(tr *trial) {
+	tr.Helper()
+	if !tr.s.endsAtAll(tr) {
+		return
+	}
+	done, set := tr.o.done(), tr.declared()
+	tr.w.loseHost()
+	if e := tr.w.stop(); e.late {
+		fail(tr, "return when a call returns wire.ErrGone, and clean up in less time: the process is killed then", "Run has not returned %v after its host was gone", e.grace)
+		return
+	}
+	tr.w.start()
+	tr.settle()
+	tr.stayed("when the daemon was restarted", done, set)
+}
+
+// obeysOperator: a configuration may be disabled at any time, enabled again, and removed.
+func obeysOperator(tr *trial) {
+	tr.Helper()
+	if !tr.s.endsAtAll(tr) {
+		return
+	}
+	const hint = "its tunnels become inactive before Run's context ends: take neither for something to wait out"
+	done, set := tr.o.done(), tr.declared()
+	_ = tr.w.World.Enable(tr.w.ref, false)
+	tr.settle()
+	if e := tr.w.stop(); e.late {
+		fail(tr, hint, "Run has not returned %v after its configuration was disabled", e.grace)
+		return
+	}
+	tr.w.Enable()
+	tr.settle()
+	tr.stayed("when its configuration was disabled and enabled again", done, set)
+	_ = tr.w.RemoveConfiguration(tr.w.ref)
+	tr.settle()
+	if e := tr.w.stop(); e.late {
+		fail(tr, hint, "Run has not returned %v after its configuration was removed", e.grace)
+	}
+}
