@@ -92,7 +92,7 @@ func (m modules) Described(ctx context.Context, name tunnel.Owner) error {
 }
 
 func (m modules) Accept(ctx context.Context, by string, name tunnel.Owner) (before, after control.Face, err error) {
-	b, a, err := m.Host.Accept(ctx, by, name)
+	b, a, err := m.Host.Accept(ctx, by, name, false)
 	return face(b), face(a), refusal(err)
 }
 

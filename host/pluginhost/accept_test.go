@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/culvert-pbx/culvert/host/pluginhost/sandbox"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -29,7 +30,7 @@ func TestWhatWasAcceptedIsNotKnownAnyMore(t *testing.T) {
 	if err := r.Described(context.Background(), "hello"); !isUnusable(err, tunnel.NeedsAcceptance) {
 		t.Errorf("Described: %v", err)
 	}
-	before, after, err := r.Accept(context.Background(), "operator:0", "hello")
+	before, after, err := r.Accept(context.Background(), "operator:0", "hello", false)
 	if err != nil || before.SHA256 != "" || after.Description.Version != "1.0.0" {
 		t.Errorf("Accept: %+v, %+v, %v", before, after, err)
 	}
@@ -52,7 +53,7 @@ func TestAnotherBinaryWaitsForAcceptance(t *testing.T) {
 	if err := r.Restart("hello"); !isUnusable(err, tunnel.NeedsAcceptance) || r.Pid("hello") != old.PID {
 		t.Errorf("Restart: %v", err)
 	}
-	before, after, err := r.Accept(context.Background(), "operator:0", "hello")
+	before, after, err := r.Accept(context.Background(), "operator:0", "hello", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func TestAnotherBinaryWaitsForAcceptance(t *testing.T) {
 	if got := r.catalog.by; !slices.Equal(got, []string{"host", "operator:0"}) {
 		t.Errorf("pinned by %q", got)
 	}
-	if _, _, err := r.Accept(context.Background(), "operator:0", "hello"); !errors.Is(err, tunnel.ErrNotFound) {
+	if _, _, err := r.Accept(context.Background(), "operator:0", "hello", false); !errors.Is(err, tunnel.ErrNotFound) {
 		t.Errorf("accepted twice: %v", err)
 	}
 }
@@ -84,7 +85,7 @@ func TestNothingUnacceptedRuns(t *testing.T) {
 	if r.noted(c, "started") || r.Pid("hello") != 0 {
 		t.Error("it ran before it was accepted")
 	}
-	if _, _, err := r.Accept(context.Background(), "operator:7", "hello"); err != nil {
+	if _, _, err := r.Accept(context.Background(), "operator:7", "hello", false); err != nil {
 		t.Fatal(err)
 	}
 	r.reports(c, tunnel.ConfigRunning, "")
@@ -136,7 +137,7 @@ func TestReplacementShowsWhatItsFileShows(t *testing.T) {
 	if p.Size != st.Size() || p.UID != uint32(os.Geteuid()) || !p.Modified.Equal(st.ModTime().Truncate(0)) {
 		t.Errorf("pending: %+v, and the file is %d bytes of %s", p, st.Size(), st.ModTime())
 	}
-	_, after, err := r.Accept(context.Background(), "operator:0", "hello")
+	_, after, err := r.Accept(context.Background(), "operator:0", "hello", false)
 	must(t, err)
 	if after.SHA256 != p.SHA256 || after.Description.Version != "2.0.0" {
 		t.Errorf("accepted %+v", after)
@@ -154,7 +155,7 @@ func TestAcceptTriesAnewEachTime(t *testing.T) {
 	mark := filepath.Join(r.stateDir("hello"), "ran")
 	replace(t, r, "hello", "#!/bin/sh\necho x >>"+mark+"\necho no\n")
 	for try := 1; try <= 3; try++ {
-		if _, _, err := r.Accept(context.Background(), "operator:0", "hello"); !isUnusable(err, tunnel.BinaryBroken) {
+		if _, _, err := r.Accept(context.Background(), "operator:0", "hello", false); !isUnusable(err, tunnel.BinaryBroken) {
 			t.Fatalf("Accept: %v", err)
 		}
 		if b, err := os.ReadFile(mark); err != nil || len(b) != 2*try {
@@ -174,7 +175,7 @@ func TestAcceptThatIsGivenUpEndsTheStart(t *testing.T) {
 	ran := spy(t, r, "hello", "while :; do :; done")
 	ctx, cancel := context.WithCancel(context.Background())
 	failed := make(chan error, 1)
-	go func() { _, _, err := r.Accept(ctx, "operator:0", "hello"); failed <- err }()
+	go func() { _, _, err := r.Accept(ctx, "operator:0", "hello", false); failed <- err }()
 	r.eventually("it is started", ran, func() string { return r.logOf("hello") })
 	cancel()
 	if err := <-failed; !errors.Is(err, context.Canceled) {
@@ -198,7 +199,7 @@ func TestUselessBinaryIsNotAccepted(t *testing.T) {
 	r.note(c, "started")
 	pid := r.Pid("hello")
 	replace(t, r, "hello", "#!/bin/sh\necho no\n")
-	if _, _, err := r.Accept(context.Background(), "operator:0", "hello"); !isUnusable(err, tunnel.BinaryBroken) {
+	if _, _, err := r.Accept(context.Background(), "operator:0", "hello", false); !isUnusable(err, tunnel.BinaryBroken) {
 		t.Errorf("Accept: %v", err)
 	}
 	if m := r.is("hello", Running, tunnel.NeedsAcceptance); m.PID != pid {
@@ -251,3 +252,81 @@ func TestSwappedBinaryIsNotExecuted(t *testing.T) {
 		t.Error("the swapped binary ran")
 	}
 }
+
+func TestNothingRunsUnconfinedWithoutConsent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.support = sandbox.Support{Seccomp: true} // a filter does not hold files
+	r.run()
+	r.install("hello", "")
+	c := r.configure("hello/default", "wait")
+	m := r.is("hello", Accept, tunnel.Unsandboxed)
+	if !strings.Contains(m.Remedy, "culvert module accept hello --unsandboxed") || m.Sandbox.Level != "none" || m.Sandbox.Message == "" {
+		t.Errorf("%+v", m)
+	}
+	ctx := context.Background()
+	for what, err := range map[string]error{
+		"Described": r.Described(ctx, "hello"), "Accept": second(r.Accept(ctx, "operator:0", "hello", false)),
+	} {
+		if !isUnusable(err, tunnel.Unsandboxed) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if len(r.catalog.by) > 0 || r.of("hello").Version != "" {
+		t.Error("it was started for its description")
+	}
+
+	r.trust("hello")
+	r.reports(c, tunnel.ConfigRunning, "")
+	pid := r.Pid("hello")
+	r.install("hello", "2.0.0") // which nobody trusts yet
+	r.is("hello", Running, tunnel.NeedsAcceptance)
+	must(t, unix.Kill(pid, unix.SIGKILL))
+	r.is("hello", Accept, tunnel.NeedsAcceptance)
+	if err := second(r.Accept(ctx, "operator:0", "hello", false)); !isUnusable(err, tunnel.Unsandboxed) {
+		t.Errorf("Accept of the other one: %v", err)
+	}
+	r.trust("hello")
+	r.reports(c, tunnel.ConfigRunning, "")
+	if v := r.of("hello").Version; v != "2.0.0" {
+		t.Errorf("version %s runs", v)
+	}
+}
+
+// What was accepted on a machine that confines modules does not run on one that does not.
+func TestAcceptanceIsNoConsentToRunUnconfined(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.support = sandbox.Support{}
+	path := r.install("hello", "")
+	f, err := os.Open(path)
+	must(t, err)
+	defer f.Close()
+	sha, err := hash(context.Background(), f)
+	must(t, err)
+	must(t, r.catalog.PinModule(context.Background(), "host", "hello", sha, tunnel.Description{Name: "hello", Version: "1.0.0"}))
+	c := r.configure("hello/default", "wait")
+	r.run()
+	r.is("hello", Accept, tunnel.Unsandboxed)
+	if err := r.Restart("hello"); !isUnusable(err, tunnel.Unsandboxed) {
+		t.Errorf("Restart: %v", err)
+	}
+	r.trust("hello")
+	r.reports(c, tunnel.ConfigRunning, "")
+}
+
+func TestConsentIsNoWayOutOfTheSandbox(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	if r.support.Level() != sandbox.Full {
+		t.Skip("this machine confines no modules")
+	}
+	r.run()
+	r.install("hello", "")
+	r.is("hello", Stopped, "")
+	if err := second(r.Accept(context.Background(), "operator:0", "hello", true)); err == nil || !strings.Contains(err.Error(), "modules are confined") {
+		t.Errorf("Accept: %v", err)
+	}
+}
+
+func second(_, _ Binary, err error) error { return err }

@@ -31,14 +31,14 @@ func (m *module) unknownLocked() want {
 	switch {
 	case m.found.sha == "", !m.firstLocked() && !m.otherLocked(), m.pending != nil && m.pending.SHA256 == m.found.sha:
 		return want{}
-	case !m.firstLocked() && !m.mayDescribeLocked():
+	case !m.firstLocked() && !m.mayDescribeLocked(), !m.confinedLocked(m.found.sha):
 		return want{}
 	}
 	return want{m.found.sha, m.turn}
 }
 
-// mayDescribeLocked reports whether a binary that nobody accepted may be started for its description: while nothing
-// confines it, only as part of an Accept, for in that start it can do whatever the daemon's user can.
+// mayDescribeLocked reports whether another binary than the accepted one may be started for its description: only as
+// part of an Accept, for however it is confined, nobody has asked for it.
 func (m *module) mayDescribeLocked() bool { return m.asking > 0 && m.mute == nil }
 
 func (m *module) describeOnce(ctx context.Context, sha string) error {
@@ -61,7 +61,7 @@ func (m *module) ask(ctx context.Context, sha string) (d tunnel.Description, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.host.startTimeout)
 	defer cancel()
-	r, err := m.host.launch(ctx, m, sha, func(ctx context.Context, w *wire.Module) error {
+	r, err := m.host.launch(ctx, m, sha, nil, func(ctx context.Context, w *wire.Module) error {
 		if d, err = w.Describe(ctx); err == nil {
 			err = m.check(d)
 		}

@@ -346,6 +346,7 @@ func TestScriptIsAModuleToo(t *testing.T) {
 		t.Skip("no /bin/bash here")
 	}
 	r.run()
+	r.trust("wrapped")
 	r.is("wrapped", Stopped, "")
 }
 

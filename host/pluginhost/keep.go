@@ -22,7 +22,7 @@ func (m *module) keep(ctx context.Context) {
 // dueLocked is the binary that shall run. One that runs goes on whatever lies in its place now, until nothing does.
 func (m *module) dueLocked() want {
 	switch {
-	case m.pin == nil || !m.found.there || !m.neededLocked():
+	case m.pin == nil || !m.found.there || !m.neededLocked() || !m.confinedLocked(m.pin.SHA256):
 		return want{}
 	case m.life == starting || m.life == alive:
 	case m.found.sha != m.pin.SHA256:
@@ -37,8 +37,9 @@ func (m *module) serve(ctx context.Context, sha string, live func()) error {
 		if m.problem != nil {
 			m.restarts++
 		}
-		m.life = starting
+		m.life, m.doors = starting, newDoors(m.host, m.name)
 	})
+	defer m.doors.close()
 	r, err := m.start(ctx, sha)
 	if err == nil {
 		live()
@@ -62,7 +63,11 @@ func (m *module) start(ctx context.Context, sha string) (*running, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.host.startTimeout)
 	defer cancel()
-	return m.host.launch(ctx, m, sha, func(ctx context.Context, w *wire.Module) error {
+	granted, err := m.host.cfg.Catalog.Grants(ctx, m.name)
+	if err != nil {
+		return nil, err
+	}
+	return m.host.launch(ctx, m, sha, granted, func(ctx context.Context, w *wire.Module) error {
 		return w.Connect(ctx, m.services())
 	})
 }
@@ -80,6 +85,7 @@ func (m *module) services() wire.HostServices {
 		ListenPath: func(_ context.Context, ref tunnel.Ref, mapping string) (string, error) {
 			return sockets.Own(ref, mapping), nil
 		},
+		LocalDialPath: m.doors.dialPath, LocalListenPath: m.doors.listenPath,
 	}
 }
 

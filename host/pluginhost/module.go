@@ -55,6 +55,8 @@ type module struct {
 	pending  *Binary               // the other one that lies there now, when it has described itself
 	mute     *unusable             // why the one that lies there has not described itself
 	asking   int                   // how many Accepts wait for the other one's description
+	trusted  string                // the checksum of the one that may run where nothing confines it
+	trusting int                   // how many Accepts have what lies there run unconfined
 	runs     map[string]tunnel.Run // by configuration
 	purges   map[string]bool       // configurations whose directories shall go before another run of that name
 	testing  string                // the configuration that a test is under way of, "" for none
@@ -62,6 +64,7 @@ type module struct {
 	turn     int                   // raised by each Restart and Accept: what runs from an earlier turn ends
 	life     life                  // how far its process is
 	process  *running              // while life is alive
+	doors    *doors                // of the present process, or the last; written by keep alone
 	problem  *unusable             // why it is not alive though it should be
 	restarts int
 	active   map[string]*run // by configuration, in the present process

@@ -72,6 +72,8 @@ func (h *Host) Described(ctx context.Context, name tunnel.Owner) error {
 			return true, m.unusable(m.found.problem)
 		case m.otherLocked():
 			return true, m.unusable(m.needsAcceptanceLocked())
+		case !m.confinedLocked(m.found.sha):
+			return true, m.unusable(m.unconfined())
 		case m.mute != nil:
 			return true, m.unusable(m.mute)
 		}
@@ -115,6 +117,9 @@ func (h *Host) Restart(name tunnel.Owner) error {
 		case m.found.problem != nil:
 			err = m.unusable(m.found.problem)
 			return
+		case m.pin != nil && !m.confinedLocked(m.pin.SHA256):
+			err = m.unusable(m.unconfined())
+			return
 		}
 		m.turn++
 		m.restarts, m.mute = 0, nil
@@ -122,70 +127,29 @@ func (h *Host) Restart(name tunnel.Owner) error {
 	return err
 }
 
-// Accept makes the binary that lies under the name now the accepted one and restarts the module with it. before is the
-// one accepted so far, zero where that is not known. by is operator:UID.
+// Regrant has the module take up what the operator granted it, or took back, a moment ago: its process is ended, and
+// started again with that. Doors that are not granted any more are closed before it returns.
 //
-// It looks at the directory first, then starts the binary for its description, which nothing else does: until then the
-// binary was only read. One that cannot be used is not accepted. Where none waits it is tunnel.ErrNotFound. When ctx ends
-// before, the start is broken off.
-func (h *Host) Accept(ctx context.Context, by string, name tunnel.Owner) (before, after Binary, err error) {
-	if err := h.Look(ctx); err != nil {
-		return before, after, err
+// Where nothing could be started again, because another binary waits or the one there cannot be used, a process that was
+// granted more runs on without that, and kept is true; one that was granted less is ended all the same.
+func (h *Host) Regrant(ctx context.Context, name tunnel.Owner, less bool) (kept bool) {
+	m := h.lookup(name)
+	if m == nil {
+		return false
 	}
-	m, err := h.installed(name)
-	if err != nil {
-		return before, after, err
-	}
-	if before, after, err = m.askPending(ctx); err != nil {
-		return Binary{}, Binary{}, err
-	}
-	if err := h.cfg.Catalog.PinModule(ctx, by, name, after.SHA256, after.Description); err != nil {
-		return before, after, err
+	m.mu.Lock()
+	doors := m.doors
+	m.mu.Unlock()
+	if doors != nil {
+		doors.review(ctx)
 	}
 	m.update(func() {
-		m.pin, m.lost, m.pending = &after, nil, nil
-		m.turn++
-		m.restarts = 0
-	})
-	return before, after, nil
-}
-
-// askPending has the binary that waits for acceptance describe itself.
-func (m *module) askPending(ctx context.Context) (before, after Binary, err error) {
-	m.update(func() {
-		if m.asking++; m.asking == 1 && !m.firstLocked() {
-			m.mute = nil
+		kept = !less && m.life != dead && (m.otherLocked() || m.found.problem != nil)
+		if !kept {
+			m.turn++
 		}
 	})
-	defer m.update(func() { m.asking-- })
-	return m.waitPending(ctx)
-}
-
-// waitPending waits for the description of the binary that waits for acceptance.
-func (m *module) waitPending(ctx context.Context) (before, after Binary, err error) {
-	err = m.wait(ctx, func() (bool, error) {
-		switch {
-		case m.found.problem != nil:
-			return true, m.unusable(m.found.problem)
-		case m.mute != nil:
-			return true, m.unusable(m.mute)
-		case m.firstLocked():
-			return false, nil
-		case !m.otherLocked():
-			return true, tunnel.Findings{{
-				Code: tunnel.NotFound, Field: "module", Value: string(m.name),
-				Message: fmt.Sprintf("no other binary of %s waits for acceptance", m.name), WayOut: "nothing needs to be done",
-			}}
-		case m.pending == nil:
-			return false, nil
-		}
-		if m.pin != nil {
-			before = *m.pin
-		}
-		after = *m.pending
-		return true, nil
-	})
-	return before, after, err
+	return kept
 }
 
 // Log yields what the module wrote, oldest first; with follow then each new line until ctx ends, whose error comes last.

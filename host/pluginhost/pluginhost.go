@@ -41,6 +41,15 @@ type Catalog interface {
 	// description breaks a rule.
 	PinModule(ctx context.Context, by string, name tunnel.Owner, sha256 string, d tunnel.Description) error
 
+	// Grants are what the operator granted the module beyond its sandbox.
+	Grants(ctx context.Context, name tunnel.Owner) ([]tunnel.Grant, error)
+
+	// Unsandboxed is the checksum of the binary that the operator lets run where nothing confines it, "" for none.
+	Unsandboxed(ctx context.Context, name tunnel.Owner) (sha256 string, err error)
+
+	// AllowUnsandboxed lets the accepted binary, which has that checksum, run where nothing confines it.
+	AllowUnsandboxed(ctx context.Context, by string, name tunnel.Owner, sha256 string) error
+
 	// SetPresent says which modules are installed now. It must not call back.
 	SetPresent(present []tunnel.Owner)
 
@@ -199,6 +208,7 @@ func (h *Host) module(ctx context.Context, name tunnel.Owner) (*module, error) {
 		return m, nil
 	}
 	sha, d, ok, err := h.cfg.Catalog.Module(ctx, name)
+	trusted, trustErr := h.cfg.Catalog.Unsandboxed(ctx, name)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -208,6 +218,9 @@ func (h *Host) module(ctx context.Context, name tunnel.Owner) (*module, error) {
 		return m, nil
 	}
 	m := newModule(h, name)
+	if trustErr == nil { // else the operator is asked again
+		m.trusted = trusted
+	}
 	switch {
 	case err != nil:
 		m.lost = err

@@ -128,6 +128,14 @@ func copyWithVersion(from, to, version string) error {
 	return os.WriteFile(to, b, 0o755)
 }
 
+// trust has a module run though nothing confines it.
+func (r *rig) trust(name tunnel.Owner) {
+	r.t.Helper()
+	if _, _, err := r.Accept(context.Background(), "operator:0", name, true); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 // configure adds an enabled configuration, or changes it.
 func (r *rig) configure(ref, do string) tunnel.ConfigurationRef {
 	r.t.Helper()
@@ -222,22 +230,25 @@ func alivePid(pid int) bool {
 
 // catalog is the registry's part for modules, in memory.
 type catalog struct {
-	mu       sync.Mutex
-	pins     map[tunnel.Owner]Binary
-	by       []string // who pinned
-	damaged  error    // why nobody knows what was pinned
-	present  []tunnel.Owner
-	runs     map[tunnel.ConfigurationRef]tunnel.Run
-	settings map[tunnel.ConfigurationRef]json.RawMessage
-	statuses map[tunnel.ConfigurationRef]tunnel.ConfigurationStatus
-	dirty    map[tunnel.ConfigurationRef]bool
-	wake     chan struct{}
+	mu          sync.Mutex
+	pins        map[tunnel.Owner]Binary
+	grants      map[tunnel.Owner][]tunnel.Grant
+	unsandboxed map[tunnel.Owner]string
+	by          []string // who pinned
+	damaged     error    // why nobody knows what was pinned
+	present     []tunnel.Owner
+	runs        map[tunnel.ConfigurationRef]tunnel.Run
+	settings    map[tunnel.ConfigurationRef]json.RawMessage
+	statuses    map[tunnel.ConfigurationRef]tunnel.ConfigurationStatus
+	dirty       map[tunnel.ConfigurationRef]bool
+	wake        chan struct{}
 }
 
 var _ Catalog = (*catalog)(nil)
 
 func newCatalog() *catalog {
 	return &catalog{
+		grants: map[tunnel.Owner][]tunnel.Grant{}, unsandboxed: map[tunnel.Owner]string{},
 		pins: map[tunnel.Owner]Binary{}, runs: map[tunnel.ConfigurationRef]tunnel.Run{}, settings: map[tunnel.ConfigurationRef]json.RawMessage{},
 		statuses: map[tunnel.ConfigurationRef]tunnel.ConfigurationStatus{}, dirty: map[tunnel.ConfigurationRef]bool{}, wake: make(chan struct{}, 1),
 	}
@@ -278,6 +289,32 @@ func (c *catalog) PinModule(_ context.Context, by string, name tunnel.Owner, sha
 	defer c.mu.Unlock()
 	c.pins[name] = Binary{SHA256: sha, Description: d}
 	c.by = append(c.by, by)
+	return nil
+}
+
+func (c *catalog) Grants(_ context.Context, name tunnel.Owner) ([]tunnel.Grant, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.grants[name]), nil
+}
+
+// grant has the module granted exactly these.
+func (c *catalog) grant(name tunnel.Owner, grants ...tunnel.Grant) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.grants[name] = grants
+}
+
+func (c *catalog) Unsandboxed(_ context.Context, name tunnel.Owner) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.unsandboxed[name], nil
+}
+
+func (c *catalog) AllowUnsandboxed(_ context.Context, _ string, name tunnel.Owner, sha string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unsandboxed[name] = sha
 	return nil
 }
 

@@ -38,15 +38,15 @@ type running struct {
 	sockets string // go-plugin's directory for this process
 }
 
-// launch starts the binary of m that has the checksum sha and makes it ready: one attempt, all of it within ctx. When
-// it fails nothing is left, and the error is ctx's or an *unusable.
-func (h *Host) launch(ctx context.Context, m *module, sha string, ready func(context.Context, *wire.Module) error) (*running, error) {
+// launch starts the binary of m that has the checksum sha, with what it is granted, and makes it ready: one attempt, all
+// of it within ctx. When it fails nothing is left, and the error is ctx's or an *unusable.
+func (h *Host) launch(ctx context.Context, m *module, sha string, granted []tunnel.Grant, ready func(context.Context, *wire.Module) error) (*running, error) {
 	binary, err := h.openPinned(ctx, m.name, sha)
 	if err != nil {
 		return nil, err
 	}
 	r := &running{}
-	config := h.clientConfig(ctx, m, binary, r)
+	config := h.clientConfig(ctx, m, binary, granted, r)
 	r.client = plugin.NewClient(config)
 	err = r.connect(ctx, config, ready)
 	binary.Close() // where it did not come to a start
@@ -86,7 +86,7 @@ func (h *Host) openPinned(ctx context.Context, name tunnel.Owner, sha string) (*
 
 // clientConfig is go-plugin's configuration of one start; it serves for one only. Timeouts and the end of the process
 // are ours: go-plugin's Kill alone may block for ever.
-func (h *Host) clientConfig(ctx context.Context, m *module, binary *os.File, r *running) *plugin.ClientConfig {
+func (h *Host) clientConfig(ctx context.Context, m *module, binary *os.File, granted []tunnel.Grant, r *running) *plugin.ClientConfig {
 	output := newSlowly(m.log)
 	return &plugin.ClientConfig{
 		HandshakeConfig:  wire.Handshake,
@@ -107,7 +107,7 @@ func (h *Host) clientConfig(ctx context.Context, m *module, binary *os.File, r *
 			r.sockets = dir
 			p := plan{
 				Name: string(m.name), Env: slices.Concat(cmd.Env, h.environment(m)), Limit: pluginLimits,
-				Support: h.support, Sandbox: h.sandbox(m.name, dir),
+				Support: h.support, Sandbox: h.sandbox(m, dir, granted),
 			}
 			r.process = newProcess(ctx, p, binary, dir)
 			r.process.cage = h.cage(m.name)

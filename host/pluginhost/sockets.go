@@ -21,6 +21,8 @@ const MaxSocketDir = 40
 //
 //	DIR/m/MODULE/HASH8.sock      the host listens: a private reach mapping, or an operator's, for the module alone
 //	DIR/m/MODULE/own/HASH8.sock  the module listens: a private expose mapping
+//	DIR/m/MODULE/dPORT.sock      the host listens: a port of this machine that the module may dial
+//	DIR/m/MODULE/own/sPORT.sock  the module listens: a port of this machine that it may serve
 //	DIR/m/.w/plugin-dirN/pluginN the wire between the host and one process, made and removed with it
 //
 // The wire's sockets are not below own/: go-plugin's two generated names take up to 38 bytes, which beside a long
@@ -41,6 +43,16 @@ func (s Sockets) Private(ref tunnel.Ref, mapping string) string {
 // Own is where the owner of ref listens for what arrives through the private expose mapping.
 func (s Sockets) Own(ref tunnel.Ref, mapping string) string {
 	return filepath.Join(s.Listeners(ref.Owner), socketName(ref, mapping))
+}
+
+// LocalDial is where the host listens for a module that dials a port of this machine.
+func (s Sockets) LocalDial(name tunnel.Owner, port int) string {
+	return filepath.Join(s.Module(name), fmt.Sprintf("d%d.sock", port))
+}
+
+// LocalListen is where a module listens for a port of this machine that it serves.
+func (s Sockets) LocalListen(name tunnel.Owner, port int) string {
+	return filepath.Join(s.Listeners(name), fmt.Sprintf("s%d.sock", port))
 }
 
 // Prepare makes the directories of a module, for nobody but the daemon's user.

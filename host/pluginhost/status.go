@@ -24,7 +24,8 @@ type State string
 //	                                                             v          v
 //	                                                          waiting <- it ended
 //
-// A binary that is not the accepted one waits in Accept, or in Running where the accepted one still runs.
+// A binary that is not the accepted one waits in Accept, or in Running where the accepted one still runs. So does every
+// binary where nothing confines modules.
 const (
 	Stopped  State = "stopped"  // no configuration is enabled: no process is needed
 	Starting State = "starting" // or describing itself for the first time
@@ -120,6 +121,8 @@ func (m *module) stateLocked() (State, *unusable) {
 		return Failed, m.found.problem
 	case m.otherLocked():
 		return Accept, m.needsAcceptanceLocked()
+	case !m.confinedLocked(m.found.sha):
+		return Accept, m.unconfined()
 	case m.pin == nil && m.mute != nil:
 		return Failed, m.mute
 	case m.pin == nil:

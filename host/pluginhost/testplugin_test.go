@@ -130,6 +130,8 @@ func (testPlugin) Run(ctx context.Context, r wire.Run) error {
 	case "declare-foreign":
 		err := r.Host.Declare(ctx, r.Configuration, []tunnel.Declaration{{Ref: tunnel.Ref{Owner: tunnel.Owner(arg), Name: "default.site"}, Settings: "site"}})
 		note("said", fmt.Sprint(errors.Is(err, tunnel.ErrNotOwner), " ", err))
+	case "dial-local", "serve-local":
+		note("said", local(ctx, r.Host, what, arg))
 	case "print":
 		fmt.Println(arg)
 		r.Log.Info(arg, "key", "a value")
