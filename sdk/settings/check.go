@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -64,33 +65,51 @@ func first(fs tunnel.Findings) tunnel.Findings {
 }
 
 // values checks what JSON Schema sees otherwise: a required text that is empty and a required setting of a group that is
-// not there are missing; 1.0 is no integer to a Go struct; a secret is one line; and a key with a dot could not be set
-// again.
-func (c *checker) values() {
-	c.root.walk(c.doc, nil, func(n *node, v any, path []string) {
-		if number, ok := v.(json.Number); ok && n.Type == "integer" && strings.Contains(string(number), ".") {
+// not there are missing; 1.0 is no integer to a Go struct; a span of time is one; a secret is one line; and a key with a
+// dot could not be set again.
+func (c *checker) values() { c.root.walk(c.doc, nil, c.value) }
+
+func (c *checker) value(n *node, v any, path []string) {
+	switch v := v.(type) {
+	case json.Number:
+		if n.Type == "integer" && strings.Contains(string(v), ".") {
 			c.add(tunnel.Malformed, path, "is not an integer", "write it without a point")
 		}
-		if secret, ok := v.(string); ok && n.Mark == Secret {
-			c.findings = append(c.findings, tunnel.CheckSecret(c.field(path), secret)...)
+	case string:
+		switch n.Mark {
+		case Span:
+			c.span(n, v, path)
+		case Secret:
+			c.findings = append(c.findings, tunnel.CheckSecret(c.field(path), v)...)
 		}
-		_, given := lookup(c.doc, path)
-		o, _ := v.(document)
-		for _, key := range n.Required {
-			if !given || o[key] == "" {
-				c.add(tunnel.Required, append(slices.Clip(path), key), "is missing", "set it")
+	case []any:
+		for i, item := range v {
+			if n.Items != nil {
+				n.Items.walk(item, append(slices.Clip(path), strconv.Itoa(i)), c.value)
 			}
 		}
-		if n.Others == nil || n.Others.entry == nil {
-			return
+	}
+	c.keys(n, v, path)
+}
+
+// keys checks those of an object.
+func (c *checker) keys(n *node, v any, path []string) {
+	_, given := lookup(c.doc, path)
+	o, _ := v.(document)
+	for _, key := range n.Required {
+		if v == nil && !given || o[key] == "" {
+			c.add(tunnel.Required, append(slices.Clip(path), key), "is missing", "set it")
 		}
-		for key := range o {
-			if !keyText(key) {
-				c.findings = append(c.findings, finding(tunnel.Malformed, c.field(append(slices.Clip(path), key)), key,
-					"this is not a key", fmt.Sprintf("use letters, digits, - and _, at most %d", maxKey)))
-			}
+	}
+	if n.Others == nil || n.Others.entry == nil {
+		return
+	}
+	for key := range o {
+		if !keyText(key) {
+			c.findings = append(c.findings, finding(tunnel.Malformed, c.field(append(slices.Clip(path), key)), key,
+				"this is not a key", fmt.Sprintf("use letters, digits, - and _, at most %d", maxKey)))
 		}
-	})
+	}
 }
 
 func compile(schema json.RawMessage) (*node, *jsonschema.Schema, error) {

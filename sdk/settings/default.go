@@ -2,6 +2,19 @@ package settings
 
 import "encoding/json"
 
+// Default is the value that a key has while the document does not set it.
+type Default struct {
+	Key   string
+	Value json.RawMessage
+}
+
+// Defaults are the defaults that hold where doc sets nothing, in the schema's order: what WithDefaults adds.
+func Defaults(schema, doc json.RawMessage) (out []Default) {
+	root, d := both(schema, doc)
+	root.defaults(d, func(path []string, v any) { out = append(out, Default{dotted(path), encode(v)}) })
+	return out
+}
+
 // WithDefaults is doc with the schema's defaults where it says nothing, in the entries of maps too: what a module's
 // settings struct is decoded from.
 func WithDefaults(schema, doc json.RawMessage) json.RawMessage {
@@ -9,7 +22,13 @@ func WithDefaults(schema, doc json.RawMessage) json.RawMessage {
 	if d == nil {
 		d = document{}
 	}
-	root.walk(d, nil, func(n *node, v any, path []string) {
+	root.defaults(d, func(path []string, v any) { put(d, path, v) })
+	return encode(d)
+}
+
+// defaults calls f for each default that holds while d says nothing at its path; f may set it there.
+func (n *node) defaults(d document, f func(path []string, v any)) {
+	n.walk(d, nil, func(n *node, v any, path []string) {
 		if v != nil || n.Default == nil {
 			return
 		}
@@ -17,10 +36,9 @@ func WithDefaults(schema, doc json.RawMessage) json.RawMessage {
 			return
 		}
 		if plain, fs := read(json.RawMessage(`{"v":` + string(n.Default) + `}`)); len(fs) == 0 {
-			put(d, path, plain["v"])
+			f(path, plain["v"])
 		}
 	})
-	return encode(d)
 }
 
 // fits reports what keeps a default from its own field.

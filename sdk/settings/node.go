@@ -23,9 +23,12 @@ type node struct {
 	WriteOnly   bool            `json:"writeOnly,omitempty"`
 	Default     json.RawMessage `json:"default,omitempty"`
 	Enum        []string        `json:"enum,omitempty"`
+	Pattern     string          `json:"pattern,omitempty"`
 	Minimum     json.Number     `json:"minimum,omitempty"`
 	Maximum     json.Number     `json:"maximum,omitempty"`
+	MinLength   int             `json:"minLength,omitempty"`
 	MaxLength   int             `json:"maxLength,omitempty"`
+	MinItems    int             `json:"minItems,omitempty"`
 	MaxItems    int             `json:"maxItems,omitempty"`
 	Items       *node           `json:"items,omitempty"`
 	Properties  properties      `json:"properties,omitzero"`

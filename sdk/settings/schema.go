@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -15,9 +16,13 @@ import (
 // Schema derives the JSON Schema of a settings struct. Its error is a mistake of the module's author and says where.
 //
 // Every exported field is a key by its json tag. Further tags: title and help (what the editor shows), required:"true"
-// (of a site: its server), default (a value, or JSON for lists), enum ("ldaps,starttls"), min, max, maxlen, and slots
-// ("dc1,dc2") for a site. Fields are booleans, numbers, strings, types with UnmarshalText, secrets, sites, lists, structs
-// (a group, one level deep) and maps by name.
+// (of a site: its server), default (a value, or JSON for lists), enum ("ldaps,starttls"), min and max of numbers and
+// durations, minlen, maxlen and pattern (a regular expression that is found in the text) of strings, minitems and maxitems
+// of lists, and slots ("dc1,dc2") for a site. What limits a value limits each value of a list, and of a map of plain values.
+// A tag that is one of these misspelt is a mistake too.
+//
+// Fields are booleans, numbers, strings, Duration, types with UnmarshalText, secrets, sites, lists, structs (a group, one
+// level deep) and maps by name.
 //
 // A site's key names its tunnel, so it is a name of at most tunnel.MaxSite characters. Several sites of one shape are a
 // map of sites or of structs with one site each; the entry's key names the tunnel then.
@@ -90,6 +95,9 @@ func (n *node) addField(f reflect.StructField, in scope) error {
 	case n.Properties.get(key) != nil:
 		return fmt.Errorf("field %s: there are two keys %s", f.Name, key)
 	}
+	if err := checkTags(f.Tag); err != nil {
+		return fmt.Errorf("field %s: %w", f.Name, err)
+	}
 	c, err := newField(f, key, in)
 	if err != nil {
 		return fmt.Errorf("field %s: %w", f.Name, err)
@@ -145,6 +153,11 @@ func newNode(t reflect.Type, in scope) (*node, error) {
 			return nil, errors.New("a site stands in the settings, in a group or in a map of the settings")
 		}
 		return newSite(), nil
+	case Span:
+		return newDuration(), nil
+	}
+	if t == reflect.TypeFor[time.Duration]() {
+		return nil, errors.New("a time.Duration would be a number of nanoseconds; use sdk.Duration")
 	}
 	if reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
 		return &node{Type: "string", MaxLength: maxString}, nil

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -98,6 +99,19 @@ func TestSchemaTellsAuthorsTheirMistakes(t *testing.T) {
 		"give one of x, y":               field[string](`json:"a" default:"z" enum:"x,y"`),
 		"give at most 255":               field[uint8](`json:"a" default:"256"`),
 		"in a group or in a map":         field[[]tunnel.Site](`json:"a"`),
+		"use sdk.Duration":               field[time.Duration](`json:"a"`),
+		"written like 90s or 1h30m":      field[Duration](`json:"a" min:"90"`),
+		"give at least 1m":               field[Duration](`json:"a" min:"1m" default:"30s"`),
+		"minlen is for strings":          field[int](`json:"a" minlen:"1"`),
+		"minitems is for lists":          field[string](`json:"a" minitems:"1"`),
+		"missing closing ]":              field[string](`json:"a" pattern:"[a"`),
+		"a pattern is for a string":      field[int](`json:"a" pattern:"a"`),
+		"the pattern repeats too much":   field[string](`json:"a" pattern:"a{900}"`),
+		"is not one of its values":       field[[]string](`json:"a" enum:"x,y" default:"x,z"`),
+		"no tag tittle; is title meant?": field[string](`json:"a" tittle:"A"`),
+		"no tag Default; is default":     field[string](`json:"a" Default:"A"`),
+		"are not written like key":       field[string](`json:"a" title: "A"`),
+		"required is \"true\" or":        field[string](`json:"a" required:"yes"`),
 		"a list holds no sites":          field[[]tunnel.Secret](`json:"a"`),
 		"an entry of a map has one site": field[map[string]twoSites](`json:"a"`),
 		"a site stands in the settings":  field[sites](`json:"a"`), // its names could not be told from those of a map's entries
@@ -165,7 +179,12 @@ func TestHostileSchemas(t *testing.T) {
 		`{"type":"object",` + closed + `,"$id":"http://127.0.0.1/x"}`,
 		`{"type":"object",` + closed + `,"allOf":[{},{}]}`,
 		`{"type":"object",` + closed + `,"patternProperties":{"(a+)+$":{}}}`,
-		`{"type":"object",` + closed + `,"properties":{"a":{"type":"string","pattern":"(a+)+$"}}}`,
+		`{"type":"object",` + closed + `,"properties":{"a":{"type":"string","pattern":"(a+"}}}`,
+		`{"type":"object",` + closed + `,"properties":{"a":{"type":"integer","pattern":"a"}}}`,
+		`{"type":"object",` + closed + `,"properties":{"a":{"type":"string","pattern":"` + strings.Repeat("a{1000}", 25) + `"}}}`,
+		`{"type":"object",` + closed + `,"properties":{"a":{"type":"string","pattern":"` + strings.Repeat("a", 201) + `"}}}`,
+		`{"type":"object",` + closed + `,"properties":{"a":{"type":"string","minLength":-1}}}`,
+		`{"type":"object",` + closed + `,"properties":{"a":{"type":"integer","x-culvert":"duration"}}}`,
 		`{"type":"object",` + closed + `,"properties":{"a":{"type":"string"},"a":{"type":"string"}}}`,
 		`{"type":"object",` + closed + `,"properties":{"a.b":{"type":"string"}}}`,
 		`{"type":"object",` + closed + `,"properties":{"a\u001b[2J":{"type":"string"}}}`,

@@ -9,8 +9,9 @@ import (
 )
 
 // Set is doc with one setting changed. The assignment is KEY=VALUE, the value read by the type the schema gives the key:
-// true or false, a number, plain text, for a list its values with commas or JSON, for a group or map JSON. The result is
-// not checked as a whole yet; with findings there is none.
+// true or false, a number, plain text, for a list its values with commas or JSON, for a group or map JSON. KEY[N] is one
+// value of a list, N counting from 0, and KEY[] a new one behind the last; a list that is not set begins with its default.
+// The result is not checked as a whole yet; with findings there is none.
 func Set(schema, doc json.RawMessage, assignment string) (json.RawMessage, tunnel.Findings) {
 	key, value, ok := strings.Cut(assignment, "=")
 	if !ok {
@@ -22,6 +23,9 @@ func Set(schema, doc json.RawMessage, assignment string) (json.RawMessage, tunne
 
 // SetValue is Set with key and value apart.
 func SetValue(schema, doc json.RawMessage, key, value string) (json.RawMessage, tunnel.Findings) {
+	if list, place, ok := element(key); ok {
+		return setElement(schema, doc, list, place, value)
+	}
 	n, d, fs := open(schema, doc, key)
 	if len(fs) > 0 {
 		return nil, fs
@@ -31,14 +35,17 @@ func SetValue(schema, doc json.RawMessage, key, value string) (json.RawMessage, 
 		return nil, fs
 	}
 	if !put(d, split(key), v) {
-		return nil, tunnel.Findings{finding(tunnel.Malformed, key, "",
-			"something else than a group stands on the way to "+key, "unset that first")}
+		return nil, inTheWay(key)
 	}
 	return encode(d), nil
 }
 
-// Unset is doc without one setting, which then has its default. One that is not set is a finding.
+// Unset is doc without one setting, which then has its default, without the entry of a map or, for KEY[N], without one
+// value of a list. One that is not set is a finding.
 func Unset(schema, doc json.RawMessage, key string) (json.RawMessage, tunnel.Findings) {
+	if list, place, ok := element(key); ok {
+		return unsetElement(schema, doc, list, place)
+	}
 	_, d, fs := open(schema, doc, key)
 	if len(fs) > 0 {
 		return nil, fs

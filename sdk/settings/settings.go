@@ -22,6 +22,8 @@ const (
 	maxDepth    = 16        // of objects and lists in a document
 	maxKey      = 64        // bytes of one key
 	maxFindings = 100       // about one document
+	maxPattern  = 200       // bytes of a pattern
+	maxProgram  = 250       // parts of a pattern, its repetitions written out
 	maxString   = 4096      // characters of a string whose field does not say otherwise
 )
 
@@ -36,6 +38,8 @@ const (
 	Site Mark = "site"
 	// Secret is text that goes in and never comes out.
 	Secret Mark = "secret"
+	// Span is a text that is a Duration; its minimum and maximum are seconds.
+	Span Mark = "duration"
 )
 
 // Marked is a type that carries a Mark: the SDK's own Site and Secret do.

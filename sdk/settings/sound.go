@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp/syntax"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -35,8 +36,11 @@ func (n *node) sound(path string, depth int) error {
 	if depth > maxNesting {
 		return fmt.Errorf("%s: nested too deep", path)
 	}
-	if n.MaxLength < 0 || n.MaxItems < 0 {
+	if n.MaxLength < 0 || n.MaxItems < 0 || n.MinLength < 0 || n.MinItems < 0 {
 		return fmt.Errorf("%s: a limit is below zero", path)
+	}
+	if err := n.soundPattern(); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	if err := n.soundMark(); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
@@ -47,7 +51,7 @@ func (n *node) sound(path string, depth int) error {
 		if n.Items == nil {
 			return fmt.Errorf("%s: a list says what it holds", path)
 		}
-		if n.Items.any(func(m *node) bool { return m.Mark != "" }) {
+		if n.Items.any(func(m *node) bool { return m.Mark == Site || m.Mark == Secret }) {
 			return fmt.Errorf("%s: a list holds no sites and no secrets; use a map", path)
 		}
 		return n.Items.sound(path+"[]", depth+1)
@@ -69,6 +73,11 @@ func (n *node) soundMark() error {
 			return errors.New("a secret is a string")
 		}
 		return nil
+	case Span:
+		if n.Type != "string" {
+			return errors.New("a span of time is a string")
+		}
+		return nil
 	case Site:
 		if n.Properties.get("server") == nil || !n.like(newSite()) {
 			return errors.New("the site is not what it is in every module")
@@ -76,6 +85,25 @@ func (n *node) soundMark() error {
 		return nil
 	}
 	return fmt.Errorf("mark %q is none", tunnel.Clean(string(n.Mark), 40))
+}
+
+// soundPattern bounds a pattern: it is matched without going back, in steps that are the text's characters by its own parts.
+func (n *node) soundPattern() error {
+	if n.Pattern == "" {
+		return nil
+	}
+	if n.Type != "string" || len(n.Pattern) > maxPattern {
+		return fmt.Errorf("a pattern is for a string, and has at most %d characters", maxPattern)
+	}
+	re, err := syntax.Parse(n.Pattern, syntax.Perl)
+	if err != nil {
+		return err
+	}
+	program, err := syntax.Compile(re.Simplify())
+	if err == nil && len(program.Inst) > maxProgram {
+		err = errors.New("the pattern repeats too much; say it more simply")
+	}
+	return err
 }
 
 // like reports whether what n and want both know is of one type. Another version of the SDK may know less or more.

@@ -47,6 +47,12 @@ func verdict(k jsonschema.ErrorKind) (code tunnel.Code, message, wayOut string) 
 		return tunnel.OutOfRange, "is too small", "give at least " + plain(k.Want)
 	case *kind.Maximum:
 		return tunnel.OutOfRange, "is too large", "give at most " + plain(k.Want)
+	case *kind.Pattern:
+		return tunnel.Malformed, "does not have the form it needs", "write it so that it fits the pattern " + k.Want
+	case *kind.MinLength:
+		return tunnel.Malformed, fmt.Sprintf("has %d characters", k.Got), fmt.Sprintf("use at least %d", k.Want)
+	case *kind.MinItems:
+		return tunnel.Malformed, fmt.Sprintf("has %d entries", k.Got), fmt.Sprintf("give at least %d", k.Want)
 	case *kind.MaxLength:
 		return tunnel.TooLong, fmt.Sprintf("has %d characters", k.Got), fmt.Sprintf("use at most %d", k.Want)
 	case *kind.MaxItems:
@@ -66,11 +72,24 @@ func (c *checker) add(code tunnel.Code, path []string, message, wayOut string) {
 func (c *checker) unknown(path []string) {
 	wayOut := "remove it"
 	if parent := c.root.at(path[:len(path)-1]); parent != nil && len(parent.Properties) > 0 {
-		wayOut = "there are " + parent.keys()
+		wayOut = parent.suggest(path)
 	}
 	field := c.field(path)
 	c.findings = append(c.findings, finding(tunnel.UnknownKey, field, path[len(path)-1],
 		"there is no setting "+field, wayOut))
+}
+
+// suggest says what there is under n in place of the last key of path, the most similar one first.
+func (n *node) suggest(path []string) string {
+	keys := make([]string, len(n.Properties))
+	for i, p := range n.Properties {
+		keys[i] = p.key
+	}
+	like := tunnel.Nearest(path[len(path)-1], keys)
+	if like == "" {
+		return "there are " + n.keys()
+	}
+	return "did you mean " + tunnel.Clean(dotted(append(slices.Clone(path[:len(path)-1]), like)), 200) + "? there are " + n.keys()
 }
 
 // keys are the properties of n for a sentence.
