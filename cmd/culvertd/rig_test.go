@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -75,6 +76,7 @@ type rig struct {
 	plugins string
 	state   string
 	env     []string // of the daemon, beside its defaults
+	daemon  string   // which build of it, "" for the usual one
 
 	begin func(*exec.Cmd) error // how the daemon is started, nil: as any process
 
@@ -156,7 +158,7 @@ func (r *rig) logText() string {
 }
 
 func (r *rig) command() *exec.Cmd {
-	cmd := exec.Command(filepath.Join(binDir, "culvertd"), "--config", filepath.Join(r.dir, "culvert.toml"),
+	cmd := exec.Command(filepath.Join(binDir, cmp.Or(r.daemon, "culvertd")), "--config", filepath.Join(r.dir, "culvert.toml"),
 		"--state-dir", r.state, "--plugin-dir", r.plugins, "--socket", r.socket, "--log-level", "debug")
 	cmd.Stdout, cmd.Stderr = r, r
 	cmd.Env = append(os.Environ(), r.env...)
