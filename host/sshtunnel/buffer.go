@@ -5,7 +5,7 @@ import "sync"
 // The buffers of relays, by their sizes in tuning.go.
 var (
 	firstBuffers = newBuffers(firstBuffer)
-	outBuffers   = newBuffers(outBuffer)
+	outBuffers   = newBuffers(outBuffer).after(outBulk)
 	inBuffers    = newBuffers(inBuffer).atMost(maxInBuffers, outBuffers)
 )
 
@@ -14,6 +14,7 @@ type buffers struct {
 	pool   sync.Pool
 	places chan struct{} // one token per buffer that is taken, nil where there may be any number
 	others *buffers      // taken from when all places are
+	bulk   int           // a connection gets one once it has carried so much
 }
 
 func newBuffers(size int) *buffers {
@@ -23,6 +24,12 @@ func newBuffers(size int) *buffers {
 // atMost has b give out n at a time, and others beyond that.
 func (b *buffers) atMost(n int, others *buffers) *buffers {
 	b.places, b.others = make(chan struct{}, n), others
+	return b
+}
+
+// after has b be for connections that have carried n bytes.
+func (b *buffers) after(n int) *buffers {
+	b.bulk = n
 	return b
 }
 

@@ -137,13 +137,17 @@ func (r *relaying) carry(to, from end, big *buffers, count func(int)) {
 }
 
 // pump copies until from ends. It is not io.Copy because that would use the sockets' own copying, with small buffers.
-// A connection has a small one until it has once filled that.
+// A connection has a small one until it has once filled that, and carried as much as a big one is for.
 func pump(to io.Writer, from io.Reader, big *buffers, count func(int)) error {
 	buf, back := firstBuffers.take()
 	defer func() { back() }()
+	work.Add(workOfOne)
+	carried := 0
 	for first := true; ; {
 		n, err := from.Read(buf)
 		if n > 0 {
+			carried += n
+			work.Add(int64(n))
 			count(n)
 			if _, err := to.Write(buf[:n]); err != nil {
 				return err
@@ -155,7 +159,7 @@ func pump(to io.Writer, from io.Reader, big *buffers, count func(int)) error {
 		case err != nil:
 			return err
 		}
-		if first && n == len(buf) {
+		if first && n == len(buf) && carried >= big.bulk {
 			first = false
 			back()
 			buf, back = big.take()

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,23 +23,34 @@ const (
 	maxInBuffers = 64
 
 	// Until it has filled this once a connection has no more: most are idle or say little, and thousands of them would hold
-	// half a gigabyte.
+	// half a gigabyte. Towards the site it goes on so until it has carried outBulk: x/crypto/ssh keeps, for as long as the
+	// link lives, room for the largest packet that was ever sent, 40 KiB of it where the packet was a full one.
 	firstBuffer = 8 << 10
+	outBulk     = 4 << 20
 
 	// x/crypto/ssh copies every packet into a fresh slice. A heap that may only grow by what lives in it is collected a
 	// hundred times a second then, as long as little does; and once much does, as when two hundred readers have stalled,
-	// it takes as much again. So while collections follow each other within busyWithin the heap may grow by what lives and
-	// leastRoom, but never by more than mostRoom. Once they are quietAfter apart it may grow by a part of what lives
-	// alone: what is made to last between the garbage of many handshakes would keep that garbage's room for good.
+	// it takes as much again. So while collections follow each other within busyWithin, because busyWork is done between
+	// them, the heap may grow by what lives and leastRoom, but never by more than mostRoom. Once they are quietAfter apart
+	// it may grow by a part of what lives alone, and so while it is handshakes that make the garbage: what is made to last
+	// between it would keep its room for good.
 	leastRoom    = 16 << 20
 	mostRoom     = 64 << 20
 	quietPercent = 30
 	busyWithin   = 30 * time.Millisecond
+	busyWork     = 256 << 10
 	quietAfter   = 250 * time.Millisecond
 
-	// What a burst of traffic left behind goes back to the system when it has been quiet for so long.
+	// What a burst of traffic left behind goes back to the system once no more than quietWork was done in so long.
 	giveBackAfter = time.Minute
+	quietWork     = 64 << 20
+
+	// What each direction of a new connection counts for, in bytes relayed: about the garbage that it makes.
+	workOfOne = 16 << 10
 )
+
+// work is what all relays of the process have done, in bytes.
+var work atomic.Int64
 
 // Tune sets what concerns the whole process, for a program that relays and does little else. What GOMAXPROCS and GOGC in
 // the environment say, it leaves. The result undoes it; Tune is called once.
@@ -80,6 +92,7 @@ func keepRoom(stop <-chan struct{}) {
 	collected := make(chan struct{}, 1)
 	now := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	set, busy := quietPercent, false
+	var done int64
 	for last := time.Now(); ; {
 		tellCollection(collected)
 		select {
@@ -89,7 +102,9 @@ func keepRoom(stop <-chan struct{}) {
 		}
 		since := time.Since(last)
 		last = last.Add(since)
-		busy = since < busyWithin || busy && since < quietAfter
+		worked := work.Load() - done
+		done += worked
+		busy = since < busyWithin && worked >= busyWork || busy && since < quietAfter
 		to := quietPercent
 		if busy {
 			metrics.Read(now)
@@ -113,28 +128,25 @@ func tellCollection(c chan<- struct{}) {
 	}, c)
 }
 
-// giveBack returns memory to the system whenever the daemon has been quiet: the runtime alone keeps what the last burst
-// took, and the stacks it grew, for as long as nothing is collected.
+// giveBack returns memory to the system whenever little has been relayed for a while: the runtime alone keeps what the last
+// burst took, and the stacks it grew. Where nothing was collected since there is no more to return.
 func giveBack(stop <-chan struct{}) {
-	const (
-		collections = "/gc/cycles/automatic:gc-cycles"
-		unused      = "/memory/classes/heap/free:bytes"
-	)
-	now := []metrics.Sample{{Name: collections}, {Name: unused}}
+	now := []metrics.Sample{{Name: "/gc/cycles/automatic:gc-cycles"}}
 	tick := time.NewTicker(giveBackAfter)
 	defer tick.Stop()
-	var seen uint64
+	var collected uint64
+	var done int64
 	for {
 		select {
 		case <-stop:
 			return
 		case <-tick.C:
 		}
+		worked := work.Load() - done
+		done += worked
 		metrics.Read(now)
-		cycles := now[0].Value.Uint64()
-		quiet := cycles-seen <= 1 // the one that is made every two minutes in any case
-		seen = cycles
-		if quiet && now[1].Value.Uint64() > 0 {
+		if cycles := now[0].Value.Uint64(); cycles != collected && worked < quietWork {
+			collected = cycles
 			debug.FreeOSMemory()
 		}
 	}

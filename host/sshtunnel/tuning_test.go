@@ -25,7 +25,7 @@ func TestTheHeapGrowsByABoundedRoom(t *testing.T) {
 	}
 }
 
-// TestTuneFollowsTheHeap: while much is collected the goal is far where little lives and near where much does; else it is
+// TestTuneFollowsTheHeap: while much is relayed and collected the goal is far where little lives and near where much does; else it is
 // near. Undone, all is as before.
 func TestTuneFollowsTheHeap(t *testing.T) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMAXPROCS") != "" {
@@ -47,14 +47,19 @@ func TestTuneFollowsTheHeap(t *testing.T) {
 			}
 		}
 	}
-	reaches("little lives and much is collected", func(p int) bool { return p > 100 }, runtime.GC)
+	relaying := func() { work.Add(busyWork); runtime.GC() }
+	reaches("little lives and much is collected", func(p int) bool { return p > 100 }, relaying)
 	much := make([]byte, 200<<20)
-	reaches("much lives and much is collected", func(p int) bool { return p < 40 && p != quietPercent }, runtime.GC)
+	reaches("much lives and much is collected", func(p int) bool { return p < 40 && p != quietPercent }, relaying)
 	runtime.KeepAlive(much)
 	reaches("little is collected", func(p int) bool { return p == quietPercent }, func() {
 		time.Sleep(quietAfter)
 		runtime.GC()
 	})
+	for range 50 {
+		runtime.GC()
+	}
+	reaches("much is collected and nothing relayed", func(p int) bool { return p == quietPercent }, runtime.GC)
 	undo()
 	if now := runtime.GOMAXPROCS(0); now != procs {
 		t.Errorf("%d processors, before %d", now, procs)
