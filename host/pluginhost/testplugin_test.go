@@ -136,12 +136,9 @@ func (testPlugin) Run(ctx context.Context, r wire.Run) error {
 		fmt.Println(arg)
 		r.Log.Info(arg, "key", "a value")
 	case "attack":
-		said, err := json.Marshal(attackAll(arg))
-		if err != nil {
-			return err
-		}
-		note("said.new", string(said))
-		return os.Rename(filepath.Join(r.Dir, "said.new"), filepath.Join(r.Dir, "said"))
+		return said(r.Dir, attackAll(arg))
+	case "use":
+		return said(r.Dir, useAll(arg))
 	case "flood":
 		for ctx.Err() == nil {
 			fmt.Fprintln(os.Stderr, strings.Repeat("x", 300))
@@ -159,4 +156,17 @@ func (testPlugin) Run(ctx context.Context, r wire.Run) error {
 	time.Sleep(50 * time.Millisecond) // a clean-up that takes a while
 	note("stopped", "cleanly")
 	return ctx.Err()
+}
+
+// said leaves what came of something, whole at once.
+func said(dir string, outcome map[string]string) error {
+	b, err := json.Marshal(outcome)
+	if err != nil {
+		return err
+	}
+	next := filepath.Join(dir, "said.new")
+	if err := os.WriteFile(next, b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(next, filepath.Join(dir, "said"))
 }
