@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/culvert-pbx/culvert/sdk/settings"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 	"github.com/culvert-pbx/culvert/sdk/wire"
 )
@@ -42,6 +43,12 @@ type Grant = tunnel.Grant
 
 // Secret is a text of the settings that never shows again: printed, logged or marshalled it is ***.
 type Secret = tunnel.Secret
+
+// Duration is a span of time in the settings, written like "90s" or "1h30m"; its D is the time.Duration.
+type Duration = settings.Duration
+
+// PortRange is the ports of a service that a Slot or a Policy allows; both ends are included.
+type PortRange = tunnel.PortRange
 
 // Serve runs the module for the host that started this process and returns when the host tells it to end or is gone.
 //

@@ -10,8 +10,10 @@ import (
 )
 
 const settingsHelp = `Settings are named by dotted keys, like site.server or site.slots.host.on,
-and typed by the module. A password or another secret goes in over standard
-input, so that it stands on no command line: --secret-stdin site.password.`
+and typed by the module. Of a list, KEY=A,B sets all values, KEY[0]=A one of
+them, and KEY[]=A adds one; the entry of a map is KEY.NAME. A password or
+another secret goes in over standard input or from a file, so that it stands on
+no command line: --secret-stdin site.password, --secret-file site.password=F.`
 
 func configAddCommand(a *app) *cobra.Command {
 	var f settingsFlags
@@ -63,7 +65,7 @@ func configSetCommand(a *app) *cobra.Command {
 		}
 		in.Unset = unset
 		if in.Settings == nil && len(in.Set)+len(in.Unset) == 0 {
-			return usage("nothing to change is named", "give KEY=VALUE, --unset KEY, --secret-stdin KEY or --file F")
+			return usage("nothing to change is named", "give KEY=VALUE, --unset KEY, --secret-stdin KEY, --secret-file KEY=F or --file F")
 		}
 		c, err := a.daemon.SetConfiguration(cmd.Context(), ref, control.ConfigurationEdit{SettingsInput: in, IfRevision: ifRevision.n})
 		if err != nil {
@@ -72,7 +74,7 @@ func configSetCommand(a *app) *cobra.Command {
 		a.warn(seenSecrets(c.Settings, append(more, f.set...)))
 		return a.configSet(cmd, &wait, c)
 	})
-	cmd.Flags().StringArrayVar(&unset, "unset", nil, "forget the value of this KEY (again for more)")
+	cmd.Flags().StringArrayVar(&unset, "unset", nil, "forget the value of this KEY, the entry KEY.NAME of a map, or the value KEY[N] of a list (again for more)")
 	ifRevision.register(cmd, "configuration")
 	f.register(cmd)
 	wait.register(cmd)

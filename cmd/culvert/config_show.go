@@ -72,4 +72,13 @@ func (a *app) configPage(c control.ConfigurationDetail) {
 	if json.Indent(&b, c.Settings, "", "  ") == nil {
 		a.say("%s", escapeJSON(b.String()))
 	}
+	if len(c.Defaults) == 0 {
+		return
+	}
+	a.say("\ndefaults, where nothing is set:")
+	rows = nil
+	for _, d := range c.Defaults {
+		rows = append(rows, []string{"  " + d.Key, escapeJSON(string(d.Value))})
+	}
+	a.table(nil, rows)
 }

@@ -24,12 +24,14 @@ type settingsFlags struct {
 	set         []string
 	file        string
 	secretStdin string
+	secretFiles []string
 }
 
 func (f *settingsFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&f.set, "set", nil, "KEY=VALUE, like an argument (again for more)")
 	cmd.Flags().StringVar(&f.file, "file", "", "all settings as a JSON document in this file (- is standard input); *** keeps a secret")
 	cmd.Flags().StringVar(&f.secretStdin, "secret-stdin", "", "the value of this KEY is on standard input")
+	cmd.Flags().StringArrayVar(&f.secretFiles, "secret-file", nil, "KEY=FILE: the value of KEY is in this file (again for more)")
 	_ = cmd.RegisterFlagCompletionFunc("set", cobra.NoFileCompletions)
 	_ = cmd.RegisterFlagCompletionFunc("secret-stdin", cobra.NoFileCompletions)
 }
@@ -51,10 +53,13 @@ func (f *settingsFlags) read(a *app, args []string) (control.SettingsInput, erro
 		fs = append(fs, tunnel.Finding{Code: tunnel.Malformed, Field: "--secret-stdin", Message: "standard input cannot be both settings and a secret",
 			WayOut: "give the settings as a file"})
 	}
-	if len(fs) > 0 {
+	if fs = append(fs, f.checkSecretFiles()...); len(fs) > 0 {
 		return in, fs
 	}
 	if err := f.readDocument(a, &in); err != nil {
+		return in, err
+	}
+	if err := f.readSecretFiles(&in); err != nil {
 		return in, err
 	}
 	if f.secretStdin != "" {
@@ -65,6 +70,33 @@ func (f *settingsFlags) read(a *app, args []string) (control.SettingsInput, erro
 		in.Set = append(in.Set, control.Setting{Key: f.secretStdin, Value: secret})
 	}
 	return in, nil
+}
+
+// checkSecretFiles says which --secret-file is not KEY=FILE.
+func (f *settingsFlags) checkSecretFiles() (fs tunnel.Findings) {
+	for _, s := range f.secretFiles {
+		if key, file, _ := strings.Cut(s, "="); key == "" || file == "" {
+			fs = append(fs, tunnel.Finding{Code: tunnel.Malformed, Field: "--secret-file", Value: tunnel.Clean(s, 80),
+				Message: fmt.Sprintf("%q is not KEY=FILE", tunnel.Clean(s, 80)), WayOut: "write it like site.password=/root/password"})
+		}
+	}
+	return fs
+}
+
+// readSecretFiles takes the first line of each file, as a password stands in one.
+func (f *settingsFlags) readSecretFiles(in *control.SettingsInput) error {
+	for _, s := range f.secretFiles {
+		key, name, _ := strings.Cut(s, "=")
+		text, err := readFile("--secret-file", name)
+		if err == nil {
+			text, err = secretLine("--secret-file", text)
+		}
+		if err != nil {
+			return err
+		}
+		in.Set = append(in.Set, control.Setting{Key: key, Value: text})
+	}
+	return nil
 }
 
 func (f *settingsFlags) readDocument(a *app, in *control.SettingsInput) error {

@@ -41,8 +41,9 @@ func (s *Server) answerConfiguration(w http.ResponseWriter, r *http.Request, sta
 	if err != nil {
 		return err
 	}
-	out := ConfigurationDetail{Configuration: configurationOf(c), Settings: c.Settings, Sites: s.sites(r.Context(), c), Tunnels: []string{},
-		Warnings: unique(warnings)}
+	schema := s.schema(r.Context(), c)
+	out := ConfigurationDetail{Configuration: configurationOf(c), Settings: c.Settings, Defaults: defaultsOf(schema, c.Settings),
+		Sites: sitesOf(schema, c.Settings), Tunnels: []string{}, Warnings: unique(warnings)}
 	if len(out.Settings) == 0 {
 		out.Settings = json.RawMessage("{}")
 	}

@@ -40,6 +40,7 @@ func TestNamesAreTheContract(t *testing.T) {
 		{"end of a mapping", `host port`, must(c.Tunnels(t.Context(), ""))[0].Mappings[0].Local},
 		{"module", `name version sha256 state reason message remedy pid rss_bytes restarts sandbox configurations tunnels`,
 			must(c.Modules(t.Context()))},
+		{"shown configuration", `module name settings defaults sites tunnels warnings`, must(c.AddConfiguration(t.Context(), control.NewConfiguration{Module: "hello", Name: "shown"}))},
 		{"configuration", `module name enabled state reason message revision`, must(c.Configurations(t.Context()))},
 		{"check", `ok fingerprint steps`, must(c.Check(t.Context(), control.CheckInput{Server: "a@b", LoginInput: control.LoginInput{Login: "key"}}, func(control.Step) {}))},
 		{"test", `ok steps`, must(c.TestConfiguration(t.Context(), tunnel.ConfigurationRef{Module: "hello", Name: "default"}, control.SettingsInput{}, func(control.Step) {}))},

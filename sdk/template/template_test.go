@@ -65,7 +65,7 @@ func TestParse(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                       "required",
-		"ladp":                   "not-found",
+		"ladp":                   "malformed",
 		"ldap:reach":             "malformed",
 		"ldap:":                  "malformed",
 		"ldap@":                  "required",

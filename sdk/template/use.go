@@ -84,7 +84,7 @@ func unknown(id string) tunnel.Finding {
 	if id == "" {
 		return one(tunnel.Required, id, "a template's ID is missing", wayOut)[0]
 	}
-	return one(tunnel.NotFound, id, fmt.Sprintf("there is no template %q", tunnel.Clean(id, 80)), wayOut)[0]
+	return one(tunnel.Malformed, id, fmt.Sprintf("there is no template %q", tunnel.Clean(id, 80)), wayOut)[0]
 }
 
 func ids() []string {
