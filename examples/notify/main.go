@@ -7,6 +7,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk"
@@ -37,8 +38,10 @@ func (notify) Run(ctx context.Context, in *sdk.Instance[settings]) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	changes, ended := make(chan tunnel.Change), make(chan error, 1)
-	go func() { ended <- watch(ctx, in, changes) }()
-	defer func() { cancel(); <-ended }() // nothing outlives Run
+	var watching sync.WaitGroup
+	watching.Go(func() { ended <- watch(ctx, in, changes) })
+	defer watching.Wait() // nothing outlives Run
+	defer cancel()
 	for {
 		select {
 		case c := <-changes:
@@ -46,7 +49,6 @@ func (notify) Run(ctx context.Context, in *sdk.Instance[settings]) error {
 		case <-time.After(time.Until(m.next())):
 			m.tell(ctx, time.Now())
 		case err := <-ended:
-			ended <- err
 			return err
 		}
 		if err := m.save(); err != nil {
