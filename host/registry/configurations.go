@@ -179,6 +179,32 @@ func (c *configured) configuration() tunnel.Configuration {
 	}
 }
 
+// invalidText says the first finding about settings that are stored, and the line that puts right what can be put right by
+// it: a module's new version may know other keys than the one they were made for, and nothing of them is lost meanwhile.
+func invalidText(ref tunnel.ConfigurationRef, fs tunnel.Findings) string {
+	const most = 8 // keys of one line
+	line, keys := "culvert config set "+ref.String(), 0
+	for _, f := range fs {
+		switch {
+		case f.Field == "" || keys == most:
+			continue
+		case f.Code == tunnel.UnknownKey:
+			line += " --unset " + f.Field
+		default:
+			line += " " + f.Field + "=VALUE"
+		}
+		keys++
+	}
+	text := fs[0].Error()
+	if n := len(fs) - 1; n > 0 {
+		text += fmt.Sprintf(" (and %d more)", n)
+	}
+	if keys == 0 {
+		return text
+	}
+	return text + "; correct it with: " + line
+}
+
 // status is how a configuration is: what the records say comes before what the module host reported.
 func (c *configured) status() tunnel.ConfigurationStatus {
 	ref := c.configurationRef()
@@ -192,7 +218,7 @@ func (c *configured) status() tunnel.ConfigurationStatus {
 		}
 	}
 	if _, fs := checkSettings(ref, c.module, c.family.configuration.Settings); len(fs) > 0 {
-		return tunnel.ConfigurationStatus{State: tunnel.ConfigInvalid, Reason: tunnel.SettingsInvalid, Message: fs[0].Error()}
+		return tunnel.ConfigurationStatus{State: tunnel.ConfigInvalid, Reason: tunnel.SettingsInvalid, Message: invalidText(ref, fs)}
 	}
 	if c.reported.State != "" {
 		return c.reported

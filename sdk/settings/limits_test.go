@@ -105,6 +105,19 @@ func TestElements(t *testing.T) {
 	same(t, doc, `{"ports":[80,81]}`)
 }
 
+// What a module had in another version can be taken out, whatever it is.
+func TestUnsetOfAnUnknownKey(t *testing.T) {
+	schema := schemaOf[limits](t)
+	got, fs := Unset(schema, json.RawMessage(`{"area":"721","old":{"a":1,"b":2}}`), "old.a")
+	expect(t, fs)
+	same(t, got, `{"area":"721","old":{"b":2}}`)
+	got, fs = Unset(schema, got, "old")
+	expect(t, fs)
+	same(t, got, `{"area":"721"}`)
+	_, fs = Unset(schema, got, "old")
+	expect(t, fs, "unknown-key old old")
+}
+
 func TestUnknownKeysAreGuessed(t *testing.T) {
 	schema := schemaOf[full](t)
 	for key, want := range map[string]string{

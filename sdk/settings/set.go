@@ -41,13 +41,17 @@ func SetValue(schema, doc json.RawMessage, key, value string) (json.RawMessage, 
 }
 
 // Unset is doc without one setting, which then has its default, without the entry of a map or, for KEY[N], without one
-// value of a list. One that is not set is a finding.
+// value of a list. A key that the schema does not know goes too: another version of the module had it. One that is not set
+// is a finding.
 func Unset(schema, doc json.RawMessage, key string) (json.RawMessage, tunnel.Findings) {
 	if list, place, ok := element(key); ok {
 		return unsetElement(schema, doc, list, place)
 	}
 	_, d, fs := open(schema, doc, key)
 	if len(fs) > 0 {
+		if d, bad := read(doc); len(bad) == 0 && drop(d, split(key)) {
+			return encode(d), nil
+		}
 		return nil, fs
 	}
 	if !drop(d, split(key)) {
