@@ -33,6 +33,7 @@ var (
 			{filepath.Join(binDir, "plugins"), "./cmd/culvertd/testdata/forger", ""},
 			{filepath.Join(binDir, "plugins"), "./cmd/culvertd/testdata/dialer", ""},
 			{filepath.Join(binDir, "plugins"), "./cmd/culvertd/testdata/contract", ""},
+			{filepath.Join(binDir, "plugins"), "./cmd/culvertd/testdata/prober", ""},
 		} {
 			args := []string{"build", "-o", b.to + "/"}
 			if b.flag != "" {
