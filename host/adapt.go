@@ -91,8 +91,8 @@ func (m modules) Described(ctx context.Context, name tunnel.Owner) error {
 	return refusal(m.Host.Described(ctx, name))
 }
 
-func (m modules) Accept(ctx context.Context, by string, name tunnel.Owner) (before, after control.Face, err error) {
-	b, a, err := m.Host.Accept(ctx, by, name, false)
+func (m modules) Accept(ctx context.Context, by string, name tunnel.Owner, unsandboxed bool) (before, after control.Face, err error) {
+	b, a, err := m.Host.Accept(ctx, by, name, unsandboxed)
 	return face(b), face(a), refusal(err)
 }
 
@@ -113,7 +113,7 @@ func refusal(err error) error {
 
 func face(b pluginhost.Binary) control.Face {
 	d := b.Description
-	return control.Face{Version: d.Version, SHA256: b.SHA256, Slots: d.Slots, Policy: d.Policy, Grants: d.Grants}
+	return control.Face{Version: d.Version, SHA256: b.SHA256, Slots: d.Slots, Policy: d.Policy, Grants: d.Grants, Capabilities: d.Capabilities}
 }
 
 func candidate(c pluginhost.Candidate) *control.Candidate {

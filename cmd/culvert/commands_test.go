@@ -101,10 +101,12 @@ config test
 events
 key show
 module accept
+module grant
 module list
 module log
 module new
 module restart
+module revoke
 module show
 status
 template list

@@ -33,7 +33,7 @@ func TestCompletion(t *testing.T) {
 		"module log ":                                           "hello\tstopped office\tstopped",
 		"tunnel list --owner ":                                  "hello\tstopped office\tstopped",
 		"tunnel list --output ":                                 "table json",
-		"module ":                                               "accept list log new restart show",
+		"module ":                                               "accept grant list log new restart revoke show",
 	} {
 		args := append([]string{"__complete"}, strings.Split(line, " ")...)
 		r := b.run("", args...)

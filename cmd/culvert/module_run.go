@@ -21,7 +21,8 @@ func moduleRestartCommand(a *app) *cobra.Command {
 }
 
 func moduleAcceptCommand(a *app) *cobra.Command {
-	return onModule(a, &cobra.Command{
+	var unsandboxed bool
+	cmd := onModule(a, &cobra.Command{
 		Use:   "accept NAME",
 		Short: "Accept the binary that is installed now under a module's name",
 		Long: `Accept the binary that is installed now under a module's name. The first binary
@@ -29,15 +30,21 @@ that described itself is remembered by its checksum; another one of the same
 name waits for this command, while the old process runs on. Before that nothing
 of it is executed: module show tells its checksum, size, owner and time, to be
 compared with what was meant to be installed. Accepting starts it to describe
-itself, shows what changes, and remembers it.`,
+itself, shows what changes, and remembers it. It grants nothing: what another
+version asks for beyond the former is shown, with the line that gives it.
+
+Where nothing on this machine confines modules, one runs only after accept
+--unsandboxed: it can then do whatever the daemon's user can.`,
 		Example: "  culvert module show monitoring\n  culvert module accept monitoring",
 	}, func(cmd *cobra.Command, name tunnel.Owner) error {
-		acc, err := a.daemon.AcceptModule(cmd.Context(), name)
+		acc, err := a.daemon.AcceptModule(cmd.Context(), name, unsandboxed)
 		if err != nil {
 			return err
 		}
 		return a.show(acc, func() { a.acceptance(acc) })
 	})
+	cmd.Flags().BoolVar(&unsandboxed, "unsandboxed", false, "let it run although nothing on this machine confines it")
+	return cmd
 }
 
 // acceptance shows what changed, side by side.
@@ -46,9 +53,14 @@ func (a *app) acceptance(acc control.Acceptance) {
 	before, after := faceRows(acc.Before), faceRows(acc.After)
 	var rows [][]string
 	for i := range before {
-		rows = append(rows, []string{before[i][0], before[i][1], after[i][1]})
+		mark := ""
+		if before[i][1] != after[i][1] {
+			mark = "*"
+		}
+		rows = append(rows, []string{before[i][0], before[i][1], after[i][1], mark})
 	}
-	a.table([]string{"", "BEFORE", "NOW"}, rows)
+	a.table([]string{"", "BEFORE", "NOW", ""}, rows)
+	a.grantsPage(acc.Name, acc.Grants)
 }
 
 func moduleLogCommand(a *app) *cobra.Command {

@@ -34,10 +34,21 @@ func (a *app) moduleTable(all []control.Module) {
 	}
 	var rows [][]string
 	for _, m := range all {
-		rows = append(rows, []string{m.Name, orDash(m.Version), m.State, orDash(deref(m.Reason)),
-			orDash(strings.Join(m.Configurations, " ")), strconv.Itoa(len(m.Tunnels))})
+		rows = append(rows, []string{m.Name, orDash(m.Version), orDash(short(m.SHA256)), m.State, orDash(deref(m.Reason)), memoryText(m.RSSBytes),
+			strconv.Itoa(m.Restarts), orDash(strings.Join(m.Configurations, " ")), strconv.Itoa(len(m.Tunnels))})
 	}
-	a.table([]string{"MODULE", "VERSION", "STATE", "REASON", "CONFIGURATIONS", "TUNNELS"}, rows)
+	a.table([]string{"MODULE", "VERSION", "SHA256", "STATE", "REASON", "MEMORY", "RESTARTS", "CONFIGURATIONS", "TUNNELS"}, rows)
+}
+
+// short is enough of a checksum to tell binaries apart.
+func short(sha256 string) string { return sha256[:min(len(sha256), 8)] }
+
+// memoryText is what a process holds, - where there is none.
+func memoryText(bytes uint64) string {
+	if bytes == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%dM", bytes>>20)
 }
 
 func moduleShowCommand(a *app) *cobra.Command {
@@ -75,6 +86,7 @@ func (a *app) modulePage(m control.Module) {
 	add("configurations", orDash(strings.Join(m.Configurations, " ")))
 	add("tunnels", orDash(strings.Join(m.Tunnels, " ")))
 	a.table(nil, rows)
+	a.grantsPage(m.Name, m.Grants)
 	if m.Pending != nil {
 		a.candidate(m.Name, *m.Pending)
 	}
@@ -110,7 +122,7 @@ func faceRows(f control.Face) [][]string {
 		grants = append(grants, string(g))
 	}
 	return [][]string{{"version", orDash(f.Version)}, {"sha256", orDash(f.SHA256)}, {"slots", orDash(strings.Join(slots, ", "))},
-		{"policy", policyText(f.Policy)}, {"grants", orDash(strings.Join(grants, ", "))}}
+		{"policy", policyText(f.Policy)}, {"asks for", orDash(strings.Join(grants, ", "))}, {"capabilities", orDash(strings.Join(f.Capabilities, ", "))}}
 }
 
 func policyText(p tunnel.Policy) string {

@@ -160,9 +160,23 @@ func (c *Client) RestartModule(ctx context.Context, name tunnel.Owner) error {
 	return c.call(ctx, http.MethodPost, modulePath(name)+"/restart", nil, nil)
 }
 
-// AcceptModule pins the binary that waits for it.
-func (c *Client) AcceptModule(ctx context.Context, name tunnel.Owner) (Acceptance, error) {
-	return post[Acceptance](ctx, c, modulePath(name)+"/accept", nil)
+// AcceptModule pins the binary that waits for it; with unsandboxed it may run although nothing confines modules.
+func (c *Client) AcceptModule(ctx context.Context, name tunnel.Owner, unsandboxed bool) (Acceptance, error) {
+	path := modulePath(name) + "/accept"
+	if unsandboxed {
+		path += "?unsandboxed=1"
+	}
+	return post[Acceptance](ctx, c, path, nil)
+}
+
+// GrantModule gives a module a right beyond its sandbox and starts its process anew.
+func (c *Client) GrantModule(ctx context.Context, name tunnel.Owner, g tunnel.Grant) (Regrant, error) {
+	return post[Regrant](ctx, c, modulePath(name)+"/grant", GrantInput{Grant: string(g)})
+}
+
+// RevokeModule takes it back.
+func (c *Client) RevokeModule(ctx context.Context, name tunnel.Owner, g tunnel.Grant) (Regrant, error) {
+	return post[Regrant](ctx, c, modulePath(name)+"/revoke", GrantInput{Grant: string(g)})
 }
 
 // ModuleLog yields what a module wrote, oldest first; with following it goes on until ctx ends.

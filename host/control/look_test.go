@@ -58,7 +58,7 @@ func TestUnsafeDirectoryIsAWarning(t *testing.T) {
 // What would have to start another binary is refused, with the directory as the reason.
 func TestUnsafeDirectoryRefusesWhatNeedsIt(t *testing.T) {
 	_, c, _ := unsafeDirectory(t)
-	_, accept := c.AcceptModule(t.Context(), "hello")
+	_, accept := c.AcceptModule(t.Context(), "hello", false)
 	_, add := c.AddConfiguration(t.Context(), control.NewConfiguration{Module: "unknown", Name: "default"})
 	for name, err := range map[string]error{"accept": accept, "restart": c.RestartModule(t.Context(), "hello"), "add": add} {
 		var e *control.Error

@@ -74,6 +74,11 @@ func (s *Server) modules(ctx context.Context) ([]Module, error) {
 			all[i].Configurations = append(all[i].Configurations, c.Ref.Name)
 		}
 	}
+	for name, i := range at {
+		if all[i].Grants, err = s.grants(ctx, name); err != nil {
+			return nil, err
+		}
+	}
 	for v, err := range s.Operator.List(ctx) {
 		if err != nil {
 			return nil, err
@@ -107,11 +112,15 @@ func (s *Server) acceptModule(w http.ResponseWriter, r *http.Request) error {
 	if _, trouble := s.look(r.Context()); trouble != nil {
 		return trouble
 	}
-	before, after, err := s.Modules.Accept(r.Context(), by(r), name)
+	before, after, err := s.Modules.Accept(r.Context(), by(r), name, r.URL.Query().Get("unsandboxed") == "1")
 	if err != nil {
 		return named(err, name)
 	}
-	return answer(w, http.StatusOK, Acceptance{Name: string(name), Before: before, After: after})
+	grants, err := s.grants(r.Context(), name)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, Acceptance{Name: string(name), Before: before, After: after, Grants: grants})
 }
 
 func (s *Server) moduleLog(w http.ResponseWriter, r *http.Request) error {

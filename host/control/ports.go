@@ -37,6 +37,12 @@ type Operator interface {
 
 	// Description is what the module said of itself, or ErrNotFound while it has not.
 	Description(ctx context.Context, module tunnel.Owner) (tunnel.Description, error)
+
+	// Grants are what the module was granted.
+	Grants(ctx context.Context, module tunnel.Owner) ([]tunnel.Grant, error)
+	// Grant gives it what its description asks for, Revoke takes it back.
+	Grant(ctx context.Context, by string, module tunnel.Owner, g tunnel.Grant) error
+	Revoke(ctx context.Context, by string, module tunnel.Owner, g tunnel.Grant) error
 }
 
 // Modules are the plugin processes. An unknown name is ErrNotFound.
@@ -49,8 +55,11 @@ type Modules interface {
 	List(ctx context.Context) ([]ModuleStatus, error)
 	Restart(ctx context.Context, by string, name tunnel.Owner) error
 	// Accept starts the binary that waits for it, for its description alone, and pins it; before is the zero Face where
-	// there was none.
-	Accept(ctx context.Context, by string, name tunnel.Owner) (before, after Face, err error)
+	// there was none. With unsandboxed it may run although nothing confines modules here.
+	Accept(ctx context.Context, by string, name tunnel.Owner, unsandboxed bool) (before, after Face, err error)
+	// Regrant starts the module's process anew with what it is granted now; less says that something was taken back. kept
+	// is true where the process runs on as it was, because nothing could be started in its place.
+	Regrant(ctx context.Context, name tunnel.Owner, less bool) (kept bool)
 	// Test has a module test a configuration, with doc in place of the stored settings where it is not nil, and reports each
 	// step when it begins (StepRunning) and when it is decided. An error is why there was no test.
 	Test(ctx context.Context, ref tunnel.ConfigurationRef, doc json.RawMessage, report func(Step)) error
@@ -88,7 +97,9 @@ type Face struct {
 	SHA256  string         `json:"sha256"`
 	Slots   []tunnel.Slot  `json:"slots"`
 	Policy  tunnel.Policy  `json:"policy"`
-	Grants  []tunnel.Grant `json:"grants"`
+	Grants  []tunnel.Grant `json:"grants"` // that it asks for
+
+	Capabilities []string `json:"capabilities"`
 }
 
 // Candidate is a binary that waits for acceptance. Nobody started it yet, so its Face has the checksum alone, unless an

@@ -54,7 +54,9 @@ var routes = []route{
 	{"GET /v1/modules/{module}", reading, (*Server).showModule, nil},
 	{"GET /v1/modules/{module}/log", reading, (*Server).moduleLog, query{"follow": ofSwitch}},
 	{"POST /v1/modules/{module}/restart", changing, (*Server).restartModule, nil},
-	{"POST /v1/modules/{module}/accept", changing, (*Server).acceptModule, nil},
+	{"POST /v1/modules/{module}/accept", changing, (*Server).acceptModule, query{"unsandboxed": ofSwitch}},
+	{"POST /v1/modules/{module}/grant", changing, (*Server).grantModule, nil},
+	{"POST /v1/modules/{module}/revoke", changing, (*Server).revokeModule, nil},
 
 	{"GET /v1/configurations", reading, (*Server).listConfigurations, nil},
 	{"POST /v1/configurations", changing, (*Server).addConfiguration, nil},

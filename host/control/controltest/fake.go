@@ -30,6 +30,7 @@ type Fake struct {
 	wider        map[tunnel.Ref][]string
 	credentials  map[tunnel.Ref]tunnel.Credential
 	calls        []string
+	grants       map[tunnel.Owner][]tunnel.Grant
 
 	statuses []control.ModuleStatus
 	intruder bool
@@ -43,6 +44,7 @@ type Fake struct {
 	Shown     string                                                                                    // the fingerprint it shows
 	OnRestart func(tunnel.Ref)                                                                          // what restarting a tunnel does
 	OnTest    func(context.Context, tunnel.ConfigurationRef, json.RawMessage, func(control.Step)) error // what a test does instead
+	Keeps     bool                                                                                      // a module keeps its process when it is granted something
 	Unsafe    error                                                                                     // why the plugin directory cannot be looked at
 }
 
@@ -55,6 +57,7 @@ func New() *Fake {
 		pins:         map[tunnel.Ref]tunnel.Pin{},
 		wider:        map[tunnel.Ref][]string{},
 		credentials:  map[tunnel.Ref]tunnel.Credential{},
+		grants:       map[tunnel.Owner][]tunnel.Grant{},
 	}
 }
 

@@ -39,14 +39,20 @@ func (m modules) Restart(ctx context.Context, by string, name tunnel.Owner) erro
 	return nil
 }
 
-func (m modules) Accept(ctx context.Context, by string, name tunnel.Owner) (before, after control.Face, err error) {
+func (m modules) Regrant(context.Context, tunnel.Owner, bool) (kept bool) { return m.f.Keeps }
+
+func (m modules) Accept(ctx context.Context, by string, name tunnel.Owner, unsandboxed bool) (before, after control.Face, err error) {
 	d, err := m.f.Description(ctx, name)
 	if err != nil {
 		return before, after, err
 	}
-	m.f.called(by, "accept module %s", name)
-	before = control.Face{Version: "v0", SHA256: "00", Slots: []tunnel.Slot{}, Grants: []tunnel.Grant{}}
-	after = control.Face{Version: d.Version, SHA256: "01", Slots: d.Slots, Policy: d.Policy, Grants: d.Grants}
+	how := ""
+	if unsandboxed {
+		how = " unsandboxed"
+	}
+	m.f.called(by, "accept module %s%s", name, how)
+	before = control.Face{Version: "v0", SHA256: "00", Slots: []tunnel.Slot{}, Grants: []tunnel.Grant{}, Capabilities: []string{}}
+	after = control.Face{Version: d.Version, SHA256: "01", Slots: d.Slots, Policy: d.Policy, Grants: d.Grants, Capabilities: d.Capabilities}
 	return before, after, nil
 }
 

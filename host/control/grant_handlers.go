@@ -1,0 +1,85 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// grants are what a module asks for, and what it was given of it.
+func (s *Server) grants(ctx context.Context, name tunnel.Owner) ([]Grant, error) {
+	d, err := s.Operator.Description(ctx, name)
+	if err != nil && ctx.Err() != nil {
+		return nil, err // else it has not described itself, or not so that it can be read
+	}
+	given, err := s.Operator.Grants(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	all := []Grant{}
+	for _, g := range d.Grants {
+		all = append(all, Grant{Grant: string(g), Granted: slices.Contains(given, g), Words: g.Words()})
+	}
+	for _, g := range given {
+		if !slices.Contains(d.Grants, g) {
+			all = append(all, Grant{Grant: string(g), Granted: true, Words: g.Words()})
+		}
+	}
+	return all, nil
+}
+
+func (s *Server) grantModule(w http.ResponseWriter, r *http.Request) error {
+	return s.regrant(w, r, s.Operator.Grant, false)
+}
+
+func (s *Server) revokeModule(w http.ResponseWriter, r *http.Request) error {
+	return s.regrant(w, r, s.Operator.Revoke, true)
+}
+
+// regrant changes what a module is granted and has its process take that up.
+func (s *Server) regrant(w http.ResponseWriter, r *http.Request, change func(context.Context, string, tunnel.Owner, tunnel.Grant) error, less bool) error {
+	name, err := moduleName(r)
+	if err != nil {
+		return err
+	}
+	var in GrantInput
+	if err := decode(w, r, &in); err != nil {
+		return err
+	}
+	if _, fs := tunnel.ParseGrant(tunnel.Grant(in.Grant)); len(fs) > 0 {
+		return fs.At("grant")
+	}
+	if _, trouble := s.look(r.Context()); trouble != nil && !less {
+		return trouble
+	}
+	if err := s.awaitDescription(r.Context(), name, less); err != nil {
+		return named(err, name)
+	}
+	if err := change(r.Context(), by(r), name, tunnel.Grant(in.Grant)); err != nil {
+		return named(err, name)
+	}
+	out := Regrant{Name: string(name), Warnings: []string{}}
+	if s.Modules.Regrant(r.Context(), name, less) {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("another binary of %s waits for acceptance, so its process runs on without the grant: culvert module accept %s", name, name))
+	}
+	if out.Grants, err = s.grants(r.Context(), name); err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, out)
+}
+
+// awaitDescription waits for the description of a module that was installed a moment ago; what is taken back needs none.
+func (s *Server) awaitDescription(ctx context.Context, name tunnel.Owner, less bool) error {
+	if less {
+		return nil
+	}
+	_, err := s.Operator.Description(ctx, name)
+	if errors.Is(err, tunnel.ErrNotFound) {
+		err = s.Modules.Described(ctx, name)
+	}
+	return err
+}
