@@ -92,12 +92,12 @@ func ExampleWithDefaults() {
 // A mistake in a struct's tags is told to its author.
 func ExampleSchema() {
 	type options struct {
-		Port int `json:"port" defualt:"636"`
+		Port int `json:"port" defalt:"636"`
 	}
 	_, err := settings.Schema(reflect.TypeFor[options]())
 	fmt.Println(strings.TrimPrefix(err.Error(), "settings settings_test."))
 	// Output:
-	// options: field Port: there is no tag defualt; is default meant?
+	// options: field Port: there is no tag defalt; is default meant?
 }
 
 // Secrets go in and never come out.
