@@ -83,9 +83,10 @@ func (in NewTunnel) tunnel() (t tunnel.Tunnel, cred tunnel.Credential, warnings 
 	fs = append(fs, more...)
 	tunnel.NameMappings(t.Mappings)
 	uses, more := parseTemplates(in.Templates)
-	if fs = append(fs, more...); len(more) == 0 {
-		t.Mappings, warnings = template.Insert(t.Mappings, uses)
+	if len(more) > 0 { // which mappings there would be is not known then
+		return t, cred, nil, append(fs, more...)
 	}
+	t.Mappings, warnings = template.Insert(t.Mappings, uses)
 	return t, cred, warnings, append(fs, in.Lanes.apply(t.Mappings)...)
 }
 

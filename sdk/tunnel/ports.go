@@ -32,7 +32,10 @@ func ParsePortRange(s string) (PortRange, Findings) {
 }
 
 func (r PortRange) check() Findings {
-	fs := append(checkPort(r.First, strconv.Itoa(r.First), ""), checkPort(r.Last, strconv.Itoa(r.Last), "")...)
+	fs := checkPort(r.First, strconv.Itoa(r.First), "")
+	if r.Last != r.First {
+		fs = append(fs, checkPort(r.Last, strconv.Itoa(r.Last), "")...)
+	}
 	if len(fs) == 0 && r.Last < r.First {
 		fs = one(OutOfRange, "", r.String(), "the range "+r.String()+" ends before it begins", "write the lower port first, like 5060-5080")
 	}
