@@ -60,10 +60,16 @@ func TestScripts(t *testing.T) {
 func buildModules(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	cmd := exec.Command("go", "build", "-o", dir+"/", "./examples/hello", "./plugins/monitoring")
-	cmd.Dir = "../.."
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build the modules: %v\n%s", err, out)
+	build := func(args ...string) {
+		cmd := exec.Command("go", append([]string{"build"}, args...)...)
+		cmd.Dir = "../.."
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("build the modules: %v\n%s", err, out)
+		}
+	}
+	build("-o", dir+"/", "./examples/hello", "./plugins/monitoring")
+	for _, v := range []string{"1", "2"} { // no module is called so
+		build("-ldflags=-X main.version="+v+".0.0", "-o", dir+"/asking.v"+v, "./cmd/culvert/testdata/asking")
 	}
 	return dir
 }
@@ -88,7 +94,7 @@ func newStage(env *testscript.Env, modules string) error {
 	if err := os.CopyFS(plugins, os.DirFS(modules)); err != nil {
 		return err
 	}
-	for _, m := range []string{"hello", "monitoring"} {
+	for _, m := range []string{"hello", "monitoring", "asking.v1", "asking.v2"} {
 		if err := os.Chmod(filepath.Join(plugins, m), 0o755); err != nil {
 			return err
 		}
