@@ -56,7 +56,7 @@ func (s *pluginServer) Connect(ctx context.Context, req *pluginv1.ConnectRequest
 	if s.host != nil {
 		return nil, encode(errors.New("connected already"))
 	}
-	conn, err := s.dial(req.GetBrokerId(), grpc.WithIdleTimeout(0))
+	conn, err := s.dial(req.GetBrokerId(), grpc.WithIdleTimeout(0), grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(window))
 	if err != nil {
 		return nil, encode(fmt.Errorf("dial the host: %w", err))
 	}
@@ -66,6 +66,9 @@ func (s *pluginServer) Connect(ctx context.Context, req *pluginv1.ConnectRequest
 	s.host = newClient(conn, s.hostPID)
 	return &pluginv1.ConnectResponse{}, nil
 }
+
+// window is how many bytes the host may send ahead of who reads them: a list of a thousand tunnels, in one go.
+const window = 1 << 20
 
 // ready waits until the connection stands.
 func ready(ctx context.Context, conn *grpc.ClientConn) error {
