@@ -116,13 +116,22 @@ func userText(uid uint32) string {
 func faceRows(f control.Face) [][]string {
 	var slots, grants []string
 	for _, s := range f.Slots {
-		slots = append(slots, s.Name+" "+s.Spec)
+		slots = append(slots, slotText(s))
 	}
 	for _, g := range f.Grants {
 		grants = append(grants, string(g))
 	}
 	return [][]string{{"version", orDash(f.Version)}, {"sha256", orDash(f.SHA256)}, {"slots", orDash(strings.Join(slots, ", "))},
 		{"policy", policyText(f.Policy)}, {"asks for", orDash(strings.Join(grants, ", "))}, {"capabilities", orDash(strings.Join(f.Capabilities, ", "))}}
+}
+
+// slotText is all of a slot that an operator judges: what it may be, its default first.
+func slotText(s tunnel.Slot) string {
+	text := s.Name + " " + strings.Join(kindTexts(s.Kinds), " or ") + " " + s.Spec + portsText(s.Ports)
+	if !s.On {
+		text += " (off)"
+	}
+	return text
 }
 
 func policyText(p tunnel.Policy) string {
@@ -132,9 +141,25 @@ func policyText(p tunnel.Policy) string {
 	if len(p.Kinds) == 0 {
 		return "its slots only"
 	}
-	kinds := make([]string, len(p.Kinds))
-	for i, k := range p.Kinds {
-		kinds[i] = string(k)
+	return "its slots, and " + strings.Join(kindTexts(p.Kinds), ", ") + portsText(p.Ports)
+}
+
+func kindTexts(kinds []tunnel.Kind) []string {
+	texts := make([]string, len(kinds))
+	for i, k := range kinds {
+		texts[i] = string(k)
 	}
-	return "its slots, and " + strings.Join(kinds, ", ")
+	return texts
+}
+
+// portsText is which ports the service behind a mapping may have, "" for any.
+func portsText(ports []tunnel.PortRange) string {
+	if len(ports) == 0 {
+		return ""
+	}
+	texts := make([]string, len(ports))
+	for i, r := range ports {
+		texts[i] = r.String()
+	}
+	return " of ports " + strings.Join(texts, " ")
 }
