@@ -44,7 +44,7 @@ const wordless = 5 * time.Second
 func (s *sniffed) look(f *forward) {
 	listens := time.AfterFunc(wordless, s.foreign)
 	defer listens.Stop()
-	buf, k := make([]byte, 4<<10), 0
+	buf, k := make([]byte, nonceLen+1), 0 // more than a nonce is none
 	for {
 		n, err := s.Channel.Read(buf[k:])
 		k += n
