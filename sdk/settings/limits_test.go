@@ -143,3 +143,34 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("got %q, want %s", got, want)
 	}
 }
+
+// FuzzElements: whatever is assigned, what passes the check decodes into the struct.
+func FuzzElements(f *testing.F) {
+	schema := schemaOf[limits](f)
+	for _, s := range []string{"ports[]=1", "ports[0]=1", "levels[1]=info", "spans[]=1h", "every=1h", "names.a=b", "ports[0][0]=1", "[]=1", "ports[=1", "a]=1", "ports[\x1b]=1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		doc, fs := Set(schema, json.RawMessage(`{"ports":[80],"levels":["info"]}`), s)
+		says(t, fs)
+		if len(fs) > 0 {
+			return
+		}
+		if fs = Check(schema, doc); len(fs) > 0 {
+			says(t, fs)
+			return
+		}
+		var v limits
+		if err := json.Unmarshal(WithDefaults(schema, doc), &v); err != nil {
+			t.Errorf("%s passes and does not decode: %v", doc, err)
+		}
+	})
+}
+
+// A schema comes from a plugin: what it says in a finding cannot drive a terminal.
+func TestFindingsOfHostileSchemas(t *testing.T) {
+	schema := json.RawMessage(`{"type":"object","additionalProperties":false,"properties":{"a":{"type":"string","pattern":"^\u001b[2]J$"},"b":{"type":"string","enum":["\u001b[2J"]}}}`)
+	if fs := Check(schema, json.RawMessage(`{"a":"x","b":"x"}`)); len(says(t, fs)) != 2 {
+		t.Errorf("got %v", fs)
+	}
+}

@@ -42,13 +42,13 @@ func verdict(k jsonschema.ErrorKind) (code tunnel.Code, message, wayOut string) 
 	case *kind.Type:
 		return tunnel.Malformed, "is " + typeWords[k.Got], "give " + typeWords[k.Want[0]] // a node has one type
 	case *kind.Enum:
-		return tunnel.Malformed, "is not one of its values", "give one of " + words(k.Want)
+		return tunnel.Malformed, "is not one of its values", "give one of " + tunnel.Clean(words(k.Want), 400)
 	case *kind.Minimum:
 		return tunnel.OutOfRange, "is too small", "give at least " + plain(k.Want)
 	case *kind.Maximum:
 		return tunnel.OutOfRange, "is too large", "give at most " + plain(k.Want)
 	case *kind.Pattern:
-		return tunnel.Malformed, "does not have the form it needs", "write it so that it fits the pattern " + k.Want
+		return tunnel.Malformed, "does not have the form it needs", "write it so that it fits the pattern " + tunnel.Clean(k.Want, maxPattern)
 	case *kind.MinLength:
 		return tunnel.Malformed, fmt.Sprintf("has %d characters", k.Got), fmt.Sprintf("use at least %d", k.Want)
 	case *kind.MinItems:
