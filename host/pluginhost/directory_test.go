@@ -52,6 +52,11 @@ func TestWhatCannotRunIsListedWithItsReason(t *testing.T) {
 		{"symlink", func(t *testing.T, _ *rig, path string) { must(t, os.Symlink("/bin/true", path)) }, tunnel.BinaryUnsafe, "symbolic link"},
 		{"directory", func(t *testing.T, _ *rig, path string) { must(t, os.Mkdir(path, 0o755)) }, tunnel.BinaryUnsafe, "not a regular file"},
 		{"fifo", func(t *testing.T, _ *rig, path string) { must(t, unix.Mkfifo(path, 0o600)) }, tunnel.BinaryUnsafe, "not a regular file"},
+		{"socket", func(t *testing.T, _ *rig, path string) { must(t, unix.Mknod(path, unix.S_IFSOCK|0o755, 0)) }, tunnel.BinaryBroken, "cannot be opened"},
+		{"huge", func(t *testing.T, _ *rig, path string) {
+			write(t, path, "x", 0o755)
+			must(t, os.Truncate(path, maxBinary+1)) // sparse: it takes no room
+		}, tunnel.BinaryBroken, "more than any module needs"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -88,6 +93,50 @@ func TestBinaryOfAnotherUserIsUnsafe(t *testing.T) {
 	r.run()
 	if m := r.is("foreign", Failed, tunnel.BinaryUnsafe); !strings.Contains(m.Message, "belongs to user 12345") {
 		t.Errorf("message %q", m.Message)
+	}
+}
+
+func TestDeviceIsNoBinary(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	if err := unix.Mknod(filepath.Join(r.cfg.Dir, "device"), unix.S_IFCHR|0o755, int(unix.Mkdev(1, 5))); err != nil {
+		t.Skipf("devices cannot be made here: %v", err)
+	}
+	r.run()
+	if m := r.is("device", Failed, tunnel.BinaryUnsafe); !strings.Contains(m.Message, "not a regular file") {
+		t.Errorf("message %q", m.Message)
+	}
+}
+
+// TestWhatIsSwappedInIsNeverStarted: while another binary and the accepted one take turns in the directory, and the module
+// is started over and over, nothing runs but the accepted one: what is executed is the file that was hashed.
+func TestWhatIsSwappedInIsNeverStarted(t *testing.T) {
+	t.Parallel()
+	r := newRig(t).run()
+	path := r.install("hello", "")
+	c := r.configure("hello/default", "wait")
+	r.note(c, "started")
+	mark := filepath.Join(r.stateDir("hello"), "ran") // where its sandbox would let it write
+	spy, good := path+".spy", path+".good"
+	write(t, spy, "#!/bin/sh\necho >>"+mark+"\n", 0o755)
+	must(t, os.Link(path, good))
+	var starts int
+	for deadline := time.Now().Add(3 * time.Second); time.Now().Before(deadline); starts++ {
+		must(t, unix.Renameat2(unix.AT_FDCWD, spy, unix.AT_FDCWD, path, unix.RENAME_EXCHANGE))
+		if _, err := r.Host.openPinned(t.Context(), "hello", r.catalog.pin("hello")); err == nil {
+			t.Fatal("the other binary passes for the accepted one")
+		}
+		must(t, unix.Renameat2(unix.AT_FDCWD, spy, unix.AT_FDCWD, path, unix.RENAME_EXCHANGE))
+		if pid := r.Pid("hello"); pid != 0 {
+			_ = unix.Kill(pid, unix.SIGKILL) // it may be gone already
+		}
+		_ = r.Restart("hello") // refused while a look has seen the other one
+	}
+	must(t, r.Look(t.Context()))
+	must(t, r.Restart("hello"))
+	r.is("hello", Running, "")
+	if _, err := os.Stat(mark); err == nil {
+		t.Errorf("the other binary ran, in one of %d turns", starts)
 	}
 }
 

@@ -318,6 +318,13 @@ func (c *catalog) AllowUnsandboxed(_ context.Context, _ string, name tunnel.Owne
 	return nil
 }
 
+// pin is the checksum of the accepted binary.
+func (c *catalog) pin(name tunnel.Owner) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pins[name].SHA256
+}
+
 func (c *catalog) SetPresent(present []tunnel.Owner) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
