@@ -38,7 +38,8 @@ func TestNamesAreTheContract(t *testing.T) {
 			connections bytes_in bytes_out lane accepted_wider listener target connections_total refused callers
 			cause evidence fixes`, must(c.Tunnels(t.Context(), ""))[1].Mappings},
 		{"end of a mapping", `host port`, must(c.Tunnels(t.Context(), ""))[0].Mappings[0].Local},
-		{"module", `name version sha256 state reason message remedy pid rss_bytes restarts sandbox configurations tunnels`,
+		{"module", `name version sha256 state reason message remedy pid rss_bytes restarts sandbox configurations tunnels
+			grants pending sandbox_message sandbox_remedy`,
 			must(c.Modules(t.Context()))},
 		{"shown configuration", `module name settings defaults sites tunnels warnings`, must(c.AddConfiguration(t.Context(), control.NewConfiguration{Module: "hello", Name: "shown"}))},
 		{"configuration", `module name enabled state reason message revision`, must(c.Configurations(t.Context()))},

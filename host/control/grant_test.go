@@ -1,0 +1,76 @@
+package control_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/culvert-pbx/culvert/host/control"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+func TestGrantsThroughTheAPI(t *testing.T) {
+	d, c := start(t)
+	d.Module(t, tunnel.Description{Name: "tapi", Version: "1", Policy: tunnel.Anything, Grants: []tunnel.Grant{"dial 5038", "network"}})
+	done := must(c.GrantModule(t.Context(), "tapi", "dial 5038"))
+	want := []control.Grant{
+		{Grant: "dial 5038", Granted: true, Words: tunnel.Grant("dial 5038").Words()},
+		{Grant: "network", Words: tunnel.Grant("network").Words()},
+	}
+	if !slices.Equal(done.Grants, want) || len(done.Warnings) != 0 {
+		t.Errorf("granted: %+v", done)
+	}
+	if m := must(c.Module(t.Context(), "tapi")); !slices.Equal(m.Grants, want) {
+		t.Errorf("shown: %+v", m.Grants)
+	}
+	if acc := must(c.AcceptModule(t.Context(), "tapi", true)); !slices.Equal(acc.Grants, want) {
+		t.Errorf("accepted: %+v", acc.Grants)
+	}
+	d.Keeps = true
+	if done = must(c.GrantModule(t.Context(), "tapi", "network")); len(done.Warnings) != 1 || !strings.Contains(done.Warnings[0], "culvert module accept tapi") {
+		t.Errorf("with another binary waiting: %q", done.Warnings)
+	}
+	if done = must(c.RevokeModule(t.Context(), "tapi", "dial 5038")); done.Grants[0].Granted {
+		t.Errorf("taken back: %+v", done)
+	}
+	calls := strings.Join(d.Calls(), "\n")
+	for _, call := range []string{"grant tapi dial 5038 by operator:", "accept module tapi unsandboxed by operator:", "revoke tapi dial 5038 by operator:"} {
+		if !strings.Contains(calls, call) {
+			t.Errorf("nobody was asked to %s: %s", call, calls)
+		}
+	}
+}
+
+func TestGrantsThroughTheAPIAreRefused(t *testing.T) {
+	_, c := start(t)
+	for _, call := range []struct {
+		module tunnel.Owner
+		grant  tunnel.Grant
+		want   error
+	}{
+		{"hello", "everything", tunnel.ErrInvalid},
+		{"hello", "dial 5038; reboot", tunnel.ErrInvalid},
+		{"hello", "network", tunnel.ErrPolicyRefused},
+		{"hello", "read /proc", tunnel.ErrPolicyRefused},
+		{"absent", "network", tunnel.ErrNotFound},
+	} {
+		if _, err := c.GrantModule(t.Context(), call.module, call.grant); !errors.Is(err, call.want) {
+			t.Errorf("grant %s %s: %v", call.module, call.grant, err)
+		}
+	}
+	if _, err := c.RevokeModule(t.Context(), "hello", "network"); !errors.Is(err, tunnel.ErrNotFound) {
+		t.Errorf("revoke: %v", err)
+	}
+}
+
+// A process of a module cannot grant itself anything.
+func TestModulesGrantThemselvesNothing(t *testing.T) {
+	d, c := start(t)
+	d.Module(t, tunnel.Description{Name: "tapi", Version: "1", Grants: []tunnel.Grant{"network"}})
+	before := len(d.Calls())
+	d.SetIsModule(true)
+	if _, err := c.GrantModule(t.Context(), "tapi", "network"); err == nil || len(d.Calls()) != before {
+		t.Errorf("%v, %q", err, d.Calls())
+	}
+}
