@@ -35,8 +35,9 @@ type Tester[S any] interface {
 	Test(ctx context.Context, in *Instance[S], t *Steps)
 }
 
-// StepLimit is how long one step of a test may take. The host bounds the whole test as well.
-const StepLimit = 20 * time.Second
+// StepLimit is how long one step of a test may take. The whole test has tunnel.TestLimit: some services that do not answer
+// take nothing from those behind them.
+const StepLimit = 15 * time.Second
 
 // Check is what one step does: it returns what it found, in one sentence for an operator, or why it failed. "" says that
 // there is nothing to add. Its error may be a [Warning], a [Failure] or [Skip]; what Dial returns has its remedy already.

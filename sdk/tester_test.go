@@ -115,7 +115,7 @@ func TestStepsHaveTheirTime(t *testing.T) {
 			s.Do("next", wait)
 			s.Do("last", wait)
 		})
-		want := []string{"slow failed: it took longer than 20s", "next failed: search: context deadline exceeded", "last skipped: the test was ended before"}
+		want := []string{"slow failed: it took longer than 15s", "next failed: search: context deadline exceeded", "last skipped: the test was ended before"}
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("%v; the steps are %q, not %q", err, got, want)
 		}

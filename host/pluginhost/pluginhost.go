@@ -109,7 +109,7 @@ type Host struct {
 // New makes a Host that runs nothing yet.
 func New(cfg Config) *Host {
 	return &Host{
-		cfg: cfg, sockets: Sockets{Dir: cfg.SocketDir}, startTimeout: startTimeout, lookEvery: lookEvery, testLimit: testLimit, support: sandbox.Detect(),
+		cfg: cfg, sockets: Sockets{Dir: cfg.SocketDir}, startTimeout: startTimeout, lookEvery: lookEvery, testLimit: tunnel.TestLimit, support: sandbox.Detect(),
 		looking: make(chan struct{}, 1),
 		modules: make(map[tunnel.Owner]*module), groups: make(map[int]tunnel.Owner), hashes: make(map[string]hashed),
 	}

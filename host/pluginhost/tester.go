@@ -14,14 +14,11 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/wire"
 )
 
-// testLimit is how long one test may take, its process's start included.
-const testLimit = time.Minute
-
 // Test has the module test a configuration, with doc in place of the stored settings or, where doc is nil, with those.
 // Each step is handed to report when it begins and when it is decided. What runs is not disturbed: where the module has
 // no process, one is started for the test and ended with it.
 //
-// It returns when the test is over, at most after a minute; what was under way then has failed, and so it has when the
+// It returns when the test is over, at most after tunnel.TestLimit; what was under way then has failed, and so it has when the
 // process ends. An error is why there was no test: the configuration is tunnel.ErrNotFound, its settings are Findings,
 // the module is an *Unusable, has no test, or has one under way already. When ctx ends, the test does.
 func (h *Host) Test(ctx context.Context, ref tunnel.ConfigurationRef, doc json.RawMessage, report func(tunnel.TestStep)) error {

@@ -11,7 +11,7 @@ import (
 )
 
 // TestLimit is how long a module's test may take, as the real host allows.
-const TestLimit = time.Minute
+const TestLimit = tunnel.TestLimit
 
 // Test has the module test its configuration, as `culvert config test` does, and returns the steps as they were decided.
 // Whether the module runs meanwhile makes no difference. It fails the test where the module has none or breaks the rules

@@ -14,6 +14,8 @@ const (
 	MaxTestSteps = 50
 	MaxTestStep  = 60  // bytes of a step's name
 	MaxTestText  = 500 // bytes of a message, and of a remedy
+
+	TestLimit = 2 * time.Minute // for the whole, the start of the module's process included
 )
 
 // Outcome is how a step of a test is.
