@@ -29,7 +29,7 @@ type settings struct {
 var web = sdk.Slot{Name: "web", Title: "Service", Kinds: []tunnel.Kind{tunnel.Reach}, Spec: ":80", On: true}
 
 func (dialer) Describe() sdk.Description {
-	return sdk.Description{Name: "dialer", Version: "1.0.0", Slots: []sdk.Slot{web}}
+	return sdk.Description{Name: "dialer", Version: "1.0.0", Slots: []sdk.Slot{web}, Grants: []sdk.Grant{"dial 5038"}}
 }
 
 // result is one try.
