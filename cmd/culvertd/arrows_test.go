@@ -99,7 +99,7 @@ func TestLibrariesHaveTheirImporters(t *testing.T) {
 	importers := map[string][]string{
 		"go.etcd.io/bbolt":                 {"store/boltstore"},
 		"golang.org/x/crypto/ssh":          {"host/sshtunnel", "host/sshtunnel/sshtest"},
-		"github.com/hashicorp/go-plugin":   {"sdk", "sdk/wire", "host/pluginhost"},
+		"github.com/hashicorp/go-plugin":   {"sdk", "sdk/wire", "sdk/wire/wiretest", "host/pluginhost"},
 		module + "proto/host/v1":           {"sdk/wire"},
 		module + "proto/plugin/v1":         {"sdk/wire"},
 		"golang.org/x/crypto/ssh/agent":    {},

@@ -2,11 +2,13 @@ package sdktest
 
 import (
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk"
 	"github.com/culvert-pbx/culvert/sdk/wire"
+	"github.com/culvert-pbx/culvert/sdk/wire/wiretest"
 )
 
 // Conformance holds a module to what its host, its operator and all other modules rely on, each rule a subtest:
@@ -26,6 +28,25 @@ func Conformance[S any](t *testing.T, m sdk.Module[S], settings ...string) {
 		open:  func(testing.TB) (wire.Plugin, error) { return sdk.Plugin(m), nil },
 		quiet: 50 * time.Millisecond,
 	}, settings)
+}
+
+// ConformanceBinary is [Conformance] for a built module, over the real wire: each of its runs has a process of its own. What
+// only a look into the process shows, such as goroutines that are left, is not judged.
+func ConformanceBinary(t *testing.T, path string, settings ...string) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conform(t, subject{open: binary(path), quiet: 100 * time.Millisecond, first: 3 * time.Second}, settings)
+}
+
+// binary opens the binary at path for a test.
+func binary(path string) func(testing.TB) (wire.Plugin, error) {
+	return func(t testing.TB) (wire.Plugin, error) {
+		b := wiretest.Open(path)
+		t.Cleanup(b.Close)
+		return b, nil
+	}
 }
 
 // conform tries the subject with each of the documents.
@@ -50,6 +71,7 @@ type subject struct {
 	open     func(testing.TB) (wire.Plugin, error) // one for a test of its own, whose end ends it
 	settings string
 	quiet    time.Duration // without a call to the host, after which it has done all it does by itself
+	first    time.Duration // that its first call may take: a process starts before it
 }
 
 // rule is one that every module keeps.

@@ -39,6 +39,7 @@ type modelSettings struct {
 	Second sdk.Site   `json:"second" slots:"ldap"`
 	Port   int        `json:"port" default:"5" min:"1"`
 	Token  sdk.Secret `json:"token"`
+	Mode   string     `json:"mode"` // what it breaks in a process of its own
 }
 
 const modelDocument = `{"site":{"server":"tunnel@site.example.org"},"second":{"server":"tunnel@second.example.org"}}`

@@ -13,6 +13,7 @@ import (
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 	"github.com/culvert-pbx/culvert/sdk/wire"
+	"github.com/culvert-pbx/culvert/sdk/wire/wiretest"
 )
 
 // A run that failed is tried again as the host does it, but sooner.
@@ -27,6 +28,7 @@ type observed struct {
 
 	mu       sync.Mutex
 	latest   time.Time              // when it last called the host
+	called   bool                   // in the present attempt
 	attempts []error                // how each attempt ended by itself, nil where it had no more to do
 	since    time.Time              // when the present attempt began, zero where there is none
 	asked    [][]tunnel.Declaration // by Declare
@@ -37,10 +39,11 @@ type observed struct {
 	watches  int
 }
 
+// note notes a call to the host.
 func (o *observed) note(f func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.latest = time.Now()
+	o.latest, o.called = time.Now(), true
 	f()
 }
 
@@ -64,7 +67,7 @@ func (o *observed) Run(ctx context.Context, r wire.Run) error {
 var errCrash = errors.New("the module crashed")
 
 func (o *observed) attempt(ctx context.Context, r wire.Run) (err error) {
-	o.note(func() { o.since = time.Now() })
+	o.note(func() { o.since, o.called = time.Now(), false })
 	defer o.note(func() {
 		o.since = time.Time{}
 		if ctx.Err() == nil || errors.Is(err, errCrash) {
@@ -76,7 +79,10 @@ func (o *observed) attempt(ctx context.Context, r wire.Run) (err error) {
 			err = fmt.Errorf("%w: panic: %v\n%s", errCrash, p, debug.Stack())
 		}
 	}()
-	return o.Plugin.Run(ctx, r)
+	if err = o.Plugin.Run(ctx, r); errors.Is(err, wiretest.ErrDied) {
+		err = fmt.Errorf("%w: %w", errCrash, err)
+	}
+	return err
 }
 
 // Test is the module's, where it has one.
@@ -87,11 +93,14 @@ func (o *observed) Test(ctx context.Context, r wire.Run, report func(tunnel.Test
 	return wire.ErrNoTest
 }
 
-// idle is how long it has called nobody.
-func (o *observed) idle() time.Duration {
+// rests reports whether it has called nobody for d, or for first where the present attempt has not called at all yet.
+func (o *observed) rests(d, first time.Duration) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return time.Since(o.latest)
+	if !o.since.IsZero() && !o.called {
+		return time.Since(o.since) >= max(d, first)
+	}
+	return time.Since(o.latest) >= d
 }
 
 // ended are the attempts that ended by themselves.

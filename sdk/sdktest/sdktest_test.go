@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,9 +20,17 @@ import (
 	"github.com/culvert-pbx/culvert/sdk"
 	"github.com/culvert-pbx/culvert/sdk/sdktest"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
+	"github.com/culvert-pbx/culvert/sdk/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain is the test binary in its two roles: the process of a module, and the tests.
+func TestMain(m *testing.M) {
+	if wire.Started(os.Getenv) {
+		sdktest.ServeModel()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 type settings struct {
 	Site sdk.Site   `json:"site" slots:"ldap,smb,status"`

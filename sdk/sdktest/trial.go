@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 
 // Patience of a trial. Both are ceilings: a module that does its work takes milliseconds.
 const (
-	settleLimit = 3 * time.Second  // for a module that never rests
+	settleLimit = 5 * time.Second  // for a module that never rests
 	backLimit   = 20 * time.Second // to come back after a fault
 )
 
@@ -79,7 +80,7 @@ func running(judge func(*trial)) func(testing.TB, subject) {
 func (tr *trial) begin() bool {
 	tr.Helper()
 	tr.w.start()
-	tr.settle()
+	tr.rest(3 * tr.s.quiet) // what is known of it now is what all else is held against
 	for _, err := range tr.o.ended() {
 		if err != nil {
 			tr.Logf("not judged, since Run failed before: %v", err)
@@ -105,10 +106,12 @@ func (s subject) endsAtAll(t testing.TB) bool {
 }
 
 // settle returns when the module has done all it does by itself.
-func (tr *trial) settle() {
-	tr.o.note(func() {})
-	for end := time.Now().Add(settleLimit); tr.o.idle() < tr.s.quiet && time.Now().Before(end); {
-		time.Sleep(tr.s.quiet / 10)
+func (tr *trial) settle() { tr.rest(tr.s.quiet) }
+
+func (tr *trial) rest(d time.Duration) {
+	begin := time.Now()
+	for time.Since(begin) < d || !tr.o.rests(d, tr.s.first) && time.Since(begin) < settleLimit {
+		time.Sleep(d / 10)
 	}
 }
 
@@ -150,6 +153,12 @@ func (tr *trial) declared() (all []string) {
 		}
 	}
 	return all
+}
+
+// withdrawn are those of the tunnels that are no more, or not as they were.
+func (tr *trial) withdrawn(set []string) []string {
+	now := tr.declared()
+	return slices.DeleteFunc(slices.Clone(set), func(t string) bool { return slices.Contains(now, t) })
 }
 
 // newAttempts are those that ended since there were n.

@@ -1,0 +1,58 @@
+package sdktest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/culvert-pbx/culvert/sdk"
+)
+
+// ServeModel is main of the test binary as a module: the model, which may be told to break something.
+func ServeModel() {
+	sdk.Serve(model{begin: func(in instance) error {
+		switch in.Settings.Mode {
+		case "exit":
+			os.Exit(3)
+		case "fail":
+			return errors.New("boom")
+		case "tell":
+			fmt.Println("the token is", in.Settings.Token.Reveal())
+		case "hang":
+			time.Sleep(time.Minute)
+		}
+		return nil
+	}})
+}
+
+func TestAModelConformsAsABinary(t *testing.T) {
+	ConformanceBinary(t, os.Args[0], modelDocument)
+}
+
+func TestABinaryIsCaughtToo(t *testing.T) {
+	for _, c := range []struct {
+		mode string
+		hold func(testing.TB, subject)
+		want string
+	}{
+		{"exit", runs, "Run crashed"},
+		{"fail", runs, "Run fails with the settings"},
+		{"tell", keepsSecrets, "the secret of setting token shows in the log"},
+		{"hang", endsAtRest, "Run has not returned 5s after its context ended, at rest"},
+	} {
+		t.Run(c.mode, func(t *testing.T) {
+			rec := &recorder{TB: t}
+			defer rec.end()
+			c.hold(rec, subject{
+				open: binary(os.Args[0]), quiet: 100 * time.Millisecond, first: 3 * time.Second,
+				settings: strings.Replace(modelDocument, "{", `{"mode":"`+c.mode+`",`, 1),
+			})
+			if said := strings.Join(rec.errors, "\n"); !strings.Contains(said, c.want) {
+				t.Errorf("the rule says %q, and not %q", said, c.want)
+			}
+		})
+	}
+}
