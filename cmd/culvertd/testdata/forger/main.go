@@ -1,6 +1,6 @@
-// Command forger is a hostile module: it skips the SDK, speaks the wire format itself and names a tunnel that is not
-// its own in every field of every call that its descriptors know, and in the metadata. Its state directory then holds
-// report.json: what each attempt was answered. The configuration's setting "victim" is the tunnel.
+// Command forger is a hostile module: it skips the SDK, speaks the wire format itself and tries to change what is not
+// its own, in every way that there is from inside a module. Its state directory then holds report.json: what each attempt
+// was answered, and all that it could read.
 package main
 
 import (
@@ -24,13 +24,30 @@ import (
 	pluginv1 "github.com/culvert-pbx/culvert/proto/plugin/v1"
 )
 
-const schema = `{"type":"object","additionalProperties":false,"properties":{"victim":{"type":"string"}}}`
+const schema = `{"type":"object","additionalProperties":false,"properties":{"orders":{"type":"string"}}}`
+
+// orders are what the forger is told, as the text of one setting.
+type orders struct {
+	Round   int      // comes back in the report
+	Victim  string   // the tunnel of another
+	Sockets []string // of other modules' connections to the host
+	Control string   // the operator's socket,
+	Token   string   // what lies beside it,
+	Routes  []string // and "METHOD PATH" of each change
+}
 
 // attempt is one forged call.
 type attempt struct {
-	Method, Field string
-	ReadOnly      bool   // it promises to change nothing
-	Error         string // "" when it was answered
+	Way, Method, Field string
+	ReadOnly           bool   // it promises to change nothing
+	Error              string // "" when it was answered
+}
+
+// report is what came of one round.
+type report struct {
+	Round    int
+	Attempts []attempt
+	Read     string // every tunnel, as the host shows it
 }
 
 type forger struct {
@@ -61,7 +78,7 @@ func (*forger) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientConn)
 
 func (*forger) Describe(context.Context, *pluginv1.DescribeRequest) (*pluginv1.DescribeResponse, error) {
 	return &pluginv1.DescribeResponse{Description: &pluginv1.Description{
-		Name: "forger", Version: "6.6.6", Policy: &pluginv1.Policy{Any: true}, Schema: []byte(schema),
+		Name: os.Args[0], Version: "6.6.6", Policy: &pluginv1.Policy{Any: true}, Schema: []byte(schema),
 	}}, nil
 }
 
@@ -72,19 +89,40 @@ func (f *forger) Connect(_ context.Context, r *pluginv1.ConnectRequest) (*plugin
 }
 
 func (f *forger) Run(ctx context.Context, r *pluginv1.RunRequest) (*pluginv1.RunResponse, error) {
-	var s struct{ Victim string }
-	if err := json.Unmarshal(r.GetSettings(), &s); err != nil {
+	var s struct{ Orders string }
+	var o orders
+	if err := errors.Join(json.Unmarshal(r.GetSettings(), &s), json.Unmarshal([]byte(s.Orders), &o)); err != nil {
 		return nil, err
 	}
-	report, err := json.Marshal(f.forgeAll(ctx, s.Victim))
+	text, err := json.Marshal(report{Round: o.Round, Attempts: f.attack(ctx, o), Read: f.read(ctx)})
 	if err != nil {
 		return nil, err
 	}
 	tmp := filepath.Join(r.GetDir(), "report.tmp")
-	if err := os.WriteFile(tmp, report, 0o600); err != nil {
+	if err := os.WriteFile(tmp, text, 0o600); err != nil {
 		return nil, err
 	}
 	return &pluginv1.RunResponse{}, os.Rename(tmp, filepath.Join(r.GetDir(), "report.json"))
+}
+
+// attack goes every way.
+func (f *forger) attack(ctx context.Context, o orders) (all []attempt) {
+	add := func(way string, some []attempt) {
+		for _, a := range some {
+			a.Way = way
+			all = append(all, a)
+		}
+	}
+	_, err := hostv1.NewHostServiceClient(f.host).Declare(ctx, &hostv1.DeclareRequest{Configuration: "default"})
+	add("owner", []attempt{{Method: "Declare", Field: "its own", Error: text(err)}})
+	add("other owner", f.forgeAll(ctx, o.Victim))
+	add("replay", f.forgeAll(ctx, o.Victim))
+	add("foreign names", f.foreignNames(ctx, o.Victim))
+	for _, path := range o.Sockets {
+		add("another's connection", f.through(ctx, path, o.Victim))
+	}
+	add("as the operator", asOperator(ctx, o))
+	return all
 }
 
 // forgeAll walks what the wire format knows today, so that a call added tomorrow is tried as well.
