@@ -8,11 +8,15 @@ import (
 	"time"
 
 	"github.com/culvert-pbx/culvert/host/control/controltest"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 func TestCompletion(t *testing.T) {
 	b := newTestbed(t)
 	b.add("hello/x", "1389:389")
+	b.Module(t, tunnel.Description{Name: "tapi", Version: "1", Grants: []tunnel.Grant{"dial 5038", "serve 8089", "network"}})
+	b.must("module", "grant", "tapi", "dial", "5038")
+	b.must("module", "grant", "tapi", "network")
 	for line, want := range map[string]string{
 		"tunnel show ":                                          "hello/x\tconnecting",
 		"tunnel set hello/x ":                                   "",
@@ -33,6 +37,12 @@ func TestCompletion(t *testing.T) {
 		"module log ":                                           "hello\tstopped office\tstopped",
 		"tunnel list --owner ":                                  "hello\tstopped office\tstopped",
 		"tunnel list --output ":                                 "table json",
+		"module grant tapi ":                                    "serve\tIt",
+		"module grant tapi serve ":                              "8089\tIt",
+		"module grant tapi dial ":                               "",
+		"module revoke tapi ":                                   "dial\tIt network\tIt",
+		"module revoke tapi dial ":                              "5038\tIt",
+		"module revoke tapi network ":                           "",
 		"module ":                                               "accept grant list log new restart revoke show",
 	} {
 		args := append([]string{"__complete"}, strings.Split(line, " ")...)
