@@ -4,7 +4,6 @@ package wiretest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -144,7 +143,7 @@ func (p *process) run(ctx context.Context, ref tunnel.ConfigurationRef, r wire.R
 	run, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- p.module.Run(run, ref, json.RawMessage(r.Settings), r.Dir) }()
+	go func() { ended <- p.module.Run(run, ref, r.Settings, r.Dir) }()
 	select {
 	case err := <-ended:
 		return p.died(err)
