@@ -237,7 +237,7 @@ func TestSwappedBinaryIsNotExecuted(t *testing.T) {
 	binary, err := r.openPinned(ctx, "hello", sha)
 	must(t, err)
 	replace(t, r, "hello", "#!/bin/sh\ntouch "+filepath.Join(r.cfg.Dir, "ran")+"\n")
-	p := newProcess(ctx, plan{Name: "hello", Limit: pluginLimits}, binary, "")
+	p := newProcess(ctx, plan{Name: "hello", Env: pluginEnv, Limit: pluginLimits}, binary, "")
 	p.seen, p.log = func(int, bool) {}, newModuleLog(newRing(filepath.Join(t.TempDir(), "log")), func(err error) { t.Error(err) })
 	must(t, p.Start(ctx))
 	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", p.pid()))

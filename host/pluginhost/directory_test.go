@@ -308,7 +308,7 @@ func TestProcessThatDoesNotGoIsLeftBehind(t *testing.T) {
 	defer d.Close()
 	binary, _, err := d.open("hangs")
 	must(t, err)
-	p := newProcess(ctx, plan{Name: "hangs", Limit: pluginLimits}, binary, "")
+	p := newProcess(ctx, plan{Name: "hangs", Env: pluginEnv, Limit: pluginLimits}, binary, "")
 	alive := make(chan bool, 2)
 	p.seen, p.log = func(_ int, is bool) { alive <- is }, newModuleLog(newRing(filepath.Join(t.TempDir(), "log")), func(err error) { t.Error(err) })
 	defer p.log.ring.close()

@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// pluginEnv has the test binary be a plugin.
+var pluginEnv = []string{wire.Handshake.MagicCookieKey + "=" + wire.Handshake.MagicCookieValue}
+
 // leaks says what the tests left behind: goroutines, but the one that lives for ever, and processes.
 func leaks() int {
 	err := goleak.Find(goleak.IgnoreAnyFunction("github.com/culvert-pbx/culvert/host/pluginhost.serveSpawns"))
