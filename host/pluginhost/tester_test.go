@@ -100,6 +100,7 @@ func tested(t *testing.T, do string) (*rig, tunnel.ConfigurationRef) {
 }
 
 func TestATestStartsAProcessAndEndsIt(t *testing.T) {
+	t.Parallel()
 	r, c := tested(t, "well")
 	got, err := r.try(t.Context(), c, "")
 	want := []string{
@@ -115,6 +116,7 @@ func TestATestStartsAProcessAndEndsIt(t *testing.T) {
 }
 
 func TestATestBesideARun(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.install("hello", "")
 	c := r.configure("hello/default", "run")
@@ -137,6 +139,7 @@ func TestATestBesideARun(t *testing.T) {
 
 // Sites that are given otherwise than they are stored keep their tunnels, and the test says so.
 func TestATestSaysWhatItDoesNotTry(t *testing.T) {
+	t.Parallel()
 	r, c := tested(t, "well")
 	got, err := r.try(t.Context(), c, "well elsewhere")
 	if err != nil || !strings.HasPrefix(got[0], "settings warning: as given, but with the tunnel as it is stored: site ") {
@@ -145,6 +148,7 @@ func TestATestSaysWhatItDoesNotTry(t *testing.T) {
 }
 
 func TestATestThatComesToNoProperEnd(t *testing.T) {
+	t.Parallel()
 	r, c := tested(t, "well")
 	r.testLimit = 3 * time.Second
 	for do, want := range map[string]string{
@@ -175,6 +179,7 @@ func TestATestThatComesToNoProperEnd(t *testing.T) {
 
 // A process that dies in a test takes its runs with it, and is started again for them.
 func TestADeathInATestIsMended(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.install("hello", "")
 	c := r.configure("hello/default", "run")
@@ -188,6 +193,7 @@ func TestADeathInATestIsMended(t *testing.T) {
 }
 
 func TestOneTestAtATime(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.install("hello", "")
 	c := r.configure("hello/default", "run")
@@ -217,6 +223,7 @@ func TestOneTestAtATime(t *testing.T) {
 }
 
 func TestWhatCannotBeTested(t *testing.T) {
+	t.Parallel()
 	r, c := tested(t, "well")
 	r.install("untested", "")
 	other := r.configure("untested/default", "run")
