@@ -208,3 +208,26 @@ func TestListenTakesOverALeftSocketOnly(t *testing.T) {
 	}
 	_ = again.Close()
 }
+
+// TestLocalPortsAreAskedForByNumber: what is no port never reaches the host's services, and what they refuse keeps its identity.
+func TestLocalPortsAreAskedForByNumber(t *testing.T) {
+	h := adsync(nil)
+	refuse := func(kind tunnel.GrantKind) func(context.Context, int) (string, error) {
+		return func(_ context.Context, port int) (string, error) {
+			return "", tunnel.NotGranted("adsync", tunnel.Right{Kind: kind, Port: port})
+		}
+	}
+	h.LocalDialPath, h.LocalListenPath = refuse(tunnel.GrantDial), refuse(tunnel.GrantServe)
+	c := hostOf(t, h)
+	for port, want := range map[int]error{-1: tunnel.ErrInvalid, 0: tunnel.ErrInvalid, 65536: tunnel.ErrInvalid, 1<<32 + 22: tunnel.ErrInvalid, 22: tunnel.ErrPolicyRefused} {
+		if _, err := c.DialLocal(t.Context(), port); !errors.Is(err, want) {
+			t.Errorf("dial %d: %v", port, err)
+		}
+		if _, err := c.ListenLocal(t.Context(), port); !errors.Is(err, want) {
+			t.Errorf("listen at %d: %v", port, err)
+		}
+	}
+	if _, err := c.DialLocal(t.Context(), 22); !strings.Contains(err.Error(), "culvert module grant adsync dial 22") {
+		t.Errorf("it does not say what to do: %v", err)
+	}
+}
