@@ -6,4 +6,6 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/sdktest"
 )
 
-func TestConformance(t *testing.T) { sdktest.Conformance(t, monitoring{}, `{"site":{"server":"tunnel@site.example.org"}}`, `{}`) }
+func TestConformance(t *testing.T) {
+	sdktest.Conformance(t, monitoring{}, `{"site":{"server":"tunnel@site.example.org"}}`, `{}`)
+}
