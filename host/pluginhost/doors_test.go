@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -189,6 +190,8 @@ func TestOnlyTheModulesProcessPassesADoor(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	d := r.doorsOf(t, "hello")
+	var pid atomic.Int64
+	d.pid = func() int { return int(pid.Load()) }
 	port := shouter(t)
 	r.catalog.grant("hello", tunnel.Grant(fmt.Sprint("dial ", port)))
 	path, err := d.dialPath(t.Context(), port)
@@ -199,7 +202,7 @@ func TestOnlyTheModulesProcessPassesADoor(t *testing.T) {
 		pid  int
 		want string
 	}{{os.Getpid(), `"ok":true`}, {os.Getppid(), ""}, {0, ""}} {
-		d.pid = func() int { return c.pid }
+		pid.Store(int64(c.pid))
 		conn, err := net.Dial("unix", path)
 		if err != nil {
 			t.Fatal(err)
