@@ -22,7 +22,7 @@ func TestWhoConnectsShows(t *testing.T) {
 	}
 	defer site.Close()
 	svc, reach, expose := startService(t), freePort(t), freePort(t)
-	r.must("config", "add", "monitoring/default", "--set", "site.server=pbx@"+site.Addr())
+	r.must("config", "add", "monitoring/default", "--set", "site.server=pbx@"+site.Addr(), "--set", page(freePort(t)))
 	r.must("tunnel", "add", "operator/x", "--server", "pbx@"+site.Addr(), "--key", "host",
 		"--reach", fmt.Sprintf("r=%d:127.0.0.1:%d", reach, svc.port), "--expose-gateway", fmt.Sprintf("e=%d:%d", svc.port, expose))
 	r.waitState("operator/x", "up", 20*time.Second)
@@ -45,7 +45,7 @@ func TestWhoConnectsShows(t *testing.T) {
 		}
 		return nil
 	})
-	page, err := fetch(r.metricsPort(victim))
+	shown, err := fetch(r.metricsPort(victim))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,12 +55,12 @@ func TestWhoConnectsShows(t *testing.T) {
 		`culvert_tunnel_link_up{owner="operator",tunnel="operator/x"} 1`,
 		`culvert_mapping_listener_state{kind="reach",mapping="r",owner="operator",state="up",tunnel="operator/x"} 1`,
 	} {
-		if !strings.Contains(page, series) {
+		if !strings.Contains(shown, series) {
 			t.Errorf("the page has no %s", series)
 		}
 	}
 	if t.Failed() {
-		t.Log(page)
+		t.Log(shown)
 	}
 }
 

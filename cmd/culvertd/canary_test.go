@@ -45,7 +45,7 @@ func TestAPasswordNeverComesOut(t *testing.T) {
 	r.with(canary, "tunnel", "add", "operator/good", "--server", "pbx@"+site.Addr(), "--password-stdin")
 	r.with(canary, "tunnel", "add", "hello/bad", "--server", "pbx@"+wrong.Addr(), "--password-stdin")
 	r.with(canary, "tunnel", "add", "operator/far", "--server", "pbx@"+site.Addr(), "--password-stdin", "--via", via, "--via-password-file", file)
-	r.with(canary, "config", "add", "monitoring/default", "--set", "site.server=pbx@"+site.Addr(), "--set", "site.login=password",
+	r.with(canary, "config", "add", "monitoring/default", "--set", "site.server=pbx@"+site.Addr(), "--set", "site.login=password", "--set", page(freePort(t)),
 		"--secret-stdin", "site.password")
 	r.with(canary, "config", "set", "monitoring/default", "site.via="+via, "--secret-stdin", "site.via_password")
 	r.waitState("operator/good", "up", 20*time.Second)
@@ -72,11 +72,11 @@ func TestAPasswordNeverComesOut(t *testing.T) {
 		}
 	}
 	// The module sees every tunnel: its page is made from what List gave it.
-	page, err := fetch(r.metricsPort(victim))
+	shown, err := fetch(r.metricsPort(victim))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.hunt(map[string]string{"the module's page": page}, 0)
+	r.hunt(map[string]string{"the module's page": shown}, 0)
 }
 
 // proxy is an HTTP proxy that wants the user pbx with the canary, until the test ends; it gives its address.

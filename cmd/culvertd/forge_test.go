@@ -87,7 +87,7 @@ func newForged(t *testing.T) *forged {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { site.Close() })
-	f.must("config", "add", "monitoring/default", "--set", "site.server=pbx@"+site.Addr())
+	f.must("config", "add", "monitoring/default", "--set", "site.server=pbx@"+site.Addr(), "--set", page(freePort(t)))
 	f.waitState(victim, "up", 20*time.Second)
 	if code, _, errs := f.cli(sitePassword, "tunnel", "add", "operator/locked", "--server", "pbx@127.0.0.1:1", "--password-stdin", "--disabled"); code != 0 {
 		t.Fatal(errs)

@@ -20,8 +20,8 @@ func TestJSONNamesAreAContract(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer site.Close()
-	svc := startService(t)
-	r.must("config", "add", "monitoring/default", "--set", "site.server=pbx@"+site.Addr())
+	svc, metrics := startService(t), freePort(t)
+	r.must("config", "add", "monitoring/default", "--set", "site.server=pbx@"+site.Addr(), "--set", page(metrics))
 	r.must("tunnel", "add", "operator/x", "--server", "pbx@"+site.Addr(), "--key", "host", "--comment", "for the test",
 		"--reach", fmt.Sprintf("r=%d:127.0.0.1:%d", freePort(t), svc.port), "--expose-gateway", fmt.Sprintf("e=%d:%d", svc.port, freePort(t)))
 	r.waitState("operator/x", "up", 20*time.Second)
@@ -62,7 +62,7 @@ func TestJSONNamesAreAContract(t *testing.T) {
 	if err != nil || since.Location() != time.UTC {
 		t.Errorf("since is %v: %v", operators["since"], err)
 	}
-	ends(t, operators["mappings"].([]any), declared["mappings"].([]any), svc.port)
+	ends(t, operators["mappings"].([]any), declared["mappings"].([]any), svc.port, metrics)
 
 	for _, m := range append(array(t, r.must("module", "list", "-o", "json")), object(t, r.must("module", "show", "monitoring", "-o", "json"))) {
 		holds(t, m, "name version sha256 state reason message remedy pid rss_bytes restarts sandbox sandbox_message sandbox_remedy configurations tunnels")
@@ -99,7 +99,7 @@ func TestJSONNamesAreAContract(t *testing.T) {
 }
 
 // ends holds the two ends of mappings of each sort against the contract.
-func ends(t *testing.T, operators, declared []any, service int) {
+func ends(t *testing.T, operators, declared []any, service, metrics int) {
 	t.Helper()
 	for _, m := range append(operators, declared...) {
 		m := m.(map[string]any)
@@ -112,7 +112,7 @@ func ends(t *testing.T, operators, declared []any, service int) {
 		case "e":
 			ok = local["host"] == "127.0.0.1" && local["port"] == float64(service) && remote["host"] == "*" && m["gateway"] == true
 		case "host":
-			ok = m["local"] == nil && remote["host"] == "localhost" && remote["port"] == float64(9464) && m["slot"] == "host"
+			ok = m["local"] == nil && remote["host"] == "localhost" && remote["port"] == float64(metrics) && m["slot"] == "host"
 		}
 		if !ok {
 			t.Errorf("mapping %v: local %v, remote %v, gateway %v, slot %v", m["name"], m["local"], m["remote"], m["gateway"], m["slot"])

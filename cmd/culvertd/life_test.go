@@ -17,7 +17,7 @@ func TestAChangeCountsWhileTheModuleIsStopped(t *testing.T) {
 	r := newRig(t, "monitoring")
 	sshd := sshdtest.Start(t, sshdtest.Options{AuthorizedKeys: []string{r.publicKey()}})
 	port := freePort(t)
-	r.must("config", "add", "monitoring/default", "--set", server(sshd), "--set", "site.slots.host.spec=:"+strconv.Itoa(port))
+	r.must("config", "add", "monitoring/default", "--set", server(sshd), "--set", page(port))
 	r.waitState(victim, "up", 20*time.Second)
 	if len(sshdtest.Bound(t, port)) == 0 {
 		t.Fatal("up, but nobody listens at the site")
@@ -40,6 +40,9 @@ func TestAChangeCountsWhileTheModuleIsStopped(t *testing.T) {
 func server(s *sshdtest.Server) string {
 	return "site.server=root@" + net.JoinHostPort(s.Host, strconv.Itoa(s.Port))
 }
+
+// page is the setting that exposes the metrics page of monitoring there: the port it has by default is everybody's.
+func page(port int) string { return "site.slots.host.spec=:" + strconv.Itoa(port) }
 
 // All active tunnels come up by themselves after a restart (R60), and a disabled one stays down.
 func TestTunnelsComeUpAfterARestart(t *testing.T) {
