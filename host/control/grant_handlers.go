@@ -63,13 +63,22 @@ func (s *Server) regrant(w http.ResponseWriter, r *http.Request, change func(con
 		return named(err, name)
 	}
 	out := Regrant{Name: string(name), Warnings: []string{}}
-	if s.Modules.Regrant(r.Context(), name, less) {
-		out.Warnings = append(out.Warnings, fmt.Sprintf("another binary of %s waits for acceptance, so its process runs on without the grant: culvert module accept %s", name, name))
+	if held := s.Modules.Regrant(r.Context(), name, less); held != nil {
+		out.Warnings = append(out.Warnings, notYet(held))
 	}
 	if out.Grants, err = s.grants(r.Context(), name); err != nil {
 		return err
 	}
 	return answer(w, http.StatusOK, out)
+}
+
+// notYet says why what was granted is not taken up now, and what to do.
+func notYet(held error) string {
+	var fs tunnel.Findings
+	if !errors.As(held, &fs) || len(fs) == 0 {
+		return "the grant is not taken up yet: " + held.Error()
+	}
+	return fmt.Sprintf("the grant is not taken up yet: %s: %s", fs[0].Message, fs[0].WayOut)
 }
 
 // awaitDescription waits for the description of a module that was installed a moment ago; what is taken back needs none.

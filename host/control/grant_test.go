@@ -27,8 +27,8 @@ func TestGrantsThroughTheAPI(t *testing.T) {
 	if acc := must(c.AcceptModule(t.Context(), "tapi", true)); !slices.Equal(acc.Grants, want) {
 		t.Errorf("accepted: %+v", acc.Grants)
 	}
-	d.Keeps = true
-	if done = must(c.GrantModule(t.Context(), "tapi", "network")); len(done.Warnings) != 1 || !strings.Contains(done.Warnings[0], "culvert module accept tapi") {
+	d.Held = tunnel.Findings{{Code: tunnel.PolicyRefused, Message: "another binary lies there", WayOut: "culvert module accept tapi"}}
+	if done = must(c.GrantModule(t.Context(), "tapi", "network")); len(done.Warnings) != 1 || !strings.Contains(done.Warnings[0], "another binary lies there: culvert module accept tapi") {
 		t.Errorf("with another binary waiting: %q", done.Warnings)
 	}
 	if done = must(c.RevokeModule(t.Context(), "tapi", "dial 5038")); done.Grants[0].Granted {

@@ -57,9 +57,9 @@ type Modules interface {
 	// Accept starts the binary that waits for it, for its description alone, and pins it; before is the zero Face where
 	// there was none. With unsandboxed it may run although nothing confines modules here.
 	Accept(ctx context.Context, by string, name tunnel.Owner, unsandboxed bool) (before, after Face, err error)
-	// Regrant starts the module's process anew with what it is granted now; less says that something was taken back. kept
-	// is true where the process runs on as it was, because nothing could be started in its place.
-	Regrant(ctx context.Context, name tunnel.Owner, less bool) (kept bool)
+	// Regrant starts the module's process anew with what it is granted now; less says that something was taken back. held
+	// says why nothing can be started with what was granted yet, in the form of Findings; a process that runs is kept then.
+	Regrant(ctx context.Context, name tunnel.Owner, less bool) (held error)
 	// Test has a module test a configuration, with doc in place of the stored settings where it is not nil, and reports each
 	// step when it begins (StepRunning) and when it is decided. An error is why there was no test.
 	Test(ctx context.Context, ref tunnel.ConfigurationRef, doc json.RawMessage, report func(Step)) error

@@ -96,10 +96,55 @@ func TestModuleDialsALocalPortWithTheGrant(t *testing.T) {
 	r.says(c, fmt.Sprintf("culvert module grant hello dial %d", port))
 
 	r.catalog.grant("hello", tunnel.Grant(fmt.Sprint("dial ", port)))
-	if r.Regrant(t.Context(), "hello", false) {
-		t.Error("the process was kept")
-	}
+	must(t, r.Regrant(t.Context(), "hello", false))
 	r.says(c, "HELLO FROM THE MODULE <nil>")
+}
+
+// TestGrantIsHeldBackWhileAnotherBinaryWaits, and said so, whether a process runs or none does.
+func TestGrantIsHeldBackWhileAnotherBinaryWaits(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.install("hello", "")
+	r.install("idle", "")
+	c := r.configure("hello/default", "wait")
+	r.run()
+	r.note(c, "started")
+	r.is("idle", Stopped, "")
+	pid := r.Pid("hello")
+	for _, name := range []tunnel.Owner{"hello", "idle"} {
+		r.install(string(name), "2.0.0")
+		must(t, r.Look(t.Context()))
+		var u *Unusable
+		if err := r.Regrant(t.Context(), name, false); !errors.As(err, &u) || u.Reason != tunnel.NeedsAcceptance {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := r.is("hello", Running, tunnel.NeedsAcceptance); got.PID != pid {
+		t.Errorf("process %d became %d", pid, got.PID)
+	}
+	must(t, r.Regrant(t.Context(), "hello", true))
+	r.is("hello", Accept, tunnel.NeedsAcceptance)
+}
+
+// TestProcessThatIsToBeReplacedIsNotShownAsRunning: who waits for the restart asked for sees its own.
+func TestProcessThatIsToBeReplacedIsNotShownAsRunning(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.install("hello", "")
+	c := r.configure("hello/default", "wait")
+	r.run()
+	r.reports(c, tunnel.ConfigRunning, "")
+	for range 3 {
+		pid := r.Pid("hello")
+		must(t, r.Restart("hello"))
+		if s := r.catalog.status(c); s.State == tunnel.ConfigRunning && alivePid(pid) {
+			t.Errorf("its configuration is %+v", s)
+		}
+		if got := r.is("hello", Running, ""); got.PID == pid {
+			t.Errorf("process %d is shown", pid)
+		}
+		r.reports(c, tunnel.ConfigRunning, "")
+	}
 }
 
 func TestModuleServesALocalPortWithTheGrant(t *testing.T) {

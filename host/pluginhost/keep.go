@@ -14,7 +14,7 @@ import (
 func (m *module) keep(ctx context.Context) {
 	m.follow(ctx, m.dueLocked, func(turn context.Context, w want) {
 		m.update(func() { m.problem = nil })
-		keepTrying(turn, func(ctx context.Context, live func()) error { return m.serve(ctx, w.sha, live) })
+		keepTrying(turn, func(ctx context.Context, live func()) error { return m.serve(ctx, w, live) })
 		m.update(func() { m.life, m.closed = dead, ctx.Err() != nil })
 	})
 }
@@ -32,15 +32,15 @@ func (m *module) dueLocked() want {
 }
 
 // serve is one process, from its start to its end. It returns when ctx has ended, or why the process ended.
-func (m *module) serve(ctx context.Context, sha string, live func()) error {
+func (m *module) serve(ctx context.Context, w want, live func()) error {
 	m.update(func() {
 		if m.problem != nil {
 			m.restarts++
 		}
-		m.life, m.doors = starting, newDoors(m.host, m.name)
+		m.life, m.served, m.doors = starting, w.turn, newDoors(m.host, m.name)
 	})
 	defer m.doors.close()
-	r, err := m.start(ctx, sha)
+	r, err := m.start(ctx, w.sha)
 	if err == nil {
 		live()
 		m.update(func() { m.life, m.process, m.problem = alive, r, nil })

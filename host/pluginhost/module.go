@@ -63,6 +63,7 @@ type module struct {
 	closed   bool                  // the host is stopping
 	turn     int                   // raised by each Restart and Accept: what runs from an earlier turn ends
 	life     life                  // how far its process is
+	served   int                   // the turn that the present process belongs to, or the last
 	process  *running              // while life is alive
 	doors    *doors                // of the present process, or the last; written by keep alone
 	problem  *unusable             // why it is not alive though it should be
@@ -134,6 +135,9 @@ func (m *module) enabledLocked() bool {
 	}
 	return false
 }
+
+// currentLocked reports whether the process that runs is the one that shall: not one of an earlier turn, about to end.
+func (m *module) currentLocked() bool { return m.life == alive && m.served == m.turn }
 
 // neededLocked reports whether a process is needed.
 func (m *module) neededLocked() bool { return m.enabledLocked() || m.testing != "" }

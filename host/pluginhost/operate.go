@@ -110,15 +110,7 @@ func (h *Host) Restart(name tunnel.Owner) error {
 		return err
 	}
 	m.update(func() {
-		switch {
-		case m.otherLocked():
-			err = m.unusable(m.needsAcceptanceLocked())
-			return
-		case m.found.problem != nil:
-			err = m.unusable(m.found.problem)
-			return
-		case m.pin != nil && !m.confinedLocked(m.pin.SHA256):
-			err = m.unusable(m.unconfined())
+		if err = m.blockedLocked(); err != nil {
 			return
 		}
 		m.turn++
@@ -127,15 +119,29 @@ func (h *Host) Restart(name tunnel.Owner) error {
 	return err
 }
 
+// blockedLocked is why nothing could be started where the present process ended, nil where it could.
+func (m *module) blockedLocked() error {
+	switch {
+	case m.otherLocked():
+		return m.unusable(m.needsAcceptanceLocked())
+	case m.found.problem != nil:
+		return m.unusable(m.found.problem)
+	case m.pin != nil && !m.confinedLocked(m.pin.SHA256):
+		return m.unusable(m.unconfined())
+	}
+	return nil
+}
+
 // Regrant has the module take up what the operator granted it, or took back, a moment ago: its process is ended, and
 // started again with that. Doors that are not granted any more are closed before it returns.
 //
-// Where nothing could be started again, because another binary waits or the one there cannot be used, a process that was
-// granted more runs on without that, and kept is true; one that was granted less is ended all the same.
-func (h *Host) Regrant(ctx context.Context, name tunnel.Owner, less bool) (kept bool) {
+// Where nothing can be started, because another binary waits or the one there cannot be used, what is granted is not taken
+// up before that is settled, and held, an *Unusable, says why: a process that runs is kept until then, without the grant.
+// One that was granted less is ended all the same.
+func (h *Host) Regrant(ctx context.Context, name tunnel.Owner, less bool) (held error) {
 	m := h.lookup(name)
 	if m == nil {
-		return false
+		return nil
 	}
 	m.mu.Lock()
 	doors := m.doors
@@ -144,12 +150,12 @@ func (h *Host) Regrant(ctx context.Context, name tunnel.Owner, less bool) (kept 
 		doors.review(ctx)
 	}
 	m.update(func() {
-		kept = !less && m.life != dead && (m.otherLocked() || m.found.problem != nil)
-		if !kept {
+		if held = m.blockedLocked(); held == nil || less {
+			held = nil
 			m.turn++
 		}
 	})
-	return kept
+	return held
 }
 
 // Log yields what the module wrote, oldest first; with follow then each new line until ctx ends, whose error comes last.

@@ -113,6 +113,8 @@ func (m *module) stateLocked() (State, *unusable) {
 		return state, m.found.problem
 	case m.life != dead && m.otherLocked():
 		return state, m.needsAcceptanceLocked()
+	case m.life != dead && m.served != m.turn && m.neededLocked():
+		return Starting, nil // what was asked for since is what counts: the present process ends
 	case m.life != dead:
 		return state, nil
 	case !m.found.there:
@@ -194,7 +196,7 @@ func (m *module) runStatusLocked(r tunnel.Run) tunnel.ConfigurationStatus {
 	if !r.Enabled {
 		return tunnel.ConfigurationStatus{State: tunnel.ConfigDisabled}
 	}
-	if a := m.active[r.Ref.Name]; a != nil && m.life == alive {
+	if a := m.active[r.Ref.Name]; a != nil && m.currentLocked() {
 		return a.status
 	}
 	s := tunnel.ConfigurationStatus{State: tunnel.ConfigWaiting, Reason: m.told.Reason, Message: m.told.Message}

@@ -158,7 +158,7 @@ func (t *test) process(ctx context.Context) (r *running, err error) {
 // readyLocked is the process that a test can use, or why there will be none; done is false while it may yet come.
 func (m *module) readyLocked() (done bool, r *running, err error) {
 	switch {
-	case m.life == alive && m.process != nil:
+	case m.currentLocked():
 		return true, m.process, nil
 	case m.closed:
 		return true, nil, errors.New("the daemon is stopping")

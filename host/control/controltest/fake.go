@@ -44,7 +44,7 @@ type Fake struct {
 	Shown     string                                                                                    // the fingerprint it shows
 	OnRestart func(tunnel.Ref)                                                                          // what restarting a tunnel does
 	OnTest    func(context.Context, tunnel.ConfigurationRef, json.RawMessage, func(control.Step)) error // what a test does instead
-	Keeps     bool                                                                                      // a module keeps its process when it is granted something
+	Held      error                                                                                     // why no process takes up what it is granted
 	Unsafe    error                                                                                     // why the plugin directory cannot be looked at
 }
 

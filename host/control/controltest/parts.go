@@ -39,7 +39,7 @@ func (m modules) Restart(ctx context.Context, by string, name tunnel.Owner) erro
 	return nil
 }
 
-func (m modules) Regrant(context.Context, tunnel.Owner, bool) (kept bool) { return m.f.Keeps }
+func (m modules) Regrant(context.Context, tunnel.Owner, bool) (held error) { return m.f.Held }
 
 func (m modules) Accept(ctx context.Context, by string, name tunnel.Owner, unsandboxed bool) (before, after control.Face, err error) {
 	d, err := m.f.Description(ctx, name)
