@@ -19,6 +19,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/culvert-pbx/culvert/host/pluginhost"
+	"github.com/culvert-pbx/culvert/host/porttest"
 	"github.com/culvert-pbx/culvert/host/sshtunnel"
 	"github.com/culvert-pbx/culvert/host/sshtunnel/sshdtest"
 	"github.com/culvert-pbx/culvert/host/supervisor"
@@ -174,13 +175,7 @@ func serveTCP(t *testing.T, handle func(net.Conn)) (port int) {
 
 func echo(c net.Conn) { _, _ = io.Copy(c, c) }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
+func freePort(t *testing.T) int { t.Helper(); return porttest.Free(t) }
 
 func dialPort(t *testing.T, port int) net.Conn {
 	t.Helper()

@@ -21,6 +21,7 @@ import (
 	"github.com/culvert-pbx/culvert/cmd/culvert/skeleton"
 	"github.com/culvert-pbx/culvert/host"
 	"github.com/culvert-pbx/culvert/host/control"
+	"github.com/culvert-pbx/culvert/host/porttest"
 	"github.com/culvert-pbx/culvert/host/sshtunnel/sshtest"
 )
 
@@ -181,12 +182,11 @@ func startService(env *testscript.Env) (port int, err error) {
 
 func freePorts(env *testscript.Env) error {
 	for i := range 4 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		port, err := porttest.Pick()
 		if err != nil {
 			return err
 		}
-		defer l.Close()
-		env.Setenv(fmt.Sprintf("P%d", i+1), strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+		env.Setenv(fmt.Sprintf("P%d", i+1), strconv.Itoa(port))
 	}
 	return nil
 }

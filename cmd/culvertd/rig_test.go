@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/culvert-pbx/culvert/host/porttest"
 )
 
 // The tests of this package run the real programs: built once, in processes of their own.
@@ -354,15 +355,7 @@ func eventually(t *testing.T, within time.Duration, what string, ok func() error
 	}
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
+func freePort(t *testing.T) int { t.Helper(); return porttest.Free(t) }
 
 // metricsPort is the remote port of the tunnel's first mapping.
 func (r *rig) metricsPort(name string) int {

@@ -2,11 +2,8 @@ package sshtunnel_test
 
 import (
 	"errors"
-	"fmt"
-	"net"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/culvert-pbx/culvert/host/sshtunnel"
@@ -44,7 +41,7 @@ func TestTheConfigLinesToPasteMendIt(t *testing.T) {
 			t.Parallel()
 			svc := counting(t)
 			target := reach("r", 0, "127.0.0.1", svc.port)
-			other := expose("e", svc.port, quietPort(t))
+			other := expose("e", svc.port, freePort(t))
 			if other.Kind = test.kind; test.kind == tunnel.Reach {
 				other.Local, other.Remote = tunnel.Endpoint{}, tunnel.Endpoint{Host: "localhost", Port: svc.port}
 			}
@@ -76,22 +73,6 @@ func TestTheConfigLinesToPasteMendIt(t *testing.T) {
 			}
 		})
 	}
-}
-
-var nextQuiet atomic.Int32
-
-// quietPort is a free port that the system gives to nobody who asks for any, so that it is still free a while later.
-func quietPort(t *testing.T) int {
-	t.Helper()
-	for range 500 {
-		port := 21000 + int(nextQuiet.Add(1))
-		if l, err := net.Listen("tcp", fmt.Sprintf(":%d", port)); err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
 }
 
 // pasted is config with the fixes that are for it, as somebody does who follows their words.

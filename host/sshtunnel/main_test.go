@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"go.uber.org/goleak"
 
+	"github.com/culvert-pbx/culvert/host/porttest"
 	"github.com/culvert-pbx/culvert/host/sshtunnel"
 	"github.com/culvert-pbx/culvert/host/sshtunnel/sshtest"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -142,20 +143,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 }
 
 // freePort is a port of loopback that nobody listens on in either family.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 50 {
-		l, err := net.Listen("tcp", ":0")
-		must(t, err)
-		port := l.Addr().(*net.TCPAddr).Port
-		l.Close()
-		if port > 20000 {
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
-}
+func freePort(t *testing.T) int { t.Helper(); return porttest.Free(t) }
 
 // service is a TCP service on loopback that counts who comes and what they say.
 type service struct {

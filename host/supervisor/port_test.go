@@ -14,19 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/culvert-pbx/culvert/host/porttest"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // freePort is a port of this machine that nobody listens on in either family.
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", ":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
+func freePort(t *testing.T) int { t.Helper(); return porttest.Free(t) }
 
 // ported is smb with a port of the PBX.
 func ported(t *testing.T) tunnel.Mapping {

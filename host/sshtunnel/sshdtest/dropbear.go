@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/culvert-pbx/culvert/host/porttest"
 )
 
 const dropbear = "/usr/sbin/dropbear"
@@ -26,7 +28,7 @@ func Dropbear(t testing.TB, keys []string, args ...string) (port int) {
 	dir, err := os.MkdirTemp("", "dropbear")
 	check(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	port = freePort(t, "127.0.0.1")
+	port = porttest.Free(t)
 	at := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	args = append([]string{"-F", "-E", "-P", dir + "/pid", "-p", at}, args...)
 	for _, kind := range []string{"ed25519", "ecdsa", "rsa"} { // it stumbles over a sort that it has none of

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/culvert-pbx/culvert/host/porttest"
 )
 
 const sshd = "/usr/sbin/sshd"
@@ -75,7 +77,7 @@ func Start(t testing.TB, o Options) *Server {
 		o.Addr = "127.0.0.1"
 	}
 	if o.Port == 0 {
-		o.Port = freePort(t, o.Addr)
+		o.Port = porttest.Free(t)
 	}
 	dir, err := os.MkdirTemp("", "sshd")
 	check(t, err)
@@ -220,14 +222,6 @@ func Bound(t testing.TB, port int) []string {
 	}
 	slices.Sort(all)
 	return all
-}
-
-func freePort(t testing.TB, addr string) int {
-	t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort(addr, "0"))
-	check(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 func run(t testing.TB, name string, args ...string) string {

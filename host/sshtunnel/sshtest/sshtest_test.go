@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/crypto/ssh"
 
+	"github.com/culvert-pbx/culvert/host/porttest"
 	"github.com/culvert-pbx/culvert/host/sshtunnel/sshtest"
 )
 
@@ -109,12 +110,4 @@ func dial(t *testing.T, s *sshtest.Server) *ssh.Client {
 	return c
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", ":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
+func freePort(t *testing.T) int { t.Helper(); return porttest.Free(t) }
