@@ -50,7 +50,8 @@ type World struct {
 	log    *logger
 	sites  *sites
 	links  *links
-	run    *run // nil when stopped
+	run    *run          // nil when stopped
+	room   time.Duration // how many times its grace a run has before it is late
 	lines  []*line
 	once   sync.Once
 	last   error
@@ -207,7 +208,7 @@ func (w *World) stop() (e ending) {
 	r := w.run
 	w.run = nil
 	e.grace = r.grace
-	w.last, e.late = r.stop()
+	w.last, e.late = r.stop(max(w.room, 1) * r.grace)
 	e.goroutines, e.connections = leaked(r.mark), w.sites.left()
 	return e
 }
@@ -292,8 +293,8 @@ func startRun(p wire.Plugin, r wire.Run, l *line) *run {
 	return out
 }
 
-// stop returns how Run ended, and whether it has not within its grace.
-func (r *run) stop() (err error, late bool) {
+// stop returns how Run ended, and whether it has not within the time.
+func (r *run) stop(within time.Duration) (err error, late bool) {
 	r.cancel()
 	select {
 	case err := <-r.ended:
@@ -301,7 +302,7 @@ func (r *run) stop() (err error, late bool) {
 			return nil, false
 		}
 		return err, false
-	case <-time.After(r.grace):
+	case <-time.After(within):
 		return context.DeadlineExceeded, true
 	}
 }

@@ -46,6 +46,7 @@ func (s subject) prepare(t testing.TB) *trial {
 		t.Logf("not judged: %v", err)
 		return nil
 	}
+	tr.w.room = s.room
 	tr.w.sites.others = func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 	tr.addTunnels()
 	return tr

@@ -25,7 +25,7 @@ var ErrDied = errors.New("the module's process ended")
 const startLimit = 30 * time.Second
 
 // Binary is a built module. Each run, test and description has a process of its own, which has ended when the call returns.
-// Its working directory is the test's, and HOME all it has of the environment.
+// Its working directory is the test's, and HOME all it has of the environment of the test.
 type Binary struct {
 	path   string
 	closed context.Context
@@ -114,7 +114,8 @@ func (b *Binary) start(log hclog.Logger) (*process, error) {
 		return nil, err
 	}
 	cmd := exec.Command(b.path)
-	cmd.Env = []string{"HOME=" + os.Getenv("HOME"), "TMPDIR=" + dir}
+	// One built with the race detector would sleep a second before it exits.
+	cmd.Env = []string{"HOME=" + os.Getenv("HOME"), "TMPDIR=" + dir, "GORACE=atexit_sleep_ms=0"}
 	out := log.StandardWriter(&hclog.StandardLoggerOptions{ForceLevel: hclog.Info})
 	config := &plugin.ClientConfig{
 		HandshakeConfig: wire.Handshake, VersionedPlugins: wire.HostPlugins(), AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
