@@ -44,10 +44,11 @@ func TestABinaryIsCaughtToo(t *testing.T) {
 		{"hang", endsAtRest, "Run has not returned 5s after its context ended, at rest"},
 	} {
 		t.Run(c.mode, func(t *testing.T) {
+			t.Parallel()
 			rec := &recorder{TB: t}
 			defer rec.end()
 			c.hold(rec, subject{
-				open: binary(os.Args[0]), quiet: 100 * time.Millisecond, first: 3 * time.Second,
+				open: binary(os.Args[0]), quiet: 100 * time.Millisecond, first: time.Second,
 				settings: strings.Replace(modelDocument, "{", `{"mode":"`+c.mode+`",`, 1),
 			})
 			if said := strings.Join(rec.errors, "\n"); !strings.Contains(said, c.want) {

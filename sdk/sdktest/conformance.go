@@ -31,13 +31,14 @@ func Conformance[S any](t *testing.T, m sdk.Module[S], settings ...string) {
 }
 
 // ConformanceBinary is [Conformance] for a built module, over the real wire: each of its runs has a process of its own. What
-// only a look into the process shows, such as goroutines that are left, is not judged.
+// only a look into the process shows, such as goroutines that are left, is not judged. Several rules are tried at the same
+// time, as many as go test's flag -parallel says: give 1 for a module that needs something of which there is but one.
 func ConformanceBinary(t *testing.T, path string, settings ...string) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	conform(t, subject{open: binary(path), quiet: 100 * time.Millisecond, first: 3 * time.Second}, settings)
+	conform(t, subject{open: binary(path), quiet: 100 * time.Millisecond, first: 3 * time.Second, apart: true}, settings)
 }
 
 // binary opens the binary at path for a test.
@@ -66,7 +67,12 @@ func conform(t *testing.T, s subject, documents []string) {
 			if i > 0 {
 				name = fmt.Sprintf("%s with settings %d", name, i+1)
 			}
-			t.Run(name, func(t *testing.T) { r.hold(t, s) })
+			t.Run(name, func(t *testing.T) {
+				if s.apart && !r.moves {
+					t.Parallel()
+				}
+				r.hold(t, s)
+			})
 		}
 	}
 }
@@ -77,43 +83,45 @@ type subject struct {
 	settings string
 	quiet    time.Duration // without a call to the host, after which it has done all it does by itself
 	first    time.Duration // that its first call may take: a process starts before it
+	apart    bool          // each of its runs is in a process of its own
 	room     time.Duration // how many times its grace it has to end, 0 for once
 }
 
 // rule is one that every module keeps.
 type rule struct {
-	name string
-	hold func(testing.TB, subject)
+	name  string
+	hold  func(testing.TB, subject)
+	moves bool // it changes what all tests of the process share
 }
 
 // rules in the order in which an author best reads what is wrong. A module that breaks one of the first is not judged by
 // those that need it.
 var rules = []rule{
-	{"Describe", describes},
-	{"Schema", hasSoundSchema},
-	{"Settings", takesSettings},
-	{"Run", runs},
-	{"DeclareOwn", running(declaresItsOwn)},
-	{"DeclareOnce", running(declaresOnce)},
-	{"EndBeforeDeclare", endsBeforeDeclare},
-	{"EndInDial", endsInDial},
-	{"EndInWatch", endsInWatch},
-	{"EndAtRest", endsAtRest},
-	{"EndInFault", endsInFault},
-	{"LeaveNothing", running(leavesNothing)},
-	{"Cut", running(survives(Cut))},
-	{"Freeze", running(survives(Freeze))},
-	{"WrongKey", running(survives(WrongKey))},
-	{"LoginRefused", running(survives(loginRefused))},
-	{"TargetRefused", running(survives(targetRefused))},
-	{"SlowLink", running(standsSlowness)},
-	{"FullQueue", running(takesResync)},
-	{"Restart", running(restarts)},
-	{"HostRestart", running(outlivesHost)},
-	{"Revoked", running(obeysOperator)},
-	{"Directory", keepsToItsDirectory},
-	{"Secrets", keepsSecrets},
-	{"Test", tests},
+	{name: "Describe", hold: describes},
+	{name: "Schema", hold: hasSoundSchema},
+	{name: "Settings", hold: takesSettings},
+	{name: "Run", hold: runs},
+	{name: "DeclareOwn", hold: running(declaresItsOwn)},
+	{name: "DeclareOnce", hold: running(declaresOnce)},
+	{name: "EndBeforeDeclare", hold: endsBeforeDeclare},
+	{name: "EndInDial", hold: endsInDial},
+	{name: "EndInWatch", hold: endsInWatch},
+	{name: "EndAtRest", hold: endsAtRest},
+	{name: "EndInFault", hold: endsInFault},
+	{name: "LeaveNothing", hold: running(leavesNothing)},
+	{name: "Cut", hold: running(survives(Cut))},
+	{name: "Freeze", hold: running(survives(Freeze))},
+	{name: "WrongKey", hold: running(survives(WrongKey))},
+	{name: "LoginRefused", hold: running(survives(loginRefused))},
+	{name: "TargetRefused", hold: running(survives(targetRefused))},
+	{name: "SlowLink", hold: running(standsSlowness)},
+	{name: "FullQueue", hold: running(takesResync)},
+	{name: "Restart", hold: running(restarts)},
+	{name: "HostRestart", hold: running(outlivesHost)},
+	{name: "Revoked", hold: running(obeysOperator)},
+	{name: "Directory", hold: keepsToItsDirectory, moves: true},
+	{name: "Secrets", hold: keepsSecrets},
+	{name: "Test", hold: tests},
 }
 
 // fail says what is wrong with the module and what its author can do.

@@ -1,6 +1,9 @@
 package sdktest
 
-import "testing"
+import (
+	"sync"
+	"testing"
+)
 
 // The rules of ending: Run returns within Grace of the end of its context, wherever it is.
 
@@ -76,19 +79,32 @@ func endsAtRest(t testing.TB, s subject) {
 	tr.endsWithin("at rest", "have every wait end with Run's context: a select with ctx.Done(), and for a connection or listener context.AfterFunc that closes it")
 }
 
-// endsInFault: also while something is wrong.
+// endsInFault: also while something is wrong. Processes are tried with all faults at once.
 func endsInFault(t testing.TB, s subject) {
 	t.Helper()
 	if !s.endsAtAll(t) {
 		return
 	}
+	var all sync.WaitGroup
+	defer all.Wait()
 	for _, f := range []Fault{Cut, Freeze, WrongKey, loginRefused, targetRefused, slow} {
-		tr := s.prepare(t)
-		if tr == nil || !tr.begin() {
+		if s.apart {
+			all.Go(func() { s.endsWith(t, f) })
+		} else if !s.endsWith(t, f) {
 			return
 		}
-		tr.fault(f)
-		tr.settle()
-		tr.endsWithin("while "+f.told(), "have every wait end with Run's context, also that before the next attempt")
 	}
+}
+
+// endsWith reports whether there was something to judge.
+func (s subject) endsWith(t testing.TB, f Fault) bool {
+	t.Helper()
+	tr := s.prepare(t)
+	if tr == nil || !tr.begin() {
+		return false
+	}
+	tr.fault(f)
+	tr.settle()
+	tr.endsWithin("while "+f.told(), "have every wait end with Run's context, also that before the next attempt")
+	return true
 }
