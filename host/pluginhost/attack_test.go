@@ -53,7 +53,6 @@ func besieged(text string) {
 	signal.Notify(signals, watched)
 	r := newRigIn(printer{}, s.Dir, s.Sockets)
 	r.support = s.Support
-	pluginLimits.Data = 4 << 30 // the race detector's own memory counts
 	r.install("victim", "")
 	r.install("attacker", "")
 	prepareScene(r)

@@ -98,8 +98,8 @@ var honestWork = []attack{
 		wg.Wait()
 		return nil
 	}},
-	{honest, "hold 40 MB", func(*scene, string) error {
-		b := make([]byte, 40<<20)
+	{honest, "hold 100 MB", func(*scene, string) error {
+		b := make([]byte, 100<<20)
 		for i := 0; i < len(b); i += 4096 {
 			b[i] = 1
 		}
