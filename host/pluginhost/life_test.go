@@ -148,7 +148,7 @@ func TestRunThatDoesNotStopCostsItsProcess(t *testing.T) {
 	began := time.Now()
 	r.disable(stubborn)
 	m := r.is("hello", Waiting, tunnel.Crashed)
-	if took := time.Since(began); took < stopGrace || took > stopGrace+termGrace+2*time.Second {
+	if took := time.Since(began); took < stopGrace || took > 3*(stopGrace+termGrace) {
 		t.Errorf("took %v\n%s", took, r.logOf("hello"))
 	}
 	if !strings.Contains(m.Message, "did not end within its grace period") {
@@ -318,7 +318,7 @@ func TestStoppedProcessIsKilled(t *testing.T) {
 	}
 	began := time.Now()
 	r.stop()
-	if took := time.Since(began); took > stopGrace+termGrace+time.Second {
+	if took := time.Since(began); took > 3*(stopGrace+termGrace) {
 		t.Errorf("took %v", took)
 	}
 	if alivePid(pid) {
@@ -357,7 +357,7 @@ func TestGrandchildHoldsNothingUp(t *testing.T) {
 			}
 			began := time.Now()
 			r.stop()
-			if took := time.Since(began); took > 4*time.Second {
+			if took := time.Since(began); took > 12*time.Second {
 				t.Errorf("took %v", took)
 			}
 			if where == "near" && alivePid(child) {
@@ -435,7 +435,7 @@ func TestPluginsDieWithTheHost(t *testing.T) {
 	kill()
 	began := time.Now()
 	for slices.ContainsFunc(pids, alivePid) {
-		if time.Since(began) > 5*time.Second {
+		if time.Since(began) > time.Minute {
 			t.Fatal("a plugin lives on")
 		}
 		time.Sleep(5 * time.Millisecond)
@@ -480,7 +480,7 @@ func TestLogIsARingOfEscapedLines(t *testing.T) {
 	r.install("hello", "")
 	c := r.configure("hello/default", "print \x1b[31mred\u202e")
 	r.note(c, "started")
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	found := map[string]bool{}
 	for line, err := range r.Log(ctx, "hello", true) {

@@ -75,7 +75,7 @@ func (r *rig) run() *rig {
 			if err != nil {
 				r.t.Errorf("Run: %v", err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			r.t.Error("Run does not return")
 		}
 	})
