@@ -3,10 +3,12 @@ package sdktest
 import (
 	"fmt"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
 	"github.com/culvert-pbx/culvert/sdk/wire"
 	"github.com/culvert-pbx/culvert/sdk/wire/wiretest"
 )
@@ -38,7 +40,9 @@ func ConformanceBinary(t *testing.T, path string, settings ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conform(t, subject{open: binary(path), quiet: 100 * time.Millisecond, first: 3 * time.Second, apart: true}, settings)
+	s := subject{open: binary(path), quiet: 100 * time.Millisecond, first: 3 * time.Second, apart: true}
+	s.said = sync.OnceValues(func() (tunnel.Description, error) { return wiretest.Open(path).Describe() })
+	conform(t, s, settings)
 }
 
 // binary opens the binary at path for a test.
@@ -80,6 +84,7 @@ func conform(t *testing.T, s subject, documents []string) {
 // subject is a module to be judged.
 type subject struct {
 	open     func(testing.TB) (wire.Plugin, error) // one for a test of its own, whose end ends it
+	said     func() (tunnel.Description, error)    // what it says of itself, asked once where each answer takes a process, or nil
 	settings string
 	quiet    time.Duration // without a call to the host, after which it has done all it does by itself
 	first    time.Duration // that its first call may take: a process starts before it

@@ -25,6 +25,7 @@ const (
 // observed is a module that is run as the host does it, again after an error, with a note of what it does.
 type observed struct {
 	wire.Plugin
+	said func() (tunnel.Description, error) // in its place, if not nil
 
 	mu       sync.Mutex
 	latest   time.Time              // when it last called the host
@@ -45,6 +46,14 @@ func (o *observed) note(f func()) {
 	defer o.mu.Unlock()
 	o.latest, o.called = time.Now(), true
 	f()
+}
+
+// Describe is what the module says of itself.
+func (o *observed) Describe() (tunnel.Description, error) {
+	if o.said != nil {
+		return o.said()
+	}
+	return o.Plugin.Describe()
 }
 
 // Run returns when the module has no more to do, when it crashed, or when ctx has ended and the attempt too.

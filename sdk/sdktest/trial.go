@@ -41,7 +41,7 @@ func (s subject) prepare(t testing.TB) *trial {
 		t.Logf("not judged: %v", err)
 		return nil
 	}
-	tr := &trial{TB: t, s: s, o: &observed{Plugin: p}}
+	tr := &trial{TB: t, s: s, o: &observed{Plugin: p, said: s.said}}
 	if tr.w, err = newWorld(t, tr.o, s.settings); err != nil {
 		t.Logf("not judged: %v", err)
 		return nil
