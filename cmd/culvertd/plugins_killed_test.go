@@ -71,7 +71,7 @@ func TestKilledModulesCostNoConnection(t *testing.T) {
 	before := k.changes()
 	want := map[string]bool{"operator/x": true, "dialer/default.site": true}
 	var took []time.Duration
-	for kills := 0; kills < long(500, 24); {
+	for kills := 0; kills < long(500, 51); {
 		k.restart() // a restart forgets what came before: each kill is a first one
 		k.running()
 		var last time.Time
