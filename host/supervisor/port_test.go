@@ -219,9 +219,15 @@ func TestAClientIsHeldNoLongerByALinkThatOpensNothing(t *testing.T) {
 	}
 	h.source.want(active(berlin, 1, m))
 	h.expect(tunnel.Connecting)
-	h.until("it listens", func() bool { return !h.shut(m) })
-	client := h.call("127.0.0.1", m)
-	h.until("it is held", func() bool { return h.keeper().ports.held.now.Load() >= 1 })
+	var client net.Conn // the only one, so that it is this one that is held
+	h.until("it listens", func() bool {
+		var err error
+		client, err = net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", m.Local.Port))
+		return err == nil
+	})
+	defer client.Close()
+	_ = client.SetDeadline(time.Now().Add(30 * time.Second))
+	h.until("it is held", func() bool { return h.keeper().ports.held.now.Load() == 1 })
 	close(made)
 	began := time.Now()
 	if _, err := client.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {

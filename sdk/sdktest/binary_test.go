@@ -48,7 +48,7 @@ func TestABinaryIsCaughtToo(t *testing.T) {
 			rec := &recorder{TB: t}
 			defer rec.end()
 			c.hold(rec, subject{
-				open: binary(os.Args[0]), quiet: 100 * time.Millisecond, first: time.Second,
+				open: binary(os.Args[0]), quiet: 3 * time.Second, first: time.Second,
 				settings: strings.Replace(modelDocument, "{", `{"mode":"`+c.mode+`",`, 1),
 			})
 			if said := strings.Join(rec.errors, "\n"); !strings.Contains(said, c.want) {
