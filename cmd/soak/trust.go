@@ -278,8 +278,25 @@ func hostile(ctx context.Context, s *session) error {
 	failed := 0.0
 	if err != nil {
 		failed = 1
-		err = fmt.Errorf("%w: %s", err, string(out[max(0, len(out)-500):]))
+		err = fmt.Errorf("%w: %s", err, failedTests(string(out)))
 	}
 	s.trial("S7", "engine", map[string]float64{"passed": passed, "failed": failed}, err)
 	return nil
+}
+
+// failedTests are the tests that failed, by what go test wrote of them, and what they said last.
+func failedTests(out string) string {
+	var all []string
+	said := ""
+	for line := range strings.Lines(out) {
+		switch line = strings.TrimSpace(line); {
+		case strings.HasPrefix(line, "--- FAIL: "):
+			all = append(all, line+" "+said)
+			said = ""
+		case strings.Contains(line, "_test.go:"):
+			said = line
+		}
+	}
+	text := strings.Join(all, "; ")
+	return text[:min(len(text), 2000)]
 }
