@@ -51,9 +51,14 @@ func restrictFiles(abi int, p Plan, binary int) error {
 		return err
 	}
 	defer rules.close()
-	for _, a := range allowances(p, loaders(descriptor(binary))) {
+	for _, a := range allowances(p) {
 		if err := rules.allowPath(a.rights&attr.Handled_access_fs, a.path); err != nil {
 			return fmt.Errorf("allow %s: %w", a.path, err)
+		}
+	}
+	for _, path := range loaders(descriptor(binary)) {
+		if err := rules.allowLoader(path); err != nil {
+			return fmt.Errorf("what starts it, %q: %w", path, err)
 		}
 	}
 	if err := rules.allow(execute|readFile, binary); err != nil {
@@ -84,6 +89,23 @@ func (r ruleset) allowPath(rights uint64, path string) error {
 	}
 	defer unix.Close(fd)
 	return r.allow(rights, fd)
+}
+
+// allowLoader lets the program at path be executed. The path is the plugin's own word, so it opens nothing but a program of
+// the machine: a file where those are, which only root can have put there.
+func (r ruleset) allowLoader(path string) error {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	switch {
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
+		return nil // the execution fails for it
+	case err != nil:
+		return err
+	}
+	defer unix.Close(fd)
+	if err := isProgram(fd); err != nil {
+		return err
+	}
+	return r.allow(execute|readFile, fd)
 }
 
 func (r ruleset) allow(rights uint64, fd int) error {

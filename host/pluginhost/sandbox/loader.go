@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"debug/elf"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -73,12 +75,37 @@ func loader(f io.ReaderAt) string {
 	return dynamicLoader(f)
 }
 
+// isProgram reports why what is open at fd is not a program of the machine.
+func isProgram(fd int) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)) // without links
+	if err != nil {
+		return err
+	}
+	below := slices.ContainsFunc(runnable, func(dir string) bool { return strings.HasPrefix(path, dir+"/") })
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return errors.New("it is not a file")
+	case st.Uid != 0 || st.Mode&0o022 != 0:
+		return errors.New("it is not root's alone")
+	case !below:
+		return fmt.Errorf("it is not below one of %s", strings.Join(runnable, " "))
+	}
+	return nil
+}
+
 func dynamicLoader(f io.ReaderAt) string {
 	program, err := elf.NewFile(f)
 	if err != nil {
 		return ""
 	}
 	defer program.Close()
+	if program.Class != elf.ELFCLASS64 || program.Data != elf.ELFDATA2LSB {
+		return "" // the kernel, which starts no others here, would read the rest as if it were one
+	}
 	for _, part := range program.Progs {
 		if part.Type != elf.PT_INTERP {
 			continue

@@ -20,8 +20,8 @@ var readable = []string{
 // runnable is where the machine's programs are, and what they are made of.
 var runnable = []string{"/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin"}
 
-// allowances are all rights that the plan means. loaders are what the kernel must execute to start the binary.
-func allowances(p Plan, loaders []string) []allowance {
+// allowances are all rights that the plan means.
+func allowances(p Plan) []allowance {
 	var all []allowance
 	add := func(rights uint64, paths ...string) {
 		for _, path := range paths {
@@ -30,7 +30,6 @@ func allowances(p Plan, loaders []string) []allowance {
 	}
 	add(readFile|list, readable...)
 	add(readFile|writeFile, "/dev/null")
-	add(execute|readFile, loaders...)
 	add(writeFile|readFile|list|remove|makeDir|makeFile|makeSock|makeLink|refer, p.Own...)
 	add(writeFile|readFile|list|remove|makeFile|makeSock, p.Sockets...)
 	add(readFile|list, p.Read...)
