@@ -47,7 +47,8 @@ type door struct {
 	path     string // of the unix socket
 	ctx      context.Context
 	end      context.CancelFunc
-	slots    chan struct{} // a token per connection
+	slots    chan struct{}  // a token per connection
+	through  sync.WaitGroup // their connections
 
 	asked time.Time // of serve: when the module last said that it would listen
 	heard bool      // and whether it has since
@@ -91,13 +92,13 @@ func (d *doors) listenPath(ctx context.Context, port int) (string, error) {
 
 // enter returns the path of the door that r is the right to, opened where it is not open yet.
 func (d *doors) enter(ctx context.Context, r tunnel.Right, path string, listen func(string) (net.Listener, error)) (string, error) {
-	if err := d.check(ctx, r); err != nil {
-		return "", err
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.open == nil {
 		return "", errors.New("the module is ending")
+	}
+	if err := d.check(ctx, r); err != nil { // locked, so that no review comes between this and the opening
+		return "", err
 	}
 	if o := d.open[r]; o != nil {
 		o.asked, o.heard = time.Now(), false
@@ -133,6 +134,7 @@ func (d *doors) check(ctx context.Context, r tunnel.Right) error {
 
 // review closes the doors that are not granted any more, with the connections through them.
 func (d *doors) review(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx) // that its caller has gone revokes nothing
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for r, o := range d.open {
@@ -194,8 +196,10 @@ func (d *doors) attended(o *door) bool {
 	return true
 }
 
-// accept takes connections until the door is closed. One too many is dropped: it was not let in.
+// accept takes connections until the door is closed, and returns when the last that came through has gone. One too many is
+// dropped: it was not let in.
 func (d *doors) accept(o *door) {
+	defer func() { o.through.Wait(); o.end() }()
 	for {
 		c, err := o.listener.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -211,7 +215,7 @@ func (d *doors) accept(o *door) {
 		}
 		select {
 		case o.slots <- struct{}{}:
-			d.work.Go(func() {
+			o.through.Go(func() {
 				defer func() { <-o.slots }()
 				d.pass(o, c)
 			})

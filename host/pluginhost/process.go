@@ -103,6 +103,7 @@ func (p *process) fork() (report *os.File, err error) {
 		closeAll(children)
 		if err != nil {
 			closeAll(parents)
+			p.endCage()
 		}
 	}()
 	for range 4 {
@@ -124,7 +125,6 @@ func (p *process) fork() (report *os.File, err error) {
 		p.cmd.SysProcAttr.UseCgroupFD, p.cmd.SysProcAttr.CgroupFD = true, p.cage.Descriptor()
 	}
 	if err := spawn(p.cmd); err != nil {
-		p.endCage()
 		return nil, err
 	}
 	p.mu.Lock()

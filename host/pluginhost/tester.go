@@ -170,6 +170,8 @@ func (m *module) readyLocked() (done bool, r *running, err error) {
 		return true, nil, m.unusable(m.found.problem)
 	case m.otherLocked():
 		return true, nil, m.unusable(m.needsAcceptanceLocked())
+	case !m.confinedLocked(m.found.sha):
+		return true, nil, m.unusable(m.unconfined())
 	case m.problem != nil:
 		return true, nil, m.unusable(m.problem)
 	}
