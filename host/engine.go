@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
+	"syscall"
 
 	"github.com/culvert-pbx/culvert/host/pluginhost"
 	"github.com/culvert-pbx/culvert/host/sshtunnel"
@@ -96,12 +98,18 @@ func privateSockets(s pluginhost.Sockets, modules *pluginhost.Host) supervisor.S
 		Greet: wire.Greet}
 }
 
-// localDialer connects to the service behind an expose mapping: a port of the PBX, or, where it is private, the socket
-// at which the module listens, if it is really the module that does.
-func localDialer(s pluginhost.Sockets, modules *pluginhost.Host) func(context.Context, tunnel.Ref, tunnel.Mapping) (net.Conn, error) {
+// localDialer connects to the service behind an expose mapping: a port of the PBX, where mayPublish has nothing against
+// it, or, where it is private, the socket at which the module listens, if it is really the module that does.
+func localDialer(s pluginhost.Sockets, modules *pluginhost.Host, mayPublish func(tunnel.Ref, tunnel.Mapping) error) func(context.Context, tunnel.Ref, tunnel.Mapping) (net.Conn, error) {
 	return func(ctx context.Context, ref tunnel.Ref, m tunnel.Mapping) (net.Conn, error) {
 		var d net.Dialer
 		if !m.Private() {
+			d.Control = func(_, address string, _ syscall.RawConn) error { // after the lookup of a name
+				if to, err := netip.ParseAddrPort(address); err == nil && isHere(to.Addr()) {
+					return mayPublish(ref, m)
+				}
+				return nil
+			}
 			host := m.Local.Host
 			if host == "" {
 				host = "127.0.0.1"
@@ -123,3 +131,6 @@ func localDialer(s pluginhost.Sockets, modules *pluginhost.Host) func(context.Co
 		return conn, nil
 	}
 }
+
+// isHere reports whether a connection to a meets what listens at this machine's loopback.
+func isHere(a netip.Addr) bool { return a.Unmap().IsLoopback() || a.Unmap().IsUnspecified() }

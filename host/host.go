@@ -96,7 +96,7 @@ func (d *daemon) open(ctx context.Context, version string) (err error) {
 	})
 	d.supervisor = supervisor.New(supervisor.Config{
 		Source: d.registry, Engine: engine{keys: d.keys, limits: sshtunnel.NewLimits(), crossing: sshtunnel.NewCrossing()}, Log: d.log.Named("tunnels"),
-		Sockets: privateSockets(sockets, d.modules), DialLocal: localDialer(sockets, d.modules),
+		Sockets: privateSockets(sockets, d.modules), DialLocal: localDialer(sockets, d.modules, d.registry.MayPublish),
 		Relay: func(client, site supervisor.Conn) { sshtunnel.Relay(client, site) },
 	})
 	return d.openControl(version)

@@ -108,7 +108,7 @@ func runTunnel(t *testing.T, o sshdtest.Options, ms ...tunnel.Mapping) (*oneTunn
 	}}
 	e := &seeing{engine: engine{keys: pair}, sshd: sshd}
 	s := supervisor.New(supervisor.Config{
-		Source: source, Engine: e, Log: hclog.NewNullLogger(), DialLocal: localDialer(pluginhost.Sockets{}, nil),
+		Source: source, Engine: e, Log: hclog.NewNullLogger(), DialLocal: localDialer(pluginhost.Sockets{}, nil, publishAll),
 		Relay: func(client, site supervisor.Conn) { sshtunnel.Relay(client, site) },
 	})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -37,10 +37,13 @@ func (d *draft) checkRight(name tunnel.Owner, right tunnel.Right) (tunnel.Findin
 		return nil, nil
 	}
 	served, err := d.granted(tunnel.GrantServe)
-	if other, taken := served[right.Port]; taken && other != name {
-		return collision(fmt.Sprintf("local port %s is granted to module %s", port, other)), err
+	if err != nil {
+		return nil, err
 	}
-	return nil, err
+	if other, taken := served[right.Port]; taken && other != name {
+		return collision(fmt.Sprintf("local port %s is granted to module %s", port, other)), nil
+	}
+	return d.checkPublished(name, right)
 }
 
 // granted are the ports that modules were granted, of one kind.

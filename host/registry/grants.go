@@ -199,6 +199,9 @@ func (r *Registry) setGrantsLocked(by string, name tunnel.Owner, now *grantRecor
 			tell("revoked", string(g))
 		}
 	}
+	for _, e := range r.order { // whoever publishes a port that is served, or is no more
+		r.stale[e.tunnel.Ref.Owner] = true
+	}
 	switch {
 	case now.Unsandboxed == was.Unsandboxed:
 	case now.Unsandboxed == "":

@@ -21,6 +21,10 @@ func (r *Registry) standingOf(e *entry) tunnel.Wanted {
 	case r.refusal(e.tunnel) != "":
 		w.Active, w.State, w.Reason = false, tunnel.Blocked, tunnel.PolicyRefusedReason
 		w.Message, w.Remedy = r.refusal(e.tunnel), "culvert tunnel set "+e.tunnel.Ref.String()+" --drop MAPPING"
+	case r.unpublished(e.tunnel) != nil:
+		f := r.unpublished(e.tunnel)
+		w.Active, w.State, w.Reason = false, tunnel.Blocked, tunnel.PolicyRefusedReason
+		w.Message, w.Remedy = f.Message, f.WayOut
 	case e.unusable != nil:
 		w.Active, w.State, w.Reason = false, tunnel.Blocked, e.unusable.Reason
 		w.Message, w.Remedy = e.unusable.Message, e.unusable.Remedy

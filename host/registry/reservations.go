@@ -54,6 +54,11 @@ func (d *draft) check(mv move) (tunnel.Findings, error) {
 		return nil, err
 	}
 	fs = append(fs, gfs...)
+	pfs, err := d.checkPublishes(mv.now)
+	if err != nil {
+		return nil, err
+	}
+	fs = append(fs, pfs...)
 	held, err := d.heldBeside(mv.now)
 	return append(fs, tunnel.Conflicts(tunnel.Reservations(mv.now), held)...), err
 }

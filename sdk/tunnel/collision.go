@@ -54,21 +54,28 @@ func Reservations(t Tunnel) []Reservation {
 			rs = append(rs, Reservation{ScopeLocal, m.Local.Port, t.Ref, m.Name, target(m.Remote)})
 		case m.Kind.Exposes():
 			rs = append(rs, Reservation{ScopeRemote(t.Server), m.Remote.Port, t.Ref, m.Name, target(m.Local)})
-			if !m.Private() && loops(m.Local.Host) {
-				rs = append(rs, Reservation{ScopeTargets, m.Local.Port, t.Ref, m.Name, target(m.Local)})
+			if port, ok := m.Publishes(); ok {
+				rs = append(rs, Reservation{ScopeTargets, port, t.Ref, m.Name, target(m.Local)})
 			}
 		}
 	}
 	return rs
 }
 
-// loops reports whether a connection to that host stays on the PBX, as far as its text tells.
+// Publishes reports whether m leads from its site to what listens at a port of the PBX's loopback, as far as the text
+// of its local end tells, and to which.
+func (m Mapping) Publishes() (port int, ok bool) {
+	return m.Local.Port, m.Kind.Exposes() && !m.Private() && loops(m.Local.Host)
+}
+
+// loops reports whether a connection to that host stays on the PBX, as far as its text tells. One to no particular
+// address of a machine does.
 func loops(host string) bool {
 	if host == "" || strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
 		return true
 	}
 	a, err := netip.ParseAddr(host)
-	return err == nil && a.Unmap().IsLoopback()
+	return err == nil && (a.Unmap().IsLoopback() || a.Unmap().IsUnspecified())
 }
 
 func target(e Endpoint) string {
