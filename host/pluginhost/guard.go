@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+
+	"github.com/culvert-pbx/culvert/sdk/wire"
 )
 
 // What a plugin may tell go-plugin's broker: nothing, for the host never dials through it. go-plugin keeps a goroutine
@@ -21,18 +23,18 @@ func guardStreams(ctx context.Context, d *grpc.StreamDesc, c *grpc.ClientConn, m
 	if err != nil || method != brokerStream {
 		return s, err
 	}
-	return &slowStream{ClientStream: s, bucket: bucket{rate: brokerRate, burst: brokerBurst}}, nil
+	return &slowStream{ClientStream: s, pace: wire.Pace{Rate: brokerRate, Burst: brokerBurst}}, nil
 }
 
 // slowStream receives no faster than its rate; the other end is held up by flow control.
 type slowStream struct {
 	grpc.ClientStream
-	bucket bucket
+	pace wire.Pace
 }
 
 // RecvMsg waits its turn, or until the stream ends.
 func (s *slowStream) RecvMsg(m any) error {
-	if wait := s.bucket.take(1, time.Now()); wait > 0 {
+	if wait := s.pace.Take(1); wait > 0 {
 		select {
 		case <-time.After(wait):
 		case <-s.Context().Done():

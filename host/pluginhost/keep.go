@@ -67,7 +67,7 @@ func (m *module) start(ctx context.Context, sha string) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.host.launch(ctx, m, sha, granted, func(ctx context.Context, w *wire.Module) error {
+	return m.host.launch(ctx, m, sha, m.room(granted), func(ctx context.Context, w *wire.Module) error {
 		return w.Connect(ctx, m.services())
 	})
 }
@@ -99,7 +99,7 @@ const (
 func (m *module) refused(method string, ref tunnel.Ref) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.refusals.allow(time.Now()) {
+	if !m.refusals.Allow() {
 		m.unsaid++
 		return
 	}

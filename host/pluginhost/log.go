@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
+	"github.com/culvert-pbx/culvert/sdk/wire"
 )
 
 // What a module may log.
@@ -27,7 +28,7 @@ type moduleLog struct {
 	fail func(error) // told when the ring cannot be written, once until it can again
 
 	mu      sync.Mutex
-	rate    bucket
+	rate    wire.Pace
 	dropped int
 	failing bool
 	rest    []byte // of the standard output, the line that is not whole yet
@@ -36,7 +37,7 @@ type moduleLog struct {
 var _ io.Writer = (*moduleLog)(nil)
 
 func newModuleLog(r *ring, fail func(error)) *moduleLog {
-	return &moduleLog{ring: r, fail: fail, rate: bucket{rate: lineRate, burst: lineBurst}}
+	return &moduleLog{ring: r, fail: fail, rate: wire.Pace{Rate: lineRate, Burst: lineBurst}}
 }
 
 // say adds a line of the host's own.
@@ -67,11 +68,11 @@ func (l *moduleLog) add(level hclog.Level, text string) {
 }
 
 func (l *moduleLog) addLocked(level hclog.Level, text string) {
-	now := time.Now()
-	if !l.rate.allow(now) {
+	if !l.rate.Allow() {
 		l.dropped++
 		return
 	}
+	now := time.Now()
 	if l.dropped > 0 {
 		l.writeLocked(now, hclog.Warn, fmt.Sprintf("culvertd: %d lines were left out, more than %d a second", l.dropped, lineRate))
 		l.dropped = 0

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
+	"github.com/culvert-pbx/culvert/sdk/wire"
 )
 
 // Binary is one binary of a module: its checksum, in hex, and what it says of itself.
@@ -72,7 +73,7 @@ type module struct {
 	told     Module
 	toldRuns map[string]tunnel.ConfigurationStatus
 
-	refusals bucket // of the journal's entries
+	refusals wire.Pace // of the journal's entries
 	unsaid   int
 }
 
@@ -90,7 +91,7 @@ func newModule(h *Host, name tunnel.Owner) *module {
 	m := &module{
 		host: h, name: name, changed: make(chan struct{}), runs: make(map[string]tunnel.Run), purges: make(map[string]bool),
 		active: make(map[string]*run), toldRuns: make(map[string]tunnel.ConfigurationStatus),
-		refusals: bucket{rate: refusedRate, burst: refusedBurst},
+		refusals: wire.Pace{Rate: refusedRate, Burst: refusedBurst},
 	}
 	m.log = newModuleLog(newRing(filepath.Join(h.cfg.StateDir, "modules", string(name)+".log")), func(err error) {
 		h.cfg.Log.Error("the module's log cannot be written", "module", name, "error", err)

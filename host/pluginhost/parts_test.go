@@ -303,23 +303,6 @@ func TestLogThatCannotBeWrittenIsSaidOnce(t *testing.T) {
 	}
 }
 
-func TestPipeIsReadNoFasterThanItsRate(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := bucket{rate: 100, burst: 1000}
-		if w := b.take(1000, time.Now()); w != 0 {
-			t.Errorf("the burst waits %v", w)
-		}
-		if w := b.take(50, time.Now()); w != 500*time.Millisecond {
-			t.Errorf("50 over the burst wait %v", w)
-		}
-		time.Sleep(time.Minute)
-		if w := b.take(1000, time.Now()); w != 0 {
-			t.Errorf("a full bucket waits %v", w)
-		}
-	})
-}
-
 // endless is a stream that always has a message.
 type endless struct {
 	grpc.ClientStream

@@ -5,6 +5,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/wire"
 )
 
 // How fast a module's output is read, in bytes a second and at once: more than any log needs, and little enough that a
@@ -17,13 +19,13 @@ const (
 // pipe is the host's end of a module's standard output or error, for one reader at a time.
 type pipe struct {
 	*os.File
-	bucket bucket
-	once   sync.Once
-	ended  chan struct{} // closed when nothing more can be read
+	pace  wire.Pace
+	once  sync.Once
+	ended chan struct{} // closed when nothing more can be read
 }
 
 func newPipe(f *os.File) *pipe {
-	return &pipe{File: f, bucket: bucket{rate: outputRate, burst: outputBurst}, ended: make(chan struct{})}
+	return &pipe{File: f, pace: wire.Pace{Rate: outputRate, Burst: outputBurst}, ended: make(chan struct{})}
 }
 
 // Read reads no faster than the rate allows.
@@ -32,23 +34,23 @@ func (p *pipe) Read(b []byte) (int, error) {
 	if err != nil {
 		p.once.Do(func() { close(p.ended) })
 	}
-	time.Sleep(p.bucket.take(n, time.Now())) // at most what one buffer is worth
+	time.Sleep(p.pace.Take(n)) // at most what one buffer is worth
 	return n, err
 }
 
 // slowly is a writer that takes no more than the rate allows, for one writer at a time.
 type slowly struct {
-	w      io.Writer
-	bucket bucket
+	w    io.Writer
+	pace wire.Pace
 }
 
 func newSlowly(w io.Writer) *slowly {
-	return &slowly{w: w, bucket: bucket{rate: outputRate, burst: outputBurst}}
+	return &slowly{w: w, pace: wire.Pace{Rate: outputRate, Burst: outputBurst}}
 }
 
 // Write writes p and waits for its worth.
 func (s *slowly) Write(p []byte) (int, error) {
 	n, err := s.w.Write(p)
-	time.Sleep(s.bucket.take(len(p), time.Now()))
+	time.Sleep(s.pace.Take(len(p)))
 	return n, err
 }

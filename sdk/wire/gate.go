@@ -23,13 +23,13 @@ type gate struct {
 	refused func(method string, ref tunnel.Ref)
 	calls   chan struct{} // holds one token per call under way
 	lists   chan struct{} // and of these, per list
-	pace    pace
+	pace    Pace
 }
 
 func newGate(owner tunnel.Owner, refused func(string, tunnel.Ref)) *gate {
 	return &gate{
 		owner: owner, refused: refused, calls: make(chan struct{}, maxCalls), lists: make(chan struct{}, maxLists),
-		pace: pace{rate: callRate, burst: callBurst},
+		pace: Pace{Rate: callRate, Burst: callBurst},
 	}
 }
 
@@ -77,7 +77,7 @@ func (g *gate) wait(method string) {
 	if light[method] {
 		n = 1
 	}
-	time.Sleep(min(g.pace.take(n), CallTimeout))
+	time.Sleep(min(g.pace.Take(n), CallTimeout))
 }
 
 // light are the calls that concern one tunnel and change nothing that is kept.

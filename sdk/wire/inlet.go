@@ -17,18 +17,18 @@ const (
 // Slowly is a connection to a module that is read no faster than a module has reason to write: the far end is held up by
 // the full socket.
 func Slowly(conn net.Conn) net.Conn {
-	return &slowConn{Conn: conn, pace: pace{rate: inletRate, burst: inletBurst}}
+	return &slowConn{Conn: conn, pace: Pace{Rate: inletRate, Burst: inletBurst}}
 }
 
 type slowConn struct {
 	net.Conn
-	pace pace
+	pace Pace
 }
 
 // Read waits for its turn after it has read, at most for what one buffer is worth.
 func (c *slowConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	time.Sleep(c.pace.take(n))
+	time.Sleep(c.pace.Take(n))
 	return n, err
 }
 

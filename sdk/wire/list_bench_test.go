@@ -57,7 +57,7 @@ func BenchmarkListOfAThousand(b *testing.B) {
 		b.Fatal(err)
 	}
 	g := newGate("hello", nil)
-	g.pace.burst = 1e9
+	g.pace.Burst = 1e9
 	s := newHostServer(HostServices{Owner: "hello", Service: newMany(1000)})
 	go s.Serve(newInlet(l))
 	defer s.Stop()
