@@ -138,7 +138,7 @@ func checkNumbers(ns []Number) (fs tunnel.Findings) {
 		switch {
 		case !n.valid():
 			fs = append(fs, finding(tunnel.Malformed, "numbers", n.E164, "this is not a number in the international form", "give + and 4 to 15 digits, and what it is for"))
-		case slices.Contains(ns[:i], n):
+		case holds(ns[:i], n.E164):
 			fs = append(fs, finding(tunnel.Exists, "numbers", n.E164, "this number is there twice", "give it once"))
 		}
 	}
@@ -149,9 +149,13 @@ func (n Number) valid() bool {
 	return e164Form.MatchString(n.E164) && (n.Use == Phone || n.Use == Fax || n.Use == Mobile)
 }
 
+func holds(ns []Number, e164 string) bool {
+	return slices.ContainsFunc(ns, func(n Number) bool { return n.E164 == e164 })
+}
+
 func fitNumbers(ns []Number) (fit []Number) {
 	for _, n := range ns {
-		if n.valid() && !slices.Contains(fit, n) && len(fit) < MaxNumbers {
+		if n.valid() && !holds(fit, n.E164) && len(fit) < MaxNumbers {
 			fit = append(fit, n)
 		}
 	}

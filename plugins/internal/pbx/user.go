@@ -1,6 +1,9 @@
 package pbx
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // ID names a user or a group of the PBX for ever. The module that makes one chooses it, best from what never changes at
 // the source, like an objectGUID: letters a-z, digits and hyphens, at most 64, beginning with a letter or digit.
@@ -57,25 +60,13 @@ func (u User) Name() string {
 
 // Equal reports whether nothing differs; the order of the numbers counts.
 func (u User) Equal(o User) bool {
-	numbers := slices.Equal(u.Numbers, o.Numbers)
-	u.Numbers, o.Numbers = nil, nil
-	return numbers && u.same(o)
+	return slices.Equal(u.Numbers, o.Numbers) && u.plain() == o.plain()
 }
 
-// same compares all but the numbers: a struct without slices would be comparable, and a new field is not forgotten here.
-func (u User) same(o User) bool {
-	type rest struct {
-		id                                                                         ID
-		external, login, given, surname, display, mail, company, department, title string
-		extension                                                                  string
-		admin, protected                                                           bool
-		status                                                                     Status
-	}
-	of := func(u User) rest {
-		return rest{u.ID, u.External, u.Login, u.GivenName, u.Surname, u.DisplayName, u.Mail, u.Company, u.Department, u.Title,
-			u.Extension, u.Admin, u.Protected, u.Status}
-	}
-	return of(u) == of(o)
+// plain is all of a user but the numbers, as text that differs when a field does.
+func (u User) plain() string {
+	u.Numbers = nil
+	return fmt.Sprintf("%#v", u)
 }
 
 // Use says what a number is for.
