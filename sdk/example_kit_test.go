@@ -13,9 +13,9 @@ import (
 
 // run is sdktest.Run without a test: what would fail one is printed, where the example's output does not have it. The
 // module is stopped by end.
-func run[S any](m sdk.Module[S], settings string) (w *sdktest.World, end func()) {
+func run[S any](m sdk.Module[S], settings string, with ...sdktest.Option) (w *sdktest.World, end func()) {
 	t := &noTest{}
-	return sdktest.Run(t, m, settings), t.end
+	return sdktest.Run(t, m, settings, with...), t.end
 }
 
 // noTest is the test of an example.

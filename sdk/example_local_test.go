@@ -7,6 +7,7 @@ import (
 	"net"
 
 	"github.com/culvert-pbx/culvert/sdk"
+	"github.com/culvert-pbx/culvert/sdk/sdktest"
 )
 
 // lookup is a module that tells the PBX on this machine who calls.
@@ -65,7 +66,7 @@ func answer(ctx context.Context, in *sdk.Instance[struct{}], c net.Conn) error {
 // A module works with services of its own machine through the host, once the operator has granted the ports: its sandbox
 // has no network.
 func ExampleInstance_DialLocal() {
-	w, end := run(lookup{}, `{}`)
+	w, end := run(lookup{}, `{}`, sdktest.Grant("dial 5038", "serve 4573"))
 	defer end()
 	w.ServeLocal(managerPort, func(c net.Conn) {
 		var number string

@@ -32,7 +32,7 @@ func TestBuiltModulesConform(t *testing.T) {
 				t.Fatalf("build %s: %v\n%s", name, err, out)
 			}
 			if doc := settingsOf[name]; doc != "" {
-				sdktest.ConformanceBinary(t, bin, doc)
+				sdktest.ConformanceBinary(t, bin, sdktest.Settings(doc))
 			} else {
 				sdktest.ConformanceBinary(t, bin)
 			}

@@ -80,7 +80,8 @@ func website(cert tls.Certificate) func(net.Conn) {
 }
 
 func TestConformance(t *testing.T) {
-	sdktest.Conformance(t, services{}, `{"site":{"server":"tunnel@site.example","slots":{"page":{"on":true}}},"directory":{"password":"secret"}}`, `{}`)
+	sdktest.Conformance(t, services{}, sdktest.Settings(
+		`{"site":{"server":"tunnel@site.example","slots":{"page":{"on":true}}},"directory":{"password":"secret"}}`, `{}`))
 }
 
 // world runs the module with these slots on.

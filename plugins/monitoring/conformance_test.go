@@ -7,5 +7,5 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	sdktest.Conformance(t, monitoring{}, `{"site":{"server":"tunnel@site.example.org"}}`, `{}`)
+	sdktest.Conformance(t, monitoring{}, sdktest.Settings(`{"site":{"server":"tunnel@site.example.org"}}`, `{}`))
 }

@@ -29,7 +29,7 @@ func ServeModel() {
 }
 
 func TestAModelConformsAsABinary(t *testing.T) {
-	ConformanceBinary(t, os.Args[0], modelDocument)
+	ConformanceBinary(t, os.Args[0], Settings(modelDocument))
 }
 
 func TestABinaryIsCaughtToo(t *testing.T) {

@@ -16,33 +16,32 @@ import (
 // Conformance holds a module to what its host, its operator and all other modules rely on, each rule a subtest:
 //
 //	func TestConformance(t *testing.T) {
-//		sdktest.Conformance(t, greeter{}, `{"site":{"server":"pbx@site.example.org"}}`)
+//		sdktest.Conformance(t, greeter{}, sdktest.Settings(`{"site":{"server":"pbx@site.example.org"}}`))
 //	}
 //
-// settings are the documents to try it with, one after the other; none is `{}`. Give one that sets every site and secret:
-// what the module does not do, it is not judged by. Behind its reach mappings something accepts connections and never
-// answers.
+// Options give it the settings of an operator ([Settings]), what the operator granted ([Grant]), and what answers
+// ([Service], [Local]); behind reach mappings of which nothing is said, something accepts connections and never answers.
 //
 // It takes real time, some seconds, since a module may wait for what is real. It changes the working directory and HOME
 // while it runs, so the test that calls it is not parallel.
-func Conformance[S any](t *testing.T, m sdk.Module[S], settings ...string) {
+func Conformance[S any](t *testing.T, m sdk.Module[S], with ...Option) {
 	conform(t, subject{
 		open:  func(testing.TB) (wire.Plugin, error) { return sdk.Plugin(m), nil },
-		quiet: 50 * time.Millisecond,
-	}, settings)
+		quiet: 50 * time.Millisecond, with: newOptions(with),
+	})
 }
 
 // ConformanceBinary is [Conformance] for a built module, over the real wire: each of its runs has a process of its own. What
 // only a look into the process shows, such as goroutines that are left, is not judged. Several rules are tried at the same
 // time, as many as go test's flag -parallel says: give 1 for a module that needs something of which there is but one.
-func ConformanceBinary(t *testing.T, path string, settings ...string) {
+func ConformanceBinary(t *testing.T, path string, with ...Option) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := subject{open: binary(path), quiet: 100 * time.Millisecond, first: 3 * time.Second, apart: true}
+	s := subject{open: binary(path), quiet: 100 * time.Millisecond, first: 3 * time.Second, apart: true, with: newOptions(with)}
 	s.said = sync.OnceValues(func() (tunnel.Description, error) { return wiretest.Open(path).Describe() })
-	conform(t, s, settings)
+	conform(t, s)
 }
 
 // binary opens the binary at path for a test.
@@ -59,7 +58,8 @@ func binary(path string) func(testing.TB) (wire.Plugin, error) {
 const busyRoom = 3
 
 // conform tries the subject with each of the documents.
-func conform(t *testing.T, s subject, documents []string) {
+func conform(t *testing.T, s subject) {
+	documents := s.with.settings
 	if len(documents) == 0 {
 		documents = []string{"{}"}
 	}
@@ -85,6 +85,7 @@ func conform(t *testing.T, s subject, documents []string) {
 type subject struct {
 	open     func(testing.TB) (wire.Plugin, error) // one for a test of its own, whose end ends it
 	said     func() (tunnel.Description, error)    // what it says of itself, asked once where each answer takes a process, or nil
+	with     options
 	settings string
 	quiet    time.Duration // without a call to the host, after which it has done all it does by itself
 	first    time.Duration // that its first call may take: a process starts before it

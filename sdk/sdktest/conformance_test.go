@@ -159,7 +159,7 @@ func (m model) watch(ctx context.Context, in *sdk.Instance[modelSettings]) error
 }
 
 func TestAModelConforms(t *testing.T) {
-	Conformance(t, model{}, modelDocument, `{}`)
+	Conformance(t, model{}, Settings(modelDocument, `{}`))
 }
 
 // breach is a module, or what is said of one, that breaks one rule.

@@ -112,9 +112,8 @@ func TestConnFreezesAndSlows(t *testing.T) {
 
 // A service that reads from a frozen link ends with its world, also when the module has closed its end.
 func TestAFrozenServiceEndsWithItsWorld(t *testing.T) {
-	s := newSites()
-	s.services["site/smb"] = func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
-	c, err := s.dial(t.Context(), "site", "smb")
+	s := newSites(map[string]func(net.Conn){"site/smb": func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }})
+	c, err := s.dial(t.Context(), origin{site: "site"}, "smb")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func (waiting) Run(ctx context.Context, _ *sdk.Instance[waitingSettings]) error 
 func TestNoPasswordOfASiteIsGiven(t *testing.T) {
 	const site = `{"server":"s@site.example","login":"password","password":"canary","via":"http://u@proxy.example:1","via_password":"canary"}`
 	w := Run(t, waiting{}, `{"token":"mine","site":`+site+`,"sites":{"rome":`+site+`}}`)
-	given := string(w.given())
+	given := string(w.first().given())
 	if strings.Contains(given, "canary") || !strings.Contains(given, `"token":"mine"`) || strings.Count(given, "proxy.example") != 2 {
 		t.Errorf("it is given %s", given)
 	}

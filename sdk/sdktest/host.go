@@ -9,14 +9,17 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/wire"
 )
 
-// host is the host as the module under test sees it.
+// host is the host as one configuration of the module under test sees it.
 type host struct {
 	tunnel.Service
-	owner tunnel.Owner
-	sites *sites
+	w   *World
+	ref tunnel.ConfigurationRef
 }
 
 var _ wire.Host = host{}
+
+// at is where a connection of this configuration leads to, or comes from.
+func (h host) at(site string) origin { return origin{site, h.ref.Name} }
 
 // Dial waits and fails as the daemon's private sockets do.
 func (h host) Dial(ctx context.Context, configuration, mapping string) (net.Conn, error) {
@@ -29,7 +32,7 @@ func (h host) Dial(ctx context.Context, configuration, mapping string) (net.Conn
 
 func (h host) dial(ctx context.Context, configuration, text string) (net.Conn, error) {
 	site, mapping := wire.SplitMapping(text)
-	ref, m, err := wire.FindReach(ctx, h.Service, h.owner, configuration, site, mapping)
+	ref, m, err := wire.FindReach(ctx, h.Service, h.ref.Module, configuration, site, mapping)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +48,7 @@ func (h host) dial(ctx context.Context, configuration, text string) (net.Conn, e
 				if err != nil {
 					return nil, err
 				}
-				return h.sites.dial(ctx, siteOf(ref), m.Name)
+				return h.w.sites.dial(ctx, h.at(siteOf(ref)), m.Name)
 			}
 		}
 	}
@@ -68,9 +71,9 @@ func verdict(v tunnel.View, mapping string) (wait bool, err error) {
 
 func (h host) Listen(ctx context.Context, configuration, text string) (net.Listener, error) {
 	site, mapping := wire.SplitMapping(text)
-	ref, m, err := wire.FindExpose(ctx, h.Service, h.owner, configuration, site, mapping)
+	ref, m, err := wire.FindExpose(ctx, h.Service, h.ref.Module, configuration, site, mapping)
 	if err != nil {
 		return nil, fmt.Errorf("listen for %s: %w", text, err)
 	}
-	return h.sites.listen(siteOf(ref), m.Name)
+	return h.w.sites.listen(h.at(siteOf(ref)), m.Name)
 }

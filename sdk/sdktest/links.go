@@ -33,7 +33,8 @@ func (l *links) follow(ctx context.Context) {
 		switch {
 		case err != nil || ref.Owner != l.owner:
 		case c.Type == tunnel.Removed, state == tunnel.Disabled, state == tunnel.Inactive:
-			l.sites.lose(siteOf(ref))
+			site := siteOf(ref)
+			l.sites.lose(func(at origin) bool { return at.site == site })
 		case c.Type == tunnel.Present, c.Type == tunnel.Changed:
 			l.report(ctx, ref)
 		}

@@ -11,11 +11,12 @@ const backlog = 128
 
 // listener is where a module's connections from the site arrive.
 type listener struct {
-	name    addr
-	arrived chan net.Conn
-	done    chan struct{}
-	once    sync.Once
-	closed  func(*listener)
+	name          addr
+	configuration string // of the module, that listens
+	arrived       chan net.Conn
+	done          chan struct{}
+	once          sync.Once
+	closed        func(*listener)
 }
 
 var _ net.Listener = (*listener)(nil)

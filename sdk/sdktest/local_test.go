@@ -52,7 +52,7 @@ func answer(ctx context.Context, in *sdk.Instance[struct{}]) string {
 }
 
 func TestLocalPorts(t *testing.T) {
-	w := sdktest.Run(t, manager{}, "{}")
+	w := sdktest.Run(t, manager{}, "{}", sdktest.Grant("serve 8089"))
 	asked := func() string {
 		t.Helper()
 		c, err := w.ConnectLocal(8089)
@@ -70,6 +70,10 @@ func TestLocalPorts(t *testing.T) {
 		t.Errorf("before anything is granted: %s", got)
 	}
 	w.ServeLocal(5038, func(c net.Conn) { fmt.Fprint(c, "the service") })
+	if got := asked(); got != "not granted" {
+		t.Errorf("a service alone grants nothing: %s", got)
+	}
+	w.Grant("dial 5038")
 	if got := asked(); got != "the service <nil>" {
 		t.Errorf("with the grant: %s", got)
 	}

@@ -19,6 +19,14 @@ func newLogger(t testing.TB) *logger {
 	return &logger{hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: out, DisableTime: true}), out}
 }
 
+// of is the log of a configuration, which says its name where it is not the default one.
+func (l *logger) of(configuration string) hclog.Logger {
+	if configuration == Configuration {
+		return l
+	}
+	return l.With("configuration", configuration)
+}
+
 type testWriter struct {
 	mu   sync.Mutex
 	t    testing.TB // nil when the test has ended and cannot log any more

@@ -10,7 +10,7 @@ import (
 // endsWithin stops the module and says what it did not heed where.
 func (tr *trial) endsWithin(where, hint string) {
 	tr.Helper()
-	if e := tr.w.stop(); e.late {
+	if e := tr.c.stop(); e.late {
 		fail(tr, hint+"; the host kills the process of a module that does not end", "Run has not returned %v after its context ended, %s", e.grace, where)
 	}
 }
@@ -24,10 +24,10 @@ func endsBeforeDeclare(t testing.TB, s subject) {
 	hold := make(chan struct{})
 	t.Cleanup(func() { close(hold) })
 	tr.o.hold = hold
-	tr.w.start()
+	tr.c.start()
 	tr.settle()
 	if held, _, _ := tr.o.waits(); !held {
-		tr.w.stop() // it declares nothing
+		tr.c.stop() // it declares nothing
 		return
 	}
 	tr.endsWithin("while it waited in Declare", "give Declare the context of Run, and return the error it returns")
@@ -45,7 +45,7 @@ func endsInDial(t testing.TB, s subject) {
 		return
 	}
 	if _, dials, _ := tr.o.waits(); dials == 0 {
-		tr.w.stop()
+		tr.c.stop()
 		return
 	}
 	tr.endsWithin("while it waited in Dial", "give Dial a context made from Run's")
@@ -59,7 +59,7 @@ func endsInWatch(t testing.TB, s subject) {
 		return
 	}
 	if _, dials, watches := tr.o.waits(); watches == 0 || dials > 0 {
-		tr.w.stop()
+		tr.c.stop()
 		return
 	}
 	tr.endsWithin("while it watched the tunnels", "give Watch a context made from Run's, and return when it yields an error")
@@ -73,7 +73,7 @@ func endsAtRest(t testing.TB, s subject) {
 		return
 	}
 	if _, dials, watches := tr.o.waits(); watches+dials > 0 {
-		tr.w.stop()
+		tr.c.stop()
 		return
 	}
 	tr.endsWithin("at rest", "have every wait end with Run's context: a select with ctx.Done(), and for a connection or listener context.AfterFunc that closes it")

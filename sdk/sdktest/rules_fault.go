@@ -74,15 +74,15 @@ func (tr *trial) stayed(when string, wasDone bool, set []string) {
 // standsSlowness: slow is no fault, also not from the start.
 func standsSlowness(tr *trial) {
 	tr.Helper()
-	tr.w.stop()
+	tr.c.stop()
 	ended := len(tr.o.ended())
 	tr.fault(slow)
-	tr.w.start()
+	tr.c.start()
 	for range 4 {
 		tr.settle()
 	}
 	time.Sleep(2 * slow.delay)
-	tr.w.stop()
+	tr.c.stop()
 	for _, err := range tr.newAttempts(ended) {
 		if err != nil {
 			fail(tr, "give deadlines of some seconds at least: a site may be behind a slow line", "Run fails %s: %v", "when "+slow.told(), err)

@@ -57,7 +57,7 @@ func keepsSecrets(t testing.TB, s subject) {
 	if tr == nil {
 		return
 	}
-	tr.w.start()
+	tr.c.start()
 	tr.settle()
 	for _, f := range []Fault{Cut, WrongKey, targetRefused} {
 		tr.fault(f)
@@ -66,7 +66,7 @@ func keepsSecrets(t testing.TB, s subject) {
 		tr.settle()
 	}
 	steps := tr.test(t.Context()).steps
-	tr.w.stop()
+	tr.c.stop()
 	for path, secret := range tr.secrets() {
 		tr.hidden(path, secret, "log", tr.w.Log())
 		tr.hidden(path, secret, "error that Run returns", fmt.Sprint(tr.o.ended()))
@@ -76,7 +76,7 @@ func keepsSecrets(t testing.TB, s subject) {
 
 // secrets are the module's own, by setting: those of its sites it is not given.
 func (tr *trial) secrets() map[string]string {
-	_, all := settings.Part(tr.w.schema, tr.w.given())
+	_, all := settings.Part(tr.w.said.Schema, tr.c.given())
 	own := map[string]string{}
 	for path, secret := range all {
 		if len(secret.Reveal()) >= 4 { // a shorter one shows by chance

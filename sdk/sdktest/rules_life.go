@@ -7,7 +7,7 @@ func restarts(tr *trial) {
 	tr.Helper()
 	set := tr.declared()
 	for range 2 {
-		if tr.w.stop().late {
+		if tr.c.stop().late {
 			tr.Logf("not judged, since Run does not end")
 			return
 		}
@@ -17,7 +17,7 @@ func restarts(tr *trial) {
 			return
 		}
 		ended := len(tr.o.ended())
-		tr.w.start()
+		tr.c.start()
 		tr.settle()
 		for _, err := range tr.newAttempts(ended) {
 			if err != nil {
@@ -40,11 +40,11 @@ func outlivesHost(tr *trial) {
 	}
 	done, set := tr.o.done(), tr.declared()
 	tr.w.loseHost()
-	if e := tr.w.stop(); e.late {
+	if e := tr.c.stop(); e.late {
 		fail(tr, "return when a call returns wire.ErrGone, and clean up in less time: the process is killed then", "Run has not returned %v after its host was gone", e.grace)
 		return
 	}
-	tr.w.start()
+	tr.c.start()
 	tr.settle()
 	tr.stayed("when the daemon was restarted", done, set)
 }
@@ -57,18 +57,18 @@ func obeysOperator(tr *trial) {
 	}
 	const hint = "its tunnels become inactive before Run's context ends: take neither for something to wait out"
 	done, set := tr.o.done(), tr.declared()
-	_ = tr.w.World.Enable(tr.w.ref, false)
+	_ = tr.w.World.Enable(tr.c.ref, false)
 	tr.settle()
-	if e := tr.w.stop(); e.late {
+	if e := tr.c.stop(); e.late {
 		fail(tr, hint, "Run has not returned %v after its configuration was disabled", e.grace)
 		return
 	}
-	tr.w.Enable()
+	tr.c.Enable()
 	tr.settle()
 	tr.stayed("when its configuration was disabled and enabled again", done, set)
-	_ = tr.w.RemoveConfiguration(tr.w.ref)
+	_ = tr.w.RemoveConfiguration(tr.c.ref)
 	tr.settle()
-	if e := tr.w.stop(); e.late {
+	if e := tr.c.stop(); e.late {
 		fail(tr, hint, "Run has not returned %v after its configuration was removed", e.grace)
 	}
 }

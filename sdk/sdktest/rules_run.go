@@ -20,10 +20,10 @@ func runs(t testing.TB, s subject) {
 	if tr == nil {
 		return
 	}
-	tr.w.start()
+	tr.c.start()
 	tr.settle()
 	tr.settle()
-	tr.w.stop()
+	tr.c.stop()
 	for _, err := range tr.o.ended() {
 		switch {
 		case errors.Is(err, errCrash):
@@ -44,7 +44,7 @@ func declaresItsOwn(tr *trial) {
 	tr.Helper()
 	asked, _ := tr.o.sets()
 	for _, set := range asked {
-		if err := tunnel.CheckDeclared(tr.w.ref.Module, Configuration, set).Err(); err != nil {
+		if err := tunnel.CheckDeclared(tr.c.ref.Module, Configuration, set).Err(); err != nil {
 			fail(tr, "declare what Site.Tunnel returns and leave its Ref empty: the SDK names it", "Run declares what it may not: %v", err)
 			return
 		}
@@ -82,7 +82,7 @@ func leavesNothing(tr *trial) {
 	tr.settle()
 	tr.heal()
 	tr.stands()
-	e := tr.w.stop()
+	e := tr.c.stop()
 	if e.late {
 		tr.Logf("not judged, since Run does not end")
 		return

@@ -18,9 +18,9 @@ func tests(t testing.TB, s subject) {
 	if d, err := tr.o.Describe(); err != nil || !d.Can(tunnel.CapabilityTester) {
 		return
 	}
-	tr.w.start() // a test is beside a run
+	tr.c.start() // a test is beside a run
 	tr.settle()
-	defer tr.w.stop()
+	defer tr.c.stop()
 	got := tr.test(t.Context())
 	switch {
 	case got.err != nil:

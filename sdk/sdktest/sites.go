@@ -23,17 +23,24 @@ type sites struct {
 	services  map[string]func(net.Conn)
 	others    func(net.Conn) // what answers where no service is named, nil for nothing
 	faults    map[string]Fault
+	granted   []tunnel.Grant
 	listeners map[string]*listener
-	open      map[*conn]string // the module's ends, with the site of each
+	open      map[*conn]origin // the module's ends
 	served    map[*conn]bool   // the far ends at services
 	serving   sync.WaitGroup
 }
 
-func newSites() *sites {
-	return &sites{
+// origin is the site that a connection is with, and the configuration that it is of.
+type origin struct{ site, configuration string }
+
+// newSites are those where services answer.
+func newSites(services map[string]func(net.Conn)) *sites {
+	s := &sites{
 		changed: make(chan struct{}), services: map[string]func(net.Conn){}, faults: map[string]Fault{},
-		listeners: map[string]*listener{}, open: map[*conn]string{}, served: map[*conn]bool{},
+		listeners: map[string]*listener{}, open: map[*conn]origin{}, served: map[*conn]bool{},
 	}
+	maps.Copy(s.services, services)
+	return s
 }
 
 // change changes something and wakes whoever waits for it.
@@ -67,7 +74,7 @@ func (s *sites) fault(site string, f Fault) {
 	s.change(func() {
 		s.faults[site] = f
 		for c, at := range s.open {
-			if at != site {
+			if at.site != site {
 				continue
 			}
 			c.impair(f.frozen, f.delay)
@@ -78,27 +85,55 @@ func (s *sites) fault(site string, f Fault) {
 	})
 }
 
-// lose resets the open connections of a site, "" meaning all.
-func (s *sites) lose(site string) {
+// lose resets the open connections for which f holds.
+func (s *sites) lose(f func(origin) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c, at := range s.open {
-		if at == site || site == "" {
+		if f(at) {
 			c.reset()
 		}
 	}
 }
 
+// revoke closes the listener for a port of this machine, and resets the connections through that port.
+func (s *sites) revoke(key string) {
+	s.mu.Lock()
+	l := s.listeners[key]
+	for c := range s.open {
+		if string(c.name) == key {
+			c.reset()
+		}
+	}
+	s.mu.Unlock()
+	if l != nil {
+		_ = l.Close()
+	}
+}
+
+// serves reports whether something answers behind a mapping, and named whether a test said what.
+func (s *sites) serves(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.serviceLocked(key) != nil
+}
+
+func (s *sites) named(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.services[key] != nil
+}
+
 // connectLocked makes a connection between the module, whose end is the first, and a site. Over a link that was cut
 // meanwhile it is lost at once.
-func (s *sites) connectLocked(site, mapping string) (module, far *conn) {
-	module, far = newConns(site + "/" + mapping)
-	f := s.faults[site]
+func (s *sites) connectLocked(at origin, mapping string) (module, far *conn) {
+	module, far = newConns(at.site + "/" + mapping)
+	f := s.faults[at.site]
 	module.impair(f.frozen, f.delay)
 	if f.cut {
 		module.reset()
 	}
-	s.open[module] = site
+	s.open[module] = at
 	module.closed = func() { s.change(func() { delete(s.open, module) }) }
 	return module, far
 }
@@ -112,15 +147,15 @@ func (s *sites) serviceLocked(key string) func(net.Conn) {
 }
 
 // dial waits until the site serves the mapping and nothing freezes it.
-func (s *sites) dial(ctx context.Context, site, mapping string) (net.Conn, error) {
-	key := site + "/" + mapping
-	if err := s.wait(ctx, func() bool { return s.serviceLocked(key) != nil && !s.faults[site].frozen }); err != nil {
+func (s *sites) dial(ctx context.Context, at origin, mapping string) (net.Conn, error) {
+	key := at.site + "/" + mapping
+	if err := s.wait(ctx, func() bool { return s.serviceLocked(key) != nil && !s.faults[at.site].frozen }); err != nil {
 		return nil, err
 	}
 	var module *conn
 	s.change(func() {
 		var far *conn
-		module, far = s.connectLocked(site, mapping)
+		module, far = s.connectLocked(at, mapping)
 		serve := s.serviceLocked(key)
 		s.served[far] = true
 		s.serving.Go(func() {
@@ -131,6 +166,16 @@ func (s *sites) dial(ctx context.Context, site, mapping string) (net.Conn, error
 		})
 	})
 	return module, nil
+}
+
+// visitLimit is how long a visitor waits for the module to listen.
+const visitLimit = 10 * time.Second
+
+// visitSoon is visit for somebody who does not wait for ever.
+func (s *sites) visitSoon(site, mapping string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), visitLimit)
+	defer cancel()
+	return s.visit(ctx, site, mapping)
 }
 
 // visit waits until the module listens for the mapping and nothing freezes it, and connects to it. Without a link the
@@ -154,7 +199,7 @@ func (s *sites) visitLocked(site, mapping string) (*conn, error) {
 	if l == nil || s.faults[site].unlinked() {
 		return nil, syscall.ECONNREFUSED
 	}
-	module, far := s.connectLocked(site, mapping)
+	module, far := s.connectLocked(origin{site, l.configuration}, mapping)
 	if err := l.offer(module); err != nil {
 		delete(s.open, module)
 		return nil, err
@@ -163,8 +208,8 @@ func (s *sites) visitLocked(site, mapping string) (*conn, error) {
 }
 
 // listen makes the module's listener for a mapping.
-func (s *sites) listen(site, mapping string) (net.Listener, error) {
-	key := site + "/" + mapping
+func (s *sites) listen(at origin, mapping string) (net.Listener, error) {
+	key := at.site + "/" + mapping
 	var l *listener
 	s.change(func() {
 		if s.listeners[key] != nil {
@@ -177,6 +222,7 @@ func (s *sites) listen(site, mapping string) (net.Listener, error) {
 				}
 			})
 		})
+		l.configuration = at.configuration
 		s.listeners[key] = l
 	})
 	if l == nil {
@@ -231,13 +277,15 @@ func (s *sites) listening() []string {
 	return slices.Sorted(maps.Keys(s.listeners))
 }
 
-// left names the connections the module has not closed.
-func (s *sites) left() []string {
+// left names the connections that a configuration has not closed.
+func (s *sites) left(configuration string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var names []string
-	for c := range s.open {
-		names = append(names, string(c.name))
+	for c, at := range s.open {
+		if at.configuration == configuration {
+			names = append(names, string(c.name))
+		}
 	}
 	slices.Sort(names)
 	return names
@@ -245,7 +293,7 @@ func (s *sites) left() []string {
 
 // end resets what is open, also at the far end alone, and waits until the services have returned.
 func (s *sites) end() {
-	s.lose("")
+	s.lose(func(origin) bool { return true })
 	s.mu.Lock()
 	for far := range s.served {
 		far.reset()
@@ -255,10 +303,6 @@ func (s *sites) end() {
 	s.serving.Wait()
 }
 
-// siteOf is what a test calls the site of a tunnel: the settings key, or an operator-made tunnel's name.
-func siteOf(ref tunnel.Ref) string {
-	if _, site, ok := strings.Cut(string(ref.Name), "."); ok {
-		return site
-	}
-	return string(ref.Name)
-}
+// siteOf is what a test calls the site of a tunnel: the settings key, behind the name of a configuration that is not the
+// default one, or an operator-made tunnel's name.
+func siteOf(ref tunnel.Ref) string { return strings.TrimPrefix(string(ref.Name), Configuration+".") }

@@ -26,10 +26,10 @@ func (w *World) Test() tunnel.TestSteps {
 	defer cancel()
 	got := w.test(ctx, tester)
 	if got.err != nil {
-		w.t.Errorf("test %s: %v", w.ref, got.err)
+		w.t.Errorf("test %s: %v", w.first().ref, got.err)
 	}
 	for _, s := range got.steps.Running() {
-		w.t.Errorf("the test of %s ended without saying how %q went", w.ref, s.Name)
+		w.t.Errorf("the test of %s ended without saying how %q went", w.first().ref, s.Name)
 	}
 	if got.goroutines != "" {
 		w.t.Errorf("Test returned and left goroutines behind:\n%s", got.goroutines)
@@ -49,7 +49,7 @@ var errDeaf = fmt.Errorf("it has not returned %v after its context ended", Grace
 
 // test has the module test, until ctx ends or Grace later.
 func (w *World) test(ctx context.Context, m wire.Tester) tested {
-	mark, done, r := newMark(), make(chan tested, 1), w.asRun(w.newLine())
+	mark, done, r := newMark(), make(chan tested, 1), w.first().asRun(w.first().newLine())
 	go marked(ctx, mark, func(ctx context.Context) { done <- testNow(ctx, m, r) })
 	select {
 	case got := <-done:

@@ -25,6 +25,7 @@ type trial struct {
 	testing.TB
 	s     subject
 	w     *World
+	c     *Configured // the first configuration
 	o     *observed
 	sites []string
 }
@@ -42,10 +43,11 @@ func (s subject) prepare(t testing.TB) *trial {
 		return nil
 	}
 	tr := &trial{TB: t, s: s, o: &observed{Plugin: p, said: s.said}}
-	if tr.w, err = newWorld(t, tr.o, s.settings); err != nil {
+	if tr.w, err = newWorld(t, tr.o, s.settings, s.with); err != nil {
 		t.Logf("not judged: %v", err)
 		return nil
 	}
+	tr.c = tr.w.first()
 	tr.w.room = s.room
 	tr.w.sites.others = func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 	tr.addTunnels()
@@ -55,13 +57,13 @@ func (s subject) prepare(t testing.TB) *trial {
 // addTunnels gives the module, where its policy allows it, a tunnel of the operator's, and the operator one of his own.
 func (tr *trial) addTunnels() {
 	server, _ := tunnel.ParseServer("tunnel@office.example.org")
-	given := tunnel.Ref{Owner: tr.w.ref.Module, Name: "given"}
+	given := tunnel.Ref{Owner: tr.c.ref.Module, Name: "given"}
 	for _, ref := range []tunnel.Ref{office, given} {
 		_ = tr.w.AddTunnel(tunnel.Tunnel{Ref: ref, Server: server})
 	}
 	tr.w.Report(office, tunnel.Status{State: tunnel.Up})
 	tr.sites = []string{"given"}
-	for path := range settings.Sites(tr.w.schema, json.RawMessage(tr.s.settings)) {
+	for path := range settings.Sites(tr.w.said.Schema, json.RawMessage(tr.s.settings)) {
 		tr.sites = append(tr.sites, siteOf(tunnel.Ref{Name: tunnel.SettingsName(Configuration, path)}))
 	}
 }
@@ -72,7 +74,7 @@ func running(judge func(*trial)) func(testing.TB, subject) {
 		t.Helper()
 		if tr := s.prepare(t); tr != nil && tr.begin() {
 			judge(tr)
-			tr.w.stop()
+			tr.c.stop()
 		}
 	}
 }
@@ -80,12 +82,12 @@ func running(judge func(*trial)) func(testing.TB, subject) {
 // begin starts the module and reports whether it got to rest without failing, which rule Run judges.
 func (tr *trial) begin() bool {
 	tr.Helper()
-	tr.w.start()
+	tr.c.start()
 	tr.rest(3 * tr.s.quiet) // what is known of it now is what all else is held against
 	for _, err := range tr.o.ended() {
 		if err != nil {
 			tr.Logf("not judged, since Run failed before: %v", err)
-			tr.w.stop()
+			tr.c.stop()
 			return false
 		}
 	}
@@ -99,7 +101,7 @@ func (s subject) endsAtAll(t testing.TB) bool {
 	if tr == nil || !tr.begin() {
 		return false
 	}
-	late := tr.w.stop().late
+	late := tr.c.stop().late
 	if late {
 		tr.Logf("not judged, since Run does not even end at rest")
 	}
@@ -148,8 +150,8 @@ func (tr *trial) heal() {
 
 // declared are the module's own tunnels, as text, by name.
 func (tr *trial) declared() (all []string) {
-	for v, err := range tr.w.As(tr.w.ref.Module).List(context.Background()) {
-		if err == nil && v.Ref.Owner == tr.w.ref.Module && v.ManagedBy() == tunnel.ByModule {
+	for v, err := range tr.w.As(tr.c.ref.Module).List(context.Background()) {
+		if err == nil && v.Ref.Owner == tr.c.ref.Module && v.ManagedBy() == tunnel.ByModule {
 			all = append(all, fmt.Sprintf("%s to %s with %v", v.Ref, v.Server, v.Mappings))
 		}
 	}
