@@ -1,0 +1,145 @@
+package directory
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// Selection says which persons of a directory count.
+type Selection struct {
+	Groups   []string          // DNs; members of one of them. None: every person
+	Admins   string            // DN; its members count too, and are admins. Empty: nobody is
+	Nested   bool              // members of groups in groups are members
+	Filter   string            // one more that persons must pass
+	Disabled bool              // accounts that are disabled or have expired count
+	Mapped   map[string]string // groups of which the membership is told, by a name of the caller's
+}
+
+// Member is a person who counts.
+type Member struct {
+	Person
+	Admin  bool
+	Groups []string // names of Selection.Mapped, sorted
+}
+
+// Reading is what was read at once.
+type Reading struct {
+	People []Member // sorted by ID
+	Odd    []Odd
+}
+
+// Odd is an entry that cannot be a person.
+type Odd struct{ DN, Reason string }
+
+// Read reads all who count. Nobody at all is an error: an empty answer must never mean that everybody has gone. So is a
+// group that is not there, and everything that may have cut the answer.
+func (c *Conn) Read(ctx context.Context, s Selection) (*Reading, error) {
+	who, err := c.who(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reading{}
+	if err := c.below(ctx, c.fields().names(), who.filters(c.config.Kind, s), who.take(r, c.fields(), s)); err != nil {
+		return nil, err
+	}
+	if len(r.People) == 0 {
+		return nil, &Error{Missing, "the directory has nobody who counts, and an empty answer changes nothing",
+			"check who.groups, who.filter and directory.people, and whether the groups have members", nil}
+	}
+	slices.SortFunc(r.People, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })
+	return r, nil
+}
+
+// who is the groups of a selection.
+type who struct {
+	groups []members
+	admins members
+	mapped map[string]members
+}
+
+// who reads the groups of a selection.
+func (c *Conn) who(ctx context.Context, s Selection) (w who, err error) {
+	for _, dn := range s.Groups {
+		m, err := c.group(ctx, dn, s.Nested)
+		if err != nil {
+			return w, err
+		}
+		w.groups = append(w.groups, m)
+	}
+	known := func(dn string) (members, error) {
+		m, err := c.group(ctx, dn, s.Nested)
+		if err == nil {
+			err = c.fill(ctx, &m)
+		}
+		return m, err
+	}
+	if s.Admins != "" {
+		if w.admins, err = known(s.Admins); err != nil {
+			return w, err
+		}
+	}
+	w.mapped = map[string]members{}
+	for name, dn := range s.Mapped {
+		if w.mapped[name], err = known(dn); err != nil {
+			return w, err
+		}
+	}
+	return w, nil
+}
+
+// filters are what the directory itself can let through.
+func (w who) filters(k Kind, s Selection) (all []string) {
+	if s.Filter != "" {
+		all = append(all, s.Filter)
+	}
+	if !s.Disabled && k.enabled() != "" {
+		all = append(all, k.enabled())
+	}
+	if len(w.groups) == 0 || k != ActiveDirectory {
+		return all
+	}
+	any := w.admins.filter
+	for _, g := range w.groups {
+		any += g.filter
+	}
+	return append(all, "(|"+any+")")
+}
+
+// take adds an entry to r, if it counts.
+func (w who) take(r *Reading, f Fields, s Selection) func(*ldap.Entry) error {
+	now, seen := time.Now(), map[string]bool{}
+	return func(e *ldap.Entry) error {
+		m := Member{Person: f.person(e, now)}
+		switch {
+		case m.ID == "":
+			r.Odd = append(r.Odd, Odd{tunnel.Clean(e.DN, 200), "it has no " + f.ID + ", by which it would be known again"})
+			return nil
+		case seen[m.ID], m.Off() && !s.Disabled, !w.counts(m.Person):
+			return nil
+		}
+		seen[m.ID] = true
+		m.Admin = w.admins.has(m.Person)
+		for _, name := range slices.Sorted(maps.Keys(w.mapped)) {
+			if w.mapped[name].has(m.Person) {
+				m.Groups = append(m.Groups, name)
+			}
+		}
+		r.People = append(r.People, m)
+		return nil
+	}
+}
+
+// counts reports whether a person is in one of the groups, where there are any. What a filter let through counts already.
+func (w who) counts(p Person) bool {
+	return len(w.groups) == 0 || w.admins.has(p) || slices.ContainsFunc(w.groups, func(m members) bool { return m.filter != "" || m.has(p) })
+}
+
+// fields are the attributes that this directory is read by.
+func (c *Conn) fields() Fields { return c.config.Fields.over(DefaultFields(c.config.Kind)) }
