@@ -27,7 +27,7 @@
 //
 // Run is given an [Instance]. With [Instance.Declare] it says which tunnels it wants; that is stored, and the host keeps
 // them up whether or not the module's process lives. Through them it reaches services at the site ([Instance.Dial],
-// [Instance.DialFunc]) and is reached from there ([Instance.Listen]), without a port on the PBX. [Instance.List] and
+// [Instance.DialFunc]) by their [MappingRef], and is reached from there ([Instance.Listen]), without a port on the PBX. [Instance.List] and
 // [Instance.Watch] show all tunnels of all owners, with how they are and why.
 //
 // A module is confined to its own files and to what the host hands it. What it needs beyond is a [Grant] that its

@@ -28,7 +28,7 @@ func (door) Run(ctx context.Context, in *sdk.Instance[doorSettings]) error {
 	if err := in.Declare(ctx, in.Settings.Site.Tunnel(opener)); err != nil {
 		return err // shown as the configuration's state; Run is tried again
 	}
-	c, err := in.Dial(ctx, opener.Name) // waits until the tunnel is there
+	c, err := in.Dial(ctx, in.Settings.Site.Mapping(opener)) // waits until the tunnel is there
 	if err != nil {
 		return err
 	}

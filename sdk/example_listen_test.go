@@ -34,7 +34,7 @@ func (board) Run(ctx context.Context, in *sdk.Instance[boardSettings]) error {
 	if !in.Settings.Site.On(page) {
 		return nil
 	}
-	l, err := in.Listen(page.Name)
+	l, err := in.Listen(in.Settings.Site.Mapping(page))
 	if err != nil {
 		return err
 	}

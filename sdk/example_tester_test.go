@@ -39,7 +39,7 @@ func (clock) Run(ctx context.Context, in *sdk.Instance[clockSettings]) error {
 func (clock) Test(ctx context.Context, in *sdk.Instance[clockSettings], t *sdk.Steps) {
 	var line string
 	t.Do("ask the server", func(ctx context.Context) (string, error) {
-		c, err := in.Dial(ctx, timeServer.Name)
+		c, err := in.Dial(ctx, in.Settings.Site.Mapping(timeServer))
 		if err != nil {
 			return "", err
 		}

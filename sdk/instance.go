@@ -66,33 +66,6 @@ func (in *Instance[S]) Watch(ctx context.Context) iter.Seq2[tunnel.Change, error
 	return in.host.Watch(ctx)
 }
 
-// Dial connects to the service behind a reach mapping of this module: "smb", or "archive/smb" where two sites of the
-// configuration have one, or TUNNEL/MAPPING for a tunnel that the operator made for the module; a site of that name goes
-// first. Neither side needs a port for it. Deadlines and half-close (CloseWrite) work on the connection.
-//
-// While the tunnel is connecting or waiting, Dial waits, until ctx ends. When it is blocked, disabled or inactive, or
-// the target refuses, it returns at once with a *tunnel.StatusError that says why. An unknown mapping is
-// tunnel.ErrNotFound.
-func (in *Instance[S]) Dial(ctx context.Context, mapping string) (net.Conn, error) {
-	return in.host.Dial(ctx, in.Configuration, mapping)
-}
-
-// DialFunc is Dial in the form that database drivers and HTTP transports take. Network and address are passed over: the
-// mapping says where the connection goes.
-func (in *Instance[S]) DialFunc(mapping string) func(ctx context.Context, network, addr string) (net.Conn, error) {
-	return func(ctx context.Context, _, _ string) (net.Conn, error) { return in.Dial(ctx, mapping) }
-}
-
-// Listen returns the listener at which connections through a private expose mapping of this module arrive; mapping is
-// as in Dial. Its tunnel must be declared and the mapping on, else it is tunnel.ErrNotFound. The listener is closed when
-// Run returns, if not before.
-func (in *Instance[S]) Listen(mapping string) (net.Listener, error) {
-	if in.testing {
-		return nil, fmt.Errorf("listen for %s in a test: what arrives there is for the module's Run", mapping)
-	}
-	return in.keep(in.host.Listen(in.ctx, in.Configuration, mapping))
-}
-
 // DialLocal connects to a port of the machine that the module runs on, 127.0.0.1, where a service of the PBX answers. The
 // module's description must ask for the grant "dial PORT"; until the operator gave it, DialLocal is refused
 // (tunnel.ErrPolicyRefused, with the command that gives it). Deadlines and half-close work on the connection.

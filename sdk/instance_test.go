@@ -145,7 +145,7 @@ func TestListenersEndWithTheRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = runWith(t, &fakeHost{listener: l}, "", func(_ context.Context, in *Instance[struct{}]) error {
-		_, err := in.Listen("status")
+		_, err := in.Listen(MappingOf("site", "status"))
 		return err
 	})
 	if err != nil {
@@ -159,7 +159,7 @@ func TestListenersEndWithTheRun(t *testing.T) {
 func TestDialFuncGoesWhereTheMappingSays(t *testing.T) {
 	h := &fakeHost{}
 	err := runWith(t, h, "", func(ctx context.Context, in *Instance[struct{}]) error {
-		_, err := in.DialFunc("archive/smb")(ctx, "tcp", "elsewhere:445")
+		_, err := in.DialFunc(MappingOf("archive", "smb"))(ctx, "tcp", "elsewhere:445")
 		return err
 	})
 	if !errors.Is(err, tunnel.ErrNotFound) || h.dialled != "berlin archive/smb" {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
+	"github.com/culvert-pbx/culvert/sdk/wire"
 )
 
 // settleLimit is how long a tunnel may be on its way up before a test says so.
@@ -16,7 +17,10 @@ const settleLimit = 12 * time.Second
 // connecting. Where the site names no server it is skipped, and it is a warning where some mapping is not up.
 func (in *Instance[S]) TunnelIsUp(site Site) Check {
 	return func(ctx context.Context) (string, error) {
-		v, err := in.settled(ctx, site)
+		if site.Server == "" {
+			return "", Skip("no server is set")
+		}
+		v, err := in.settled(ctx, in.Ref(site))
 		if err != nil {
 			return "", err
 		}
@@ -30,21 +34,29 @@ func (in *Instance[S]) TunnelIsUp(site Site) Check {
 	}
 }
 
-// MappingIsUp is a [Check] of a test: whether the mapping of a slot is proved to carry data, and what answers behind it.
-// Where the slot is off it is skipped, and it is a warning where the server forbids the proof.
-func (in *Instance[S]) MappingIsUp(site Site, slot Slot) Check {
+// MappingIsUp is a [Check] of a test: whether a mapping is proved to carry data, and what answers behind it. Where its
+// slot is off it is skipped, and it is a warning where the server forbids the proof.
+func (in *Instance[S]) MappingIsUp(mapping MappingRef) Check {
 	return func(ctx context.Context) (string, error) {
-		if !site.On(slot) {
-			return "", Skip(fmt.Sprintf("slot %s is off", slot.Name))
+		if err := mapping.checked(); err != nil {
+			return "", err
 		}
-		v, err := in.settled(ctx, site)
+		if mapping.slot.Name != "" && !mapping.site.On(mapping.slot) {
+			return "", Skip(fmt.Sprintf("slot %s is off", mapping.slot.Name))
+		}
+		tunnelName, name := wire.SplitMapping(mapping.at)
+		ref := tunnel.Ref{Owner: in.owner, Name: tunnel.Name(tunnelName)}
+		if mapping.slot.Name != "" {
+			ref = in.Ref(mapping.site)
+		}
+		v, err := in.settled(ctx, ref)
 		switch {
 		case err != nil:
 			return "", err
 		case !v.Status.State.Linked():
 			return "", statusError(v)
 		}
-		m := v.Status.Mapping(slot.Name)
+		m := v.Status.Mapping(name)
 		switch m.State {
 		case tunnel.Up:
 			return m.Target.Message, nil
@@ -53,16 +65,12 @@ func (in *Instance[S]) MappingIsUp(site Site, slot Slot) Check {
 		case tunnel.Down:
 			return "", &tunnel.StatusError{Ref: v.Ref, Mapping: m.Name, State: m.State, Reason: m.Reason, Message: m.Message, Remedy: m.Remedy}
 		}
-		return "", Failure(fmt.Sprintf("the tunnel as it is stored has no mapping %s", slot.Name), "store the settings, and test again when the tunnel is up")
+		return "", Failure(fmt.Sprintf("the tunnel as it is stored has no mapping %s", name), "store the settings, and test again when the tunnel is up")
 	}
 }
 
-// settled is the tunnel of a site, as soon as it is not on its way up any more.
-func (in *Instance[S]) settled(ctx context.Context, site Site) (v tunnel.View, err error) {
-	if site.Server == "" {
-		return v, Skip("no server is set")
-	}
-	ref := tunnel.Ref{Owner: in.owner, Name: tunnel.SettingsName(in.Configuration, site.path)}
+// settled is a tunnel of the module, as soon as it is not on its way up any more.
+func (in *Instance[S]) settled(ctx context.Context, ref tunnel.Ref) (v tunnel.View, err error) {
 	if v, err = in.host.Get(ctx, ref); err != nil || v.Status.State != tunnel.Connecting {
 		return v, in.undeclared(err)
 	}

@@ -7,8 +7,6 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/culvert-pbx/culvert/sdk/settings"
-	"github.com/culvert-pbx/culvert/sdk/tunnel"
 	"github.com/culvert-pbx/culvert/sdk/wire"
 )
 
@@ -30,25 +28,10 @@ type Module[S any] interface {
 type Description struct {
 	Name    string // what its file is called
 	Version string
-	Slots   []Slot        // the mappings it knows how to use
-	Policy  tunnel.Policy // which others the operator may give its tunnels (R49)
-	Grants  []Grant       // the rights beyond the sandbox it needs
+	Slots   []Slot  // the mappings it knows how to use
+	Policy  Policy  // which others the operator may give its tunnels (R49)
+	Grants  []Grant // the rights beyond the sandbox it needs
 }
-
-// Slot is a mapping that a module knows how to use: Kinds[0], Spec and On are its defaults, the operator's choice wins.
-type Slot = tunnel.Slot
-
-// Grant is a right beyond the sandbox.
-type Grant = tunnel.Grant
-
-// Secret is a text of the settings that never shows again: printed, logged or marshalled it is ***.
-type Secret = tunnel.Secret
-
-// Duration is a span of time in the settings, written like "90s" or "1h30m"; its D is the time.Duration.
-type Duration = settings.Duration
-
-// PortRange is the ports of a service that a Slot or a Policy allows; both ends are included.
-type PortRange = tunnel.PortRange
 
 // Serve runs the module for the host that started this process and returns when the host tells it to end or is gone.
 //

@@ -1,6 +1,8 @@
 package sdk
 
 import (
+	"strings"
+
 	"github.com/culvert-pbx/culvert/sdk/settings"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -32,6 +34,11 @@ func (s Site) Tunnel(slots ...Slot) tunnel.Declaration {
 		d.Slots = append(d.Slots, slot.Name)
 	}
 	return d
+}
+
+// key is what the site is called among those of its configuration.
+func (s Site) key() string {
+	return strings.TrimPrefix(string(tunnel.SettingsName("", s.path)), ".")
 }
 
 // On reports whether this site has a mapping for the slot: a server is set, and the operator or else the slot's default

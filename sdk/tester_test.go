@@ -61,7 +61,7 @@ func TestStepsSayHowTheyWent(t *testing.T) {
 			s.Do("nothing to do", found("", Skip("slot is off"))),
 			s.Do("panics", func(context.Context) (string, error) { panic("at the disco") }),
 			s.Do("declares", func(ctx context.Context) (string, error) { return "", in.Declare(ctx) }),
-			s.Do("listens", func(context.Context) (string, error) { _, err := in.Listen("page"); return "", err }),
+			s.Do("listens", func(context.Context) (string, error) { _, err := in.Listen(MappingOf("site", "page")); return "", err }),
 		}
 		if want := []bool{true, true, true, true, false, false, false, true, false, false, false, false, false, false}; !slices.Equal(held, want) {
 			t.Errorf("steps held: %v", held)
@@ -74,7 +74,7 @@ func TestStepsSayHowTheyWent(t *testing.T) {
 		"dialled failed: dial ldap: quiet/berlin.site is blocked (login-refused) (do this)", "nothing to do skipped: slot is off",
 		"panics failed: the module panicked: at the disco (its log has the details for its author)",
 		"declares failed: declare in a test: a test changes nothing, the module's Run declares",
-		"listens failed: listen for page in a test: what arrives there is for the module's Run",
+		"listens failed: listen for site/page in a test: what arrives there is for the module's Run",
 	}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v; the steps are\n%s\nnot\n%s", err, strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -61,7 +61,7 @@ func (services) Run(ctx context.Context, in *sdk.Instance[settings]) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	l, err := in.Listen(slotPage.Name)
+	l, err := in.Listen(in.Settings.Site.Mapping(slotPage))
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (services) Test(_ context.Context, in *sdk.Instance[settings], t *sdk.Steps
 			if err != nil {
 				return "", err
 			}
-			return s.try(ctx, in.DialFunc(s.slot.Name), trust)
+			return s.try(ctx, in.DialFunc(in.Settings.Site.Mapping(s.slot)), trust)
 		}, tunnelStep)
 	}
 }

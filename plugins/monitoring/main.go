@@ -45,7 +45,7 @@ func (monitoring) Run(ctx context.Context, in *sdk.Instance[settings]) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	l, err := in.Listen(host.Name)
+	l, err := in.Listen(in.Settings.Site.Mapping(host))
 	if err != nil {
 		return err
 	}

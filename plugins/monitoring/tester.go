@@ -18,7 +18,7 @@ func (monitoring) Test(_ context.Context, in *sdk.Instance[settings], t *sdk.Ste
 	})
 	t.Do("tunnel", in.TunnelIsUp(in.Settings.Site))
 	for _, s := range []sdk.Slot{host, node, checkmk} {
-		t.Do("slot "+s.Name, in.MappingIsUp(in.Settings.Site, s), "tunnel")
+		t.Do("slot "+s.Name, in.MappingIsUp(in.Settings.Site.Mapping(s)), "tunnel")
 	}
 }
 

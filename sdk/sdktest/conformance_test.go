@@ -99,7 +99,7 @@ func (m model) serve(ctx context.Context, in *sdk.Instance[modelSettings]) error
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	l, err := in.Listen("site/status")
+	l, err := in.Listen(in.Settings.Site.Mapping(modelStatus))
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (m model) hold(ctx context.Context, in *sdk.Instance[modelSettings]) error 
 }
 
 func (m model) once(ctx context.Context, in *sdk.Instance[modelSettings]) error {
-	c, err := in.Dial(ctx, "site/ldap")
+	c, err := in.Dial(ctx, in.Settings.Site.Mapping(modelLDAP))
 	if err != nil {
 		return nil
 	}
@@ -253,7 +253,7 @@ func breaches(stop <-chan struct{}) []breach {
 			}})},
 		{rule: "EndInDial", name: "deaf", want: "while it waited in Dial",
 			plugin: m(model{extra: func(ctx context.Context, in instance) error {
-				c, err := in.Dial(deaf(ctx), "second/ldap")
+				c, err := in.Dial(deaf(ctx), in.Settings.Second.Mapping(modelLDAP))
 				if err == nil {
 					_ = c.Close()
 				}
@@ -268,7 +268,7 @@ func breaches(stop <-chan struct{}) []breach {
 			plugin: m(model{begin: func(instance) error { go func() { <-stop }(); return nil }})},
 		{rule: "LeaveNothing", name: "a connection", want: "left a connection of second/ldap open",
 			plugin: m(model{extra: func(ctx context.Context, in instance) error {
-				_, _ = in.Dial(ctx, "second/ldap")
+				_, _ = in.Dial(ctx, in.Settings.Second.Mapping(modelLDAP))
 				<-ctx.Done()
 				return ctx.Err()
 			}})},
@@ -336,7 +336,7 @@ func breaches(stop <-chan struct{}) []breach {
 		{rule: "Test", name: "deaf", want: "Test was told to end",
 			plugin: sdk.Plugin(withTest{test: func(ctx context.Context, in instance, s *sdk.Steps) {
 				s.Do("connect", func(ctx context.Context) (string, error) {
-					c, err := in.Dial(context.Background(), "site/ldap")
+					c, err := in.Dial(context.Background(), in.Settings.Site.Mapping(modelLDAP))
 					if err == nil {
 						_ = c.Close()
 					}
@@ -369,7 +369,7 @@ func (r resting) Run(context.Context, instance) error { <-r.stop; return nil }
 func impatient(ctx context.Context, in instance) error {
 	for ctx.Err() == nil {
 		short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
-		c, err := in.Dial(short, "second/ldap")
+		c, err := in.Dial(short, in.Settings.Second.Mapping(modelLDAP))
 		cancel()
 		switch {
 		case err == nil:
@@ -401,7 +401,7 @@ func (s shy) Run(ctx context.Context, in instance) error {
 	if err := in.Declare(ctx, in.Settings.Site.Tunnel(), in.Settings.Second.Tunnel()); err != nil {
 		return err
 	}
-	l, err := in.Listen("site/status")
+	l, err := in.Listen(in.Settings.Site.Mapping(modelStatus))
 	if err != nil {
 		return err
 	}

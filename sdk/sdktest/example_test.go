@@ -16,7 +16,7 @@ import (
 func hourly(ctx context.Context, in *sdk.Instance[settings]) error {
 	for {
 		short, cancel := context.WithTimeout(ctx, time.Minute)
-		answer, err := ask(short, in, "ldap")
+		answer, err := ask(short, in, in.Settings.Site.Mapping(ldap))
 		cancel()
 		in.Log.Info("asked", "answer", strings.TrimSpace(answer), "error", err)
 		select {

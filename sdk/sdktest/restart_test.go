@@ -28,7 +28,7 @@ func holding(reads, watches chan<- error) module {
 				}
 			}
 		}()
-		c, err := in.Dial(ctx, "ldap")
+		c, err := in.Dial(ctx, in.Settings.Site.Mapping(ldap))
 		if err != nil {
 			return err
 		}

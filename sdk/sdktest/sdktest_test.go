@@ -85,7 +85,7 @@ func greet(c net.Conn) {
 }
 
 // ask dials and has itself greeted.
-func ask(ctx context.Context, in *sdk.Instance[settings], mapping string) (string, error) {
+func ask(ctx context.Context, in *sdk.Instance[settings], mapping sdk.MappingRef) (string, error) {
 	c, err := in.Dial(ctx, mapping)
 	if err != nil {
 		return "", err
@@ -112,7 +112,7 @@ func TestAModuleReachesItsSite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answers := make(chan string, 1)
 		w := sdktest.Run(t, asking(func(ctx context.Context, in *sdk.Instance[settings]) error {
-			answer, err := ask(ctx, in, "ldap")
+			answer, err := ask(ctx, in, in.Settings.Site.Mapping(ldap))
 			answers <- answer
 			return err
 		}), withSite)
@@ -171,7 +171,7 @@ func TestFaultsAreWhatTheRealHostSays(t *testing.T) {
 					for {
 						select {
 						case d := <-dial:
-							_, err := ask(d, in, "ldap")
+							_, err := ask(d, in, in.Settings.Site.Mapping(ldap))
 							ended <- err
 						case <-ctx.Done():
 							return ctx.Err()
@@ -221,7 +221,7 @@ func TestFaultsAreWhatTheRealHostSays(t *testing.T) {
 // open holds one connection and reports how reading from it ends.
 func open(ends chan error) func(context.Context, *sdk.Instance[settings]) error {
 	return func(ctx context.Context, in *sdk.Instance[settings]) error {
-		c, err := in.Dial(ctx, "ldap")
+		c, err := in.Dial(ctx, in.Settings.Site.Mapping(ldap))
 		if err != nil {
 			return err
 		}
@@ -259,14 +259,14 @@ func TestOpenConnectionsFeelAFault(t *testing.T) {
 
 func TestASiteReachesTheModule(t *testing.T) {
 	w := sdktest.Run(t, asking(func(ctx context.Context, in *sdk.Instance[settings]) error {
-		l, err := in.Listen("status")
+		l, err := in.Listen(in.Settings.Site.Mapping(status))
 		if err != nil {
 			return err
 		}
-		if _, err := in.Listen("status"); !errors.Is(err, tunnel.ErrExists) {
+		if _, err := in.Listen(in.Settings.Site.Mapping(status)); !errors.Is(err, tunnel.ErrExists) {
 			t.Errorf("listening twice is %v", err)
 		}
-		if _, err := in.Listen("ldap"); !errors.Is(err, tunnel.ErrInvalid) {
+		if _, err := in.Listen(in.Settings.Site.Mapping(ldap)); !errors.Is(err, tunnel.ErrInvalid) {
 			t.Errorf("listening for a reach mapping is %v", err)
 		}
 		var serving sync.WaitGroup
@@ -303,7 +303,7 @@ func TestASiteReachesTheModule(t *testing.T) {
 func TestWithoutALinkTheSiteIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := sdktest.Run(t, asking(func(_ context.Context, in *sdk.Instance[settings]) error {
-			_, err := in.Listen("status")
+			_, err := in.Listen(in.Settings.Site.Mapping(status))
 			return err
 		}), withSite)
 		for _, f := range []sdktest.Fault{sdktest.Cut, sdktest.WrongKey, sdktest.Deny(tunnel.LoginRefused)} {
@@ -326,7 +326,7 @@ func TestASlowSite(t *testing.T) {
 		took := make(chan time.Duration, 1)
 		w := sdktest.Run(t, asking(func(ctx context.Context, in *sdk.Instance[settings]) error {
 			begin := time.Now()
-			_, err := ask(ctx, in, "ldap")
+			_, err := ask(ctx, in, in.Settings.Site.Mapping(ldap))
 			took <- time.Since(begin)
 			return err
 		}), withSite)
@@ -379,7 +379,7 @@ func TestOperatorsTunnelsOfTheModuleAreDialledByName(t *testing.T) {
 	dial := make(chan bool)
 	w := sdktest.Run(t, asking(func(ctx context.Context, in *sdk.Instance[settings]) error {
 		<-dial
-		answer, err := ask(ctx, in, "office/web")
+		answer, err := ask(ctx, in, sdk.MappingOf("office", "web"))
 		answers <- answer
 		return err
 	}), noSite)
@@ -395,9 +395,44 @@ func TestOperatorsTunnelsOfTheModuleAreDialledByName(t *testing.T) {
 	}
 }
 
+// What a module can ask of its own tunnels and mappings, and of those of others, at any time.
+func TestHowAMappingIsNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type now struct {
+			mapping tunnel.MappingStatus
+			tunnel  tunnel.View
+			err     error
+		}
+		asked, answers := make(chan sdk.Slot), make(chan now)
+		w := sdktest.Run(t, asking(func(ctx context.Context, in *sdk.Instance[settings]) error {
+			for s := range asked {
+				m, err := in.Mapping(ctx, in.Settings.Site.Mapping(s))
+				v, wrong := in.Get(ctx, in.Ref(in.Settings.Site))
+				answers <- now{m, v, errors.Join(err, wrong)}
+			}
+			return nil
+		}), withSite)
+		defer close(asked)
+		ask := func(s sdk.Slot) now { asked <- s; return <-answers }
+		w.Serve("site/ldap", greet)
+		synctest.Wait()
+		if got := ask(ldap); got.err != nil || got.mapping.State != sdk.Up || got.tunnel.Ref != ref {
+			t.Errorf("all is well, and it is %+v", got)
+		}
+		w.Fault("site", sdktest.WrongKey)
+		synctest.Wait()
+		if got := ask(ldap); got.err != nil || got.mapping.State != sdk.Down || got.mapping.Reason != tunnel.HostKeyMismatch || got.tunnel.Status.State != sdk.Blocked {
+			t.Errorf("with another host key it is %+v", got)
+		}
+		if got := ask(smb); !errors.Is(got.err, tunnel.ErrNotFound) {
+			t.Errorf("a mapping whose slot is off is %+v", got)
+		}
+	})
+}
+
 func TestDialOfWhatIsOff(t *testing.T) {
 	ended := make(chan error)
-	dial := make(chan string)
+	dial := make(chan sdk.MappingRef)
 	w := sdktest.Run(t, asking(func(ctx context.Context, in *sdk.Instance[settings]) error {
 		for m := range dial {
 			_, err := ask(ctx, in, m)
@@ -406,7 +441,7 @@ func TestDialOfWhatIsOff(t *testing.T) {
 		return nil
 	}), withSite)
 	defer close(dial)
-	for _, m := range []string{"smb", "nothing", "elsewhere/ldap"} { // smb's slot is off
+	for _, m := range []sdk.MappingRef{sdk.MappingOf("site", "smb"), sdk.MappingOf("site", "nothing"), sdk.MappingOf("elsewhere", "ldap")} { // smb's slot is off
 		dial <- m
 		if err := <-ended; !errors.Is(err, tunnel.ErrNotFound) {
 			t.Errorf("dialling %s is %v", m, err)
@@ -415,7 +450,7 @@ func TestDialOfWhatIsOff(t *testing.T) {
 	if err := w.Suspend(ref, true); err != nil {
 		t.Fatal(err)
 	}
-	dial <- "site/ldap"
+	dial <- sdk.MappingOf("site", "ldap")
 	var st *tunnel.StatusError
 	if err := <-ended; !errors.As(err, &st) || st.State != tunnel.Disabled {
 		t.Errorf("dialling a suspended tunnel is %v", err)
@@ -485,7 +520,7 @@ func TestALeakFailsTheTest(t *testing.T) {
 		}, "left goroutines behind"},
 		{"connection", func(chan bool) func(context.Context, *sdk.Instance[settings]) error {
 			return func(ctx context.Context, in *sdk.Instance[settings]) error {
-				_, err := in.Dial(ctx, "ldap")
+				_, err := in.Dial(ctx, in.Settings.Site.Mapping(ldap))
 				return err
 			}
 		}, "left a connection of site/ldap open"},

@@ -23,48 +23,49 @@ func SplitMapping(text string) (site, mapping string) {
 // operator-made tunnel of that name. Without one it is the one mapping of that name among the configuration's
 // tunnels. None is ErrNotFound, several are a finding that names them, one of another kind is a finding too.
 func FindReach(ctx context.Context, s tunnel.Service, owner tunnel.Owner, configuration, site, mapping string) (tunnel.Ref, tunnel.Mapping, error) {
-	ref, m, err := findMapping(ctx, s, owner, configuration, site, mapping)
+	v, m, err := FindMapping(ctx, s, owner, configuration, site, mapping)
 	if err == nil && !m.Kind.Reaches() {
-		err = wrongDirection(ref, m, "connections of it arrive at the module: listen for it")
+		err = wrongDirection(v.Ref, m, "connections of it arrive at the module: listen for it")
 	}
-	return ref, m, err
+	return v.Ref, m, err
 }
 
 // FindExpose finds the private expose mapping that owner means, as a module listens for it: otherwise like FindReach.
 func FindExpose(ctx context.Context, s tunnel.Service, owner tunnel.Owner, configuration, site, mapping string) (tunnel.Ref, tunnel.Mapping, error) {
-	ref, m, err := findMapping(ctx, s, owner, configuration, site, mapping)
+	v, m, err := FindMapping(ctx, s, owner, configuration, site, mapping)
 	switch {
 	case err != nil:
 	case !m.Kind.Exposes():
-		err = wrongDirection(ref, m, "the module connects through it: dial it")
+		err = wrongDirection(v.Ref, m, "the module connects through it: dial it")
 	case !m.Private():
-		err = wrongDirection(ref, m, fmt.Sprintf("its connections go to port %d; a spec without a local port brings them to the module", m.Local.Port))
+		err = wrongDirection(v.Ref, m, fmt.Sprintf("its connections go to port %d; a spec without a local port brings them to the module", m.Local.Port))
 	}
-	return ref, m, err
+	return v.Ref, m, err
 }
 
-func findMapping(ctx context.Context, s tunnel.Service, owner tunnel.Owner, configuration, site, mapping string) (tunnel.Ref, tunnel.Mapping, error) {
+// FindMapping finds the mapping that owner means, of whatever kind, and its tunnel as it is now: otherwise like FindReach.
+func FindMapping(ctx context.Context, s tunnel.Service, owner tunnel.Owner, configuration, site, mapping string) (tunnel.View, tunnel.Mapping, error) {
 	views, err := candidates(ctx, s, owner, configuration, site)
 	if err != nil {
-		return tunnel.Ref{}, tunnel.Mapping{}, err
+		return tunnel.View{}, tunnel.Mapping{}, err
 	}
 	var refs []string
-	var ref tunnel.Ref
+	var in tunnel.View
 	var found tunnel.Mapping
 	for _, v := range views {
 		for _, m := range v.Mappings {
 			if m.Name == mapping {
-				refs, ref, found = append(refs, v.Ref.String()), v.Ref, m
+				refs, in, found = append(refs, v.Ref.String()), v, m
 			}
 		}
 	}
 	switch len(refs) {
 	case 0:
-		return ref, found, noMapping(configuration, site, mapping)
+		return in, found, noMapping(configuration, site, mapping)
 	case 1:
-		return ref, found, nil
+		return in, found, nil
 	}
-	return tunnel.Ref{}, tunnel.Mapping{}, tunnel.Findings{{
+	return tunnel.View{}, tunnel.Mapping{}, tunnel.Findings{{
 		Code: tunnel.Malformed, Field: "mapping", Value: tunnel.Clean(mapping, 60),
 		Message: fmt.Sprintf("%s have a mapping %s each", strings.Join(refs, " and "), mapping),
 		WayOut:  "name the site too: SITE/" + mapping,

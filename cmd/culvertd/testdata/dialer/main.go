@@ -68,7 +68,7 @@ func (dialer) Run(ctx context.Context, in *sdk.Instance[settings]) error {
 
 // ask sends, ends its direction and reads what the service says after that end.
 func ask(ctx context.Context, in *sdk.Instance[settings]) (string, error) {
-	c, err := in.DialFunc("web")(ctx, "tcp", "ignored:1")
+	c, err := in.DialFunc(in.Settings.Site.Mapping(web))(ctx, "tcp", "ignored:1")
 	if err != nil {
 		return "", err
 	}

@@ -36,7 +36,7 @@ func (flooder) Run(ctx context.Context, in *sdk.Instance[settings]) error {
 		return err
 	}
 	for ctx.Err() == nil {
-		c, err := in.Dial(ctx, "web")
+		c, err := in.Dial(ctx, in.Settings.Site.Mapping(slots[0]))
 		if err == nil {
 			err = flood(c, filepath.Join(in.Dir, "sent"))
 		}

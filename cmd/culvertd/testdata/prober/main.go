@@ -44,7 +44,7 @@ func (prober) Run(ctx context.Context, in *sdk.Instance[settings]) error {
 	if err := in.Declare(ctx, in.Settings.Site.Tunnel()); err != nil {
 		return err
 	}
-	l, err := in.Listen("inbound")
+	l, err := in.Listen(in.Settings.Site.Mapping(slots[2]))
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ type probe struct{ in *sdk.Instance[settings] }
 func (p probe) halfClose(ctx context.Context) (string, error) { return "", p.exchange(ctx, 5<<20) }
 
 func (p probe) exchange(ctx context.Context, n int) error {
-	c, err := p.in.Dial(ctx, "hash")
+	c, err := p.in.Dial(ctx, p.in.Settings.Site.Mapping(slots[0]))
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func exchange(c net.Conn, n int) error {
 
 // deadline waits in vain for an answer to nothing; the connection goes on afterwards.
 func (p probe) deadline(ctx context.Context) (string, error) {
-	c, err := p.in.Dial(ctx, "hash")
+	c, err := p.in.Dial(ctx, p.in.Settings.Site.Mapping(slots[0]))
 	if err != nil {
 		return "", err
 	}
@@ -162,7 +162,7 @@ func together(n int, f func(int) error) error {
 
 // http keeps connections open for further requests, as a client does that is used for long.
 func (p probe) http(context.Context) (string, error) {
-	t := &http.Transport{DialContext: p.in.DialFunc("web"), MaxConnsPerHost: 5}
+	t := &http.Transport{DialContext: p.in.DialFunc(p.in.Settings.Site.Mapping(slots[1])), MaxConnsPerHost: 5}
 	defer t.CloseIdleConnections()
 	c := &http.Client{Transport: t, Timeout: 15 * time.Second}
 	return "", together(50, func(i int) error { return get(c, fmt.Sprint("/", i)) })
@@ -183,7 +183,7 @@ func get(c *http.Client, path string) error {
 
 // httpTimeout gives up a request that is not answered, and makes the next one.
 func (p probe) httpTimeout(context.Context) (string, error) {
-	t := &http.Transport{DialContext: p.in.DialFunc("web")}
+	t := &http.Transport{DialContext: p.in.DialFunc(p.in.Settings.Site.Mapping(slots[1]))}
 	defer t.CloseIdleConnections()
 	c := &http.Client{Transport: t, Timeout: 300 * time.Millisecond}
 	var timeout net.Error
@@ -217,7 +217,7 @@ func (p probe) cancel(ctx context.Context) (string, error) {
 
 // wants dials and sees that it ends with its context, and with that error.
 func wants(ctx context.Context, p probe, want error) error {
-	c, err := p.in.Dial(ctx, "hash")
+	c, err := p.in.Dial(ctx, p.in.Settings.Site.Mapping(slots[0]))
 	if err == nil {
 		return errors.Join(errors.New("it is connected"), c.Close())
 	}
