@@ -21,11 +21,13 @@ type Instance[S any] struct {
 	Log           hclog.Logger // the module's log, with the configuration's name
 	Configuration string       // NAME of the configuration
 	Dir           string       // a directory of this configuration's own, which stays
+	Metrics       *Metrics     // what is measured of this run (Measurer)
 
 	ctx     context.Context // the run's
 	host    wire.Host
 	owner   tunnel.Owner
-	testing bool // it is of a test, which changes nothing
+	testing bool     // it is of a test, which changes nothing
+	live    *live[S] // the run; nil in a test
 
 	mu        sync.Mutex
 	listeners []net.Listener
@@ -51,7 +53,11 @@ func (in *Instance[S]) Declare(ctx context.Context, set ...tunnel.Declaration) e
 		}
 		named = append(named, d)
 	}
-	return in.host.Declare(ctx, in.Configuration, named)
+	err := in.host.Declare(ctx, in.Configuration, named)
+	if err == nil {
+		in.live.begin()
+	}
+	return err
 }
 
 // List yields every tunnel of every owner in the order of their names, as of one moment. An error is its last element.

@@ -13,39 +13,49 @@ import (
 )
 
 // Plugin is m without the type of its settings, as hosts and tests run it.
-func Plugin[S any](m Module[S]) wire.Plugin { return plugin[S]{m} }
+func Plugin[S any](m Module[S]) wire.Plugin { return plugin[S]{m, &lives[S]{}} }
 
-type plugin[S any] struct{ module Module[S] }
+type plugin[S any] struct {
+	module Module[S]
+	lives  *lives[S]
+}
 
 // Describe adds the schema of S and what the module can do. Its error is a mistake in S's tags or the module's methods.
 func (p plugin[S]) Describe() (tunnel.Description, error) {
-	d := p.module.Describe()
-	schema, err := settings.Schema(reflect.TypeFor[S]())
+	said := p.module.Describe()
+	d := tunnel.Description{Name: said.Name, Version: said.Version, Slots: said.Slots, Policy: said.Policy, Grants: said.Grants}
+	var err error
+	if d.Schema, err = settings.Schema(reflect.TypeFor[S]()); err == nil {
+		err = p.capabilities(&d)
+	}
 	if err != nil {
 		return tunnel.Description{}, fmt.Errorf("module %s: %w", d.Name, err)
 	}
-	can, err := p.capabilities()
-	if err != nil {
-		return tunnel.Description{}, fmt.Errorf("module %s: %w", d.Name, err)
-	}
-	return tunnel.Description{
-		Name: d.Name, Version: d.Version, Slots: d.Slots, Policy: d.Policy, Grants: d.Grants, Schema: schema, Capabilities: can,
-	}, nil
+	return d, nil
 }
 
-// Run runs the module with r's settings as an S, and closes what the run left listening.
+// Run runs the module with r's settings as an S, its jobs beside it, and closes what the run left listening.
 func (p plugin[S]) Run(ctx context.Context, r wire.Run) error {
 	in, err := p.instance(ctx, r)
 	if err != nil {
 		return err
 	}
-	return errors.Join(p.module.Run(ctx, in), in.close())
+	l := p.live(ctx, in)
+	defer l.end() // also of what panics, for tests of it
+	err = p.module.Run(l.ctx, in)
+	l.begin()
+	if err == nil && p.stays() {
+		<-ctx.Done()
+		err = ctx.Err()
+	}
+	l.end()
+	return errors.Join(err, in.close())
 }
 
 // instance is the module's view of r.
 func (p plugin[S]) instance(ctx context.Context, r wire.Run) (*Instance[S], error) {
 	in := &Instance[S]{
-		Log: r.Log, Configuration: r.Configuration, Dir: r.Dir,
+		Log: r.Log, Configuration: r.Configuration, Dir: r.Dir, Metrics: newMetrics(p.metrics(), r.Log),
 		ctx: ctx, host: r.Host, owner: tunnel.Owner(p.module.Describe().Name),
 	}
 	if len(r.Settings) > 0 {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -70,12 +69,13 @@ func Skip(message string) error { return &Verdict{Outcome: tunnel.StepSkipped, M
 type Steps struct {
 	ctx    context.Context
 	log    hclog.Logger
+	limit  time.Duration // for one step, 0 for none
 	report func(tunnel.TestStep)
 	done   tunnel.TestSteps
 	wrong  error // the author's first mistake, which fails the test
 }
 
-// Do does one step, at most for [StepLimit], and reports whether it held. Its name is unique in the test and says what
+// Do does one step, in a test at most for [StepLimit], and reports whether it held. Its name is unique in the test and says what
 // is checked: "bind", "read the base". The names after it are those of steps it depends on: when one of them did not
 // hold, it is skipped. A panic fails the step, not the module.
 func (t *Steps) Do(name string, check Check, after ...string) (held bool) {
@@ -132,7 +132,10 @@ func (t *Steps) mistake(err error) {
 
 // try calls check within its limit.
 func (t *Steps) try(name string, check Check) (found string, err error) {
-	ctx, cancel := context.WithTimeoutCause(t.ctx, StepLimit, errStepLimit)
+	ctx, cancel := t.ctx, context.CancelFunc(func() {})
+	if t.limit > 0 {
+		ctx, cancel = context.WithTimeoutCause(t.ctx, t.limit, errStepLimit)
+	}
 	defer cancel()
 	defer t.caught(&err, "step", name)
 	found, err = check(ctx)
@@ -147,7 +150,7 @@ var errStepLimit = fmt.Errorf("it took longer than %v", StepLimit)
 // caught makes a panic an error, for a test must not take the module's runs with it. It is to be deferred.
 func (t *Steps) caught(err *error, what ...any) {
 	if p := recover(); p != nil {
-		t.log.Error("a test panicked", append(what, "panic", p, "stack", string(debug.Stack()))...)
+		t.log.Error("the module panicked", append(what, "panic", p, "stack", string(debug.Stack()))...)
 		*err = Failure(fmt.Sprintf("the module panicked: %v", p), "its log has the details for its author")
 	}
 }
@@ -182,20 +185,8 @@ func (p plugin[S]) Test(ctx context.Context, r wire.Run, report func(tunnel.Test
 		return err
 	}
 	in.testing = true
-	t := &Steps{ctx: ctx, log: r.Log, report: report}
+	t := &Steps{ctx: ctx, log: r.Log, limit: StepLimit, report: report}
 	defer t.caught(&err)
 	m.Test(ctx, in, t)
 	return t.wrong
-}
-
-// capabilities are what the module can do besides Run. A method that looks like one of a capability and is another is the
-// author's mistake.
-func (p plugin[S]) capabilities() ([]string, error) {
-	if _, ok := p.module.(Tester[S]); ok {
-		return []string{tunnel.CapabilityTester}, nil
-	}
-	if m, ok := reflect.TypeOf(p.module).MethodByName("Test"); ok {
-		return nil, fmt.Errorf("its method Test is %v, not that of sdk.Tester", m.Type)
-	}
-	return nil, nil
 }

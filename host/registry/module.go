@@ -38,7 +38,10 @@ func checkModule(name tunnel.Owner, sha256 string, d tunnel.Description) tunnel.
 // cloneDescription is a copy that shares nothing with d.
 func cloneDescription(d tunnel.Description) tunnel.Description {
 	d.Slots, d.Grants, d.Schema = slices.Clone(d.Slots), slices.Clone(d.Grants), slices.Clone(d.Schema)
-	d.Capabilities = slices.Clone(d.Capabilities)
+	d.Capabilities, d.Actions, d.Jobs = slices.Clone(d.Capabilities), slices.Clone(d.Actions), slices.Clone(d.Jobs)
+	for i := range d.Actions {
+		d.Actions[i].Arguments = slices.Clone(d.Actions[i].Arguments)
+	}
 	d.Policy.Kinds, d.Policy.Ports = slices.Clone(d.Policy.Kinds), slices.Clone(d.Policy.Ports)
 	for i := range d.Slots {
 		d.Slots[i].Kinds, d.Slots[i].Ports = slices.Clone(d.Slots[i].Kinds), slices.Clone(d.Slots[i].Ports)

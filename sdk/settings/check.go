@@ -79,6 +79,8 @@ func (c *checker) value(n *node, v any, path []string) {
 		switch n.Mark {
 		case Span:
 			c.span(n, v, path)
+		case Schedule:
+			c.schedule(n, v, path)
 		case Secret:
 			c.findings = append(c.findings, tunnel.CheckSecret(c.field(path), v)...)
 		}

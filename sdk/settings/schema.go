@@ -17,11 +17,11 @@ import (
 //
 // Every exported field is a key by its json tag. Further tags: title and help (what the editor shows), required:"true"
 // (of a site: its server), default (a value, or JSON for lists), enum ("ldaps,starttls"), min and max of numbers and
-// durations, minlen, maxlen and pattern (a regular expression that is found in the text) of strings, minitems and maxitems
+// durations, min of schedules (between two runs), minlen, maxlen and pattern (a regular expression that is found in the text) of strings, minitems and maxitems
 // of lists, and slots ("dc1,dc2") for a site. What limits a value limits each value of a list, and of a map of plain values.
 // A tag that is one of these misspelt is a mistake too.
 //
-// Fields are booleans, numbers, strings, Duration, types with UnmarshalText, secrets, sites, lists, structs (a group, one
+// Fields are booleans, numbers, strings, Duration, schedule.Schedule, types with UnmarshalText, secrets, sites, lists, structs (a group, one
 // level deep) and maps by name.
 //
 // A site's key names its tunnel, so it is a name of at most tunnel.MaxSite characters. Several sites of one shape are a
@@ -155,6 +155,8 @@ func newNode(t reflect.Type, in scope) (*node, error) {
 		return newSite(), nil
 	case Span:
 		return newDuration(), nil
+	case Schedule:
+		return newSchedule(), nil
 	}
 	if t == reflect.TypeFor[time.Duration]() {
 		return nil, errors.New("a time.Duration would be a number of nanoseconds; use sdk.Duration")

@@ -11,6 +11,7 @@ package settings
 import (
 	"reflect"
 
+	"github.com/culvert-pbx/culvert/sdk/schedule"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -40,6 +41,8 @@ const (
 	Secret Mark = "secret"
 	// Span is a text that is a Duration; its minimum and maximum are seconds.
 	Span Mark = "duration"
+	// Schedule is a text that is a schedule.Schedule; its minimum is the seconds between two runs.
+	Schedule Mark = "schedule"
 )
 
 // Marked is a type that carries a Mark: the SDK's own Site and Secret do.
@@ -49,15 +52,19 @@ var (
 	markedType = reflect.TypeFor[Marked]()
 	siteType   = reflect.TypeFor[tunnel.Site]()
 	secretType = reflect.TypeFor[tunnel.Secret]()
+
+	scheduleType = reflect.TypeFor[schedule.Schedule]()
 )
 
-// markOf is the mark of t, tunnel.Site and tunnel.Secret having theirs without a method.
+// markOf is the mark of t, tunnel.Site, tunnel.Secret and schedule.Schedule having theirs without a method.
 func markOf(t reflect.Type) Mark {
 	switch {
 	case t == siteType:
 		return Site
 	case t == secretType:
 		return Secret
+	case t == scheduleType:
+		return Schedule
 	case t.Implements(markedType) && t.Kind() != reflect.Interface:
 		return reflect.New(t).Elem().Interface().(Marked).SettingsMark()
 	}

@@ -8,6 +8,12 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
+// HasSites reports whether documents of the schema may hold sites.
+func HasSites(schema json.RawMessage) bool {
+	root, err := parse(schema)
+	return err == nil && root.any(func(n *node) bool { return n.Mark == Site })
+}
+
 // Sites are the sites of a document by path ("site", "sites.rome", "branches.rome.site"), those included that the
 // document says nothing of: every site of the schema outside a map. What does not fit the schema is passed over.
 func Sites(schema, doc json.RawMessage) map[string]tunnel.Site {

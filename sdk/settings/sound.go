@@ -78,6 +78,11 @@ func (n *node) soundMark() error {
 			return errors.New("a span of time is a string")
 		}
 		return nil
+	case Schedule:
+		if n.Type != "string" {
+			return errors.New("a schedule is a string")
+		}
+		return nil
 	case Site:
 		if n.Properties.get("server") == nil || !n.like(newSite()) {
 			return errors.New("the site is not what it is in every module")

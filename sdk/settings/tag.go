@@ -67,7 +67,7 @@ func (n *node) takeLimits(tag reflect.StructTag) error {
 		}
 	}
 	for name, to := range map[string]*int{"minlen": &n.MinLength, "maxlen": &n.MaxLength} {
-		if err := takeCount(tag, name, to, n.Type == "string" && n.Mark != Span, "strings"); err != nil {
+		if err := takeCount(tag, name, to, n.Type == "string" && n.Mark != Span && n.Mark != Schedule, "strings"); err != nil {
 			return err
 		}
 	}
@@ -81,7 +81,7 @@ func (n *node) takeBound(name, text string, to *json.Number) (err error) {
 	switch {
 	case text == "":
 		return nil
-	case n.Mark == Span:
+	case n.Mark == Span || n.Mark == Schedule && name == "min":
 		if *to, err = seconds(text); err != nil {
 			return fmt.Errorf("%s of a duration is written like 90s or 1h30m", name)
 		}
@@ -112,7 +112,7 @@ func (n *node) takeDefault(tag reflect.StructTag) error {
 	if !ok {
 		return nil
 	}
-	if n.Mark != "" && n.Mark != Span || n.Type == "object" {
+	if n.Mark != "" && n.Mark != Span && n.Mark != Schedule || n.Type == "object" {
 		return errors.New("a default is for plain values")
 	}
 	v, fs := n.value("default", text)

@@ -10,6 +10,7 @@ import (
 const (
 	maxVersion = 64
 	maxTitle   = 100
+	maxHelp    = 500
 	maxGrants  = 32
 	maxGrant   = 200
 
@@ -31,7 +32,9 @@ func CheckDescription(d Description) Findings {
 	}
 	fs = append(fs, checkRanges(d.Policy.Ports).In("policy")...)
 	fs = append(fs, d.checkGrants()...)
-	return append(fs, d.checkCapabilities()...)
+	fs = append(fs, d.checkCapabilities()...)
+	fs = append(fs, d.checkActions()...)
+	return append(fs, d.checkJobs()...)
 }
 
 func (d Description) checkCapabilities() (fs Findings) {

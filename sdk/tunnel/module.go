@@ -43,6 +43,8 @@ type Description struct {
 
 	// Capabilities are what it can do besides Run, such as CapabilityTester; the SDK finds them. Unknown ones are passed over.
 	Capabilities []string `json:"capabilities,omitempty"`
+	Actions      []Action `json:"actions,omitempty"`
+	Jobs         []Job    `json:"jobs,omitempty"`
 }
 
 // Site is the part of a configuration's settings that one tunnel is made from; it looks the same in every module (R54).

@@ -31,6 +31,32 @@ type Tester interface {
 // ErrNoTest says that a module cannot test.
 var ErrNoTest = errors.New("the module has no test")
 
+// Actor is a Plugin that may have actions or jobs; what it says of itself tells (tunnel.CapabilityActions,
+// tunnel.CapabilityJobs).
+type Actor interface {
+	// Act does an action, or has a job run now, and returns what came of it. It reports from one goroutine at a time, and
+	// nothing any more when it has returned, which is soon after ctx has ended: an action ends with it, a job goes on.
+	Act(ctx context.Context, a Act, report func(tunnel.ActReport)) (tunnel.Result, error)
+
+	// Jobs is how the jobs of a configuration that runs are.
+	Jobs(configuration string) ([]tunnel.JobStatus, error)
+}
+
+// Act asks for an action or, where Job is set, for a run of a job.
+type Act struct {
+	Configuration string // its NAME
+	Action, Job   string
+	Arguments     json.RawMessage // a JSON object that fits the action's schema; none is {}
+	DryRun        bool
+	By            string // who asks: "operator:0"
+}
+
+// Measurer is a Plugin that may measure something (tunnel.CapabilityMetrics).
+type Measurer interface {
+	// Metrics is what it measures, of all configurations that run.
+	Metrics() []tunnel.MetricValues
+}
+
 // Run is one run of a module, or one test.
 type Run struct {
 	Configuration string          // its NAME

@@ -821,6 +821,246 @@ func (x *LocalListenSocketResponse) GetPath() string {
 	return ""
 }
 
+type MetricsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetricsRequest) Reset() {
+	*x = MetricsRequest{}
+	mi := &file_host_v1_host_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetricsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetricsRequest) ProtoMessage() {}
+
+func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_host_v1_host_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
+func (*MetricsRequest) Descriptor() ([]byte, []int) {
+	return file_host_v1_host_proto_rawDescGZIP(), []int{17}
+}
+
+// MetricsResponse is what one module measures.
+type MetricsResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Module string                 `protobuf:"bytes,1,opt,name=module,proto3" json:"module,omitempty"`
+	// Whether it answered; without it nothing else is set.
+	Ok            bool      `protobuf:"varint,2,opt,name=ok,proto3" json:"ok,omitempty"`
+	Metrics       []*Metric `protobuf:"bytes,3,rep,name=metrics,proto3" json:"metrics,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetricsResponse) Reset() {
+	*x = MetricsResponse{}
+	mi := &file_host_v1_host_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetricsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetricsResponse) ProtoMessage() {}
+
+func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_host_v1_host_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetricsResponse.ProtoReflect.Descriptor instead.
+func (*MetricsResponse) Descriptor() ([]byte, []int) {
+	return file_host_v1_host_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *MetricsResponse) GetModule() string {
+	if x != nil {
+		return x.Module
+	}
+	return ""
+}
+
+func (x *MetricsResponse) GetOk() bool {
+	if x != nil {
+		return x.Ok
+	}
+	return false
+}
+
+func (x *MetricsResponse) GetMetrics() []*Metric {
+	if x != nil {
+		return x.Metrics
+	}
+	return nil
+}
+
+// Metric is one thing that is measured, with its present values.
+type Metric struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Without the prefix that says whose it is.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Help string `protobuf:"bytes,2,opt,name=help,proto3" json:"help,omitempty"`
+	// "counter" or "gauge".
+	Kind          string    `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
+	Labels        []string  `protobuf:"bytes,4,rep,name=labels,proto3" json:"labels,omitempty"`
+	Series        []*Series `protobuf:"bytes,5,rep,name=series,proto3" json:"series,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Metric) Reset() {
+	*x = Metric{}
+	mi := &file_host_v1_host_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Metric) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Metric) ProtoMessage() {}
+
+func (x *Metric) ProtoReflect() protoreflect.Message {
+	mi := &file_host_v1_host_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Metric.ProtoReflect.Descriptor instead.
+func (*Metric) Descriptor() ([]byte, []int) {
+	return file_host_v1_host_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Metric) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Metric) GetHelp() string {
+	if x != nil {
+		return x.Help
+	}
+	return ""
+}
+
+func (x *Metric) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Metric) GetLabels() []string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *Metric) GetSeries() []*Series {
+	if x != nil {
+		return x.Series
+	}
+	return nil
+}
+
+// Series is the value of a metric for some values of its labels.
+type Series struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// NAME of the module's configuration.
+	Configuration string `protobuf:"bytes,1,opt,name=configuration,proto3" json:"configuration,omitempty"`
+	// As many as the metric has labels.
+	Values        []string `protobuf:"bytes,2,rep,name=values,proto3" json:"values,omitempty"`
+	Value         float64  `protobuf:"fixed64,3,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Series) Reset() {
+	*x = Series{}
+	mi := &file_host_v1_host_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Series) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Series) ProtoMessage() {}
+
+func (x *Series) ProtoReflect() protoreflect.Message {
+	mi := &file_host_v1_host_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Series.ProtoReflect.Descriptor instead.
+func (*Series) Descriptor() ([]byte, []int) {
+	return file_host_v1_host_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Series) GetConfiguration() string {
+	if x != nil {
+		return x.Configuration
+	}
+	return ""
+}
+
+func (x *Series) GetValues() []string {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+func (x *Series) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
 var File_host_v1_host_proto protoreflect.FileDescriptor
 
 const file_host_v1_host_proto_rawDesc = "" +
@@ -865,7 +1105,22 @@ const file_host_v1_host_proto_rawDesc = "" +
 	"\x18LocalListenSocketRequest\x12\x12\n" +
 	"\x04port\x18\x01 \x01(\rR\x04port\"/\n" +
 	"\x19LocalListenSocketResponse\x12\x12\n" +
-	"\x04path\x18\x01 \x01(\tR\x04path2\xc3\x05\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\"\x10\n" +
+	"\x0eMetricsRequest\"l\n" +
+	"\x0fMetricsResponse\x12\x16\n" +
+	"\x06module\x18\x01 \x01(\tR\x06module\x12\x0e\n" +
+	"\x02ok\x18\x02 \x01(\bR\x02ok\x121\n" +
+	"\ametrics\x18\x03 \x03(\v2\x17.culvert.host.v1.MetricR\ametrics\"\x8d\x01\n" +
+	"\x06Metric\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04help\x18\x02 \x01(\tR\x04help\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x16\n" +
+	"\x06labels\x18\x04 \x03(\tR\x06labels\x12/\n" +
+	"\x06series\x18\x05 \x03(\v2\x17.culvert.host.v1.SeriesR\x06series\"\\\n" +
+	"\x06Series\x12$\n" +
+	"\rconfiguration\x18\x01 \x01(\tR\rconfiguration\x12\x16\n" +
+	"\x06values\x18\x02 \x03(\tR\x06values\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\x01R\x05value2\x98\x06\n" +
 	"\vHostService\x12L\n" +
 	"\aDeclare\x12\x1f.culvert.host.v1.DeclareRequest\x1a .culvert.host.v1.DeclareResponse\x12E\n" +
 	"\x03Get\x12\x1b.culvert.host.v1.GetRequest\x1a\x1c.culvert.host.v1.GetResponse\"\x03\x90\x02\x01\x12J\n" +
@@ -875,7 +1130,8 @@ const file_host_v1_host_proto_rawDesc = "" +
 	"DialSocket\x12\".culvert.host.v1.DialSocketRequest\x1a#.culvert.host.v1.DialSocketResponse\x12d\n" +
 	"\x0fLocalDialSocket\x12'.culvert.host.v1.LocalDialSocketRequest\x1a(.culvert.host.v1.LocalDialSocketResponse\x12j\n" +
 	"\x11LocalListenSocket\x12).culvert.host.v1.LocalListenSocketRequest\x1a*.culvert.host.v1.LocalListenSocketResponse\x12[\n" +
-	"\fListenSocket\x12$.culvert.host.v1.ListenSocketRequest\x1a%.culvert.host.v1.ListenSocketResponseB5Z3github.com/culvert-pbx/culvert/proto/host/v1;hostv1b\x06proto3"
+	"\fListenSocket\x12$.culvert.host.v1.ListenSocketRequest\x1a%.culvert.host.v1.ListenSocketResponse\x12S\n" +
+	"\aMetrics\x12\x1f.culvert.host.v1.MetricsRequest\x1a .culvert.host.v1.MetricsResponse\"\x03\x90\x02\x010\x01B5Z3github.com/culvert-pbx/culvert/proto/host/v1;hostv1b\x06proto3"
 
 var (
 	file_host_v1_host_proto_rawDescOnce sync.Once
@@ -889,7 +1145,7 @@ func file_host_v1_host_proto_rawDescGZIP() []byte {
 	return file_host_v1_host_proto_rawDescData
 }
 
-var file_host_v1_host_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_host_v1_host_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_host_v1_host_proto_goTypes = []any{
 	(*DeclareRequest)(nil),            // 0: culvert.host.v1.DeclareRequest
 	(*Declaration)(nil),               // 1: culvert.host.v1.Declaration
@@ -908,34 +1164,42 @@ var file_host_v1_host_proto_goTypes = []any{
 	(*LocalDialSocketResponse)(nil),   // 14: culvert.host.v1.LocalDialSocketResponse
 	(*LocalListenSocketRequest)(nil),  // 15: culvert.host.v1.LocalListenSocketRequest
 	(*LocalListenSocketResponse)(nil), // 16: culvert.host.v1.LocalListenSocketResponse
-	(*View)(nil),                      // 17: culvert.host.v1.View
+	(*MetricsRequest)(nil),            // 17: culvert.host.v1.MetricsRequest
+	(*MetricsResponse)(nil),           // 18: culvert.host.v1.MetricsResponse
+	(*Metric)(nil),                    // 19: culvert.host.v1.Metric
+	(*Series)(nil),                    // 20: culvert.host.v1.Series
+	(*View)(nil),                      // 21: culvert.host.v1.View
 }
 var file_host_v1_host_proto_depIdxs = []int32{
 	1,  // 0: culvert.host.v1.DeclareRequest.declarations:type_name -> culvert.host.v1.Declaration
-	17, // 1: culvert.host.v1.GetResponse.tunnel:type_name -> culvert.host.v1.View
-	17, // 2: culvert.host.v1.ListResponse.tunnel:type_name -> culvert.host.v1.View
-	17, // 3: culvert.host.v1.WatchResponse.tunnel:type_name -> culvert.host.v1.View
-	0,  // 4: culvert.host.v1.HostService.Declare:input_type -> culvert.host.v1.DeclareRequest
-	3,  // 5: culvert.host.v1.HostService.Get:input_type -> culvert.host.v1.GetRequest
-	5,  // 6: culvert.host.v1.HostService.List:input_type -> culvert.host.v1.ListRequest
-	7,  // 7: culvert.host.v1.HostService.Watch:input_type -> culvert.host.v1.WatchRequest
-	9,  // 8: culvert.host.v1.HostService.DialSocket:input_type -> culvert.host.v1.DialSocketRequest
-	13, // 9: culvert.host.v1.HostService.LocalDialSocket:input_type -> culvert.host.v1.LocalDialSocketRequest
-	15, // 10: culvert.host.v1.HostService.LocalListenSocket:input_type -> culvert.host.v1.LocalListenSocketRequest
-	11, // 11: culvert.host.v1.HostService.ListenSocket:input_type -> culvert.host.v1.ListenSocketRequest
-	2,  // 12: culvert.host.v1.HostService.Declare:output_type -> culvert.host.v1.DeclareResponse
-	4,  // 13: culvert.host.v1.HostService.Get:output_type -> culvert.host.v1.GetResponse
-	6,  // 14: culvert.host.v1.HostService.List:output_type -> culvert.host.v1.ListResponse
-	8,  // 15: culvert.host.v1.HostService.Watch:output_type -> culvert.host.v1.WatchResponse
-	10, // 16: culvert.host.v1.HostService.DialSocket:output_type -> culvert.host.v1.DialSocketResponse
-	14, // 17: culvert.host.v1.HostService.LocalDialSocket:output_type -> culvert.host.v1.LocalDialSocketResponse
-	16, // 18: culvert.host.v1.HostService.LocalListenSocket:output_type -> culvert.host.v1.LocalListenSocketResponse
-	12, // 19: culvert.host.v1.HostService.ListenSocket:output_type -> culvert.host.v1.ListenSocketResponse
-	12, // [12:20] is the sub-list for method output_type
-	4,  // [4:12] is the sub-list for method input_type
-	4,  // [4:4] is the sub-list for extension type_name
-	4,  // [4:4] is the sub-list for extension extendee
-	0,  // [0:4] is the sub-list for field type_name
+	21, // 1: culvert.host.v1.GetResponse.tunnel:type_name -> culvert.host.v1.View
+	21, // 2: culvert.host.v1.ListResponse.tunnel:type_name -> culvert.host.v1.View
+	21, // 3: culvert.host.v1.WatchResponse.tunnel:type_name -> culvert.host.v1.View
+	19, // 4: culvert.host.v1.MetricsResponse.metrics:type_name -> culvert.host.v1.Metric
+	20, // 5: culvert.host.v1.Metric.series:type_name -> culvert.host.v1.Series
+	0,  // 6: culvert.host.v1.HostService.Declare:input_type -> culvert.host.v1.DeclareRequest
+	3,  // 7: culvert.host.v1.HostService.Get:input_type -> culvert.host.v1.GetRequest
+	5,  // 8: culvert.host.v1.HostService.List:input_type -> culvert.host.v1.ListRequest
+	7,  // 9: culvert.host.v1.HostService.Watch:input_type -> culvert.host.v1.WatchRequest
+	9,  // 10: culvert.host.v1.HostService.DialSocket:input_type -> culvert.host.v1.DialSocketRequest
+	13, // 11: culvert.host.v1.HostService.LocalDialSocket:input_type -> culvert.host.v1.LocalDialSocketRequest
+	15, // 12: culvert.host.v1.HostService.LocalListenSocket:input_type -> culvert.host.v1.LocalListenSocketRequest
+	11, // 13: culvert.host.v1.HostService.ListenSocket:input_type -> culvert.host.v1.ListenSocketRequest
+	17, // 14: culvert.host.v1.HostService.Metrics:input_type -> culvert.host.v1.MetricsRequest
+	2,  // 15: culvert.host.v1.HostService.Declare:output_type -> culvert.host.v1.DeclareResponse
+	4,  // 16: culvert.host.v1.HostService.Get:output_type -> culvert.host.v1.GetResponse
+	6,  // 17: culvert.host.v1.HostService.List:output_type -> culvert.host.v1.ListResponse
+	8,  // 18: culvert.host.v1.HostService.Watch:output_type -> culvert.host.v1.WatchResponse
+	10, // 19: culvert.host.v1.HostService.DialSocket:output_type -> culvert.host.v1.DialSocketResponse
+	14, // 20: culvert.host.v1.HostService.LocalDialSocket:output_type -> culvert.host.v1.LocalDialSocketResponse
+	16, // 21: culvert.host.v1.HostService.LocalListenSocket:output_type -> culvert.host.v1.LocalListenSocketResponse
+	12, // 22: culvert.host.v1.HostService.ListenSocket:output_type -> culvert.host.v1.ListenSocketResponse
+	18, // 23: culvert.host.v1.HostService.Metrics:output_type -> culvert.host.v1.MetricsResponse
+	15, // [15:24] is the sub-list for method output_type
+	6,  // [6:15] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_host_v1_host_proto_init() }
@@ -950,7 +1214,7 @@ func file_host_v1_host_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_host_v1_host_proto_rawDesc), len(file_host_v1_host_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

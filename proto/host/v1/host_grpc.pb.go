@@ -27,6 +27,7 @@ const (
 	HostService_LocalDialSocket_FullMethodName   = "/culvert.host.v1.HostService/LocalDialSocket"
 	HostService_LocalListenSocket_FullMethodName = "/culvert.host.v1.HostService/LocalListenSocket"
 	HostService_ListenSocket_FullMethodName      = "/culvert.host.v1.HostService/ListenSocket"
+	HostService_Metrics_FullMethodName           = "/culvert.host.v1.HostService/Metrics"
 )
 
 // HostServiceClient is the client API for HostService service.
@@ -60,6 +61,8 @@ type HostServiceClient interface {
 	// ListenSocket returns the path at which the host expects the module to listen for one of its own private expose
 	// mappings.
 	ListenSocket(ctx context.Context, in *ListenSocketRequest, opts ...grpc.CallOption) (*ListenSocketResponse, error)
+	// Metrics returns what every module measures that runs, one module after another, as of within the last seconds.
+	Metrics(ctx context.Context, in *MetricsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[MetricsResponse], error)
 }
 
 type hostServiceClient struct {
@@ -168,6 +171,25 @@ func (c *hostServiceClient) ListenSocket(ctx context.Context, in *ListenSocketRe
 	return out, nil
 }
 
+func (c *hostServiceClient) Metrics(ctx context.Context, in *MetricsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[MetricsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &HostService_ServiceDesc.Streams[2], HostService_Metrics_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[MetricsRequest, MetricsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type HostService_MetricsClient = grpc.ServerStreamingClient[MetricsResponse]
+
 // HostServiceServer is the server API for HostService service.
 // All implementations must embed UnimplementedHostServiceServer
 // for forward compatibility.
@@ -199,6 +221,8 @@ type HostServiceServer interface {
 	// ListenSocket returns the path at which the host expects the module to listen for one of its own private expose
 	// mappings.
 	ListenSocket(context.Context, *ListenSocketRequest) (*ListenSocketResponse, error)
+	// Metrics returns what every module measures that runs, one module after another, as of within the last seconds.
+	Metrics(*MetricsRequest, grpc.ServerStreamingServer[MetricsResponse]) error
 	mustEmbedUnimplementedHostServiceServer()
 }
 
@@ -232,6 +256,9 @@ func (UnimplementedHostServiceServer) LocalListenSocket(context.Context, *LocalL
 }
 func (UnimplementedHostServiceServer) ListenSocket(context.Context, *ListenSocketRequest) (*ListenSocketResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListenSocket not implemented")
+}
+func (UnimplementedHostServiceServer) Metrics(*MetricsRequest, grpc.ServerStreamingServer[MetricsResponse]) error {
+	return status.Error(codes.Unimplemented, "method Metrics not implemented")
 }
 func (UnimplementedHostServiceServer) mustEmbedUnimplementedHostServiceServer() {}
 func (UnimplementedHostServiceServer) testEmbeddedByValue()                     {}
@@ -384,6 +411,17 @@ func _HostService_ListenSocket_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _HostService_Metrics_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(MetricsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(HostServiceServer).Metrics(m, &grpc.GenericServerStream[MetricsRequest, MetricsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type HostService_MetricsServer = grpc.ServerStreamingServer[MetricsResponse]
+
 // HostService_ServiceDesc is the grpc.ServiceDesc for HostService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -425,6 +463,11 @@ var HostService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Watch",
 			Handler:       _HostService_Watch_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Metrics",
+			Handler:       _HostService_Metrics_Handler,
 			ServerStreams: true,
 		},
 	},

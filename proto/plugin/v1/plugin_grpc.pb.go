@@ -24,6 +24,9 @@ const (
 	PluginService_Run_FullMethodName      = "/culvert.plugin.v1.PluginService/Run"
 	PluginService_Stop_FullMethodName     = "/culvert.plugin.v1.PluginService/Stop"
 	PluginService_Test_FullMethodName     = "/culvert.plugin.v1.PluginService/Test"
+	PluginService_Act_FullMethodName      = "/culvert.plugin.v1.PluginService/Act"
+	PluginService_Jobs_FullMethodName     = "/culvert.plugin.v1.PluginService/Jobs"
+	PluginService_Metrics_FullMethodName  = "/culvert.plugin.v1.PluginService/Metrics"
 )
 
 // PluginServiceClient is the client API for PluginService service.
@@ -45,6 +48,16 @@ type PluginServiceClient interface {
 	// Test checks settings that need not be stored, step by step, whether or not the configuration runs. Only a module with
 	// the capability "tester" is asked. It has no deadline of its own.
 	Test(ctx context.Context, in *TestRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TestResponse], error)
+	// Act does one of the module's actions, or one of its jobs now, beside the run of that configuration. Steps and progress
+	// come as they happen; a result is the last message, and there is none where it came to an error. Only a module with the
+	// capability "actions" or "jobs" is asked. It has no deadline of its own. When the call ends, an action does; a job goes
+	// on.
+	Act(ctx context.Context, in *ActRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ActResponse], error)
+	// Jobs says how the jobs of a configuration that runs are. Only a module with the capability "jobs" is asked.
+	Jobs(ctx context.Context, in *JobsRequest, opts ...grpc.CallOption) (*JobsResponse, error)
+	// Metrics returns what the module measures, of all its configurations that run. Only a module with the capability
+	// "metrics" is asked.
+	Metrics(ctx context.Context, in *MetricsRequest, opts ...grpc.CallOption) (*MetricsResponse, error)
 }
 
 type pluginServiceClient struct {
@@ -114,6 +127,45 @@ func (c *pluginServiceClient) Test(ctx context.Context, in *TestRequest, opts ..
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type PluginService_TestClient = grpc.ServerStreamingClient[TestResponse]
 
+func (c *pluginServiceClient) Act(ctx context.Context, in *ActRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ActResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &PluginService_ServiceDesc.Streams[1], PluginService_Act_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ActRequest, ActResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PluginService_ActClient = grpc.ServerStreamingClient[ActResponse]
+
+func (c *pluginServiceClient) Jobs(ctx context.Context, in *JobsRequest, opts ...grpc.CallOption) (*JobsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(JobsResponse)
+	err := c.cc.Invoke(ctx, PluginService_Jobs_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *pluginServiceClient) Metrics(ctx context.Context, in *MetricsRequest, opts ...grpc.CallOption) (*MetricsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(MetricsResponse)
+	err := c.cc.Invoke(ctx, PluginService_Metrics_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PluginServiceServer is the server API for PluginService service.
 // All implementations must embed UnimplementedPluginServiceServer
 // for forward compatibility.
@@ -133,6 +185,16 @@ type PluginServiceServer interface {
 	// Test checks settings that need not be stored, step by step, whether or not the configuration runs. Only a module with
 	// the capability "tester" is asked. It has no deadline of its own.
 	Test(*TestRequest, grpc.ServerStreamingServer[TestResponse]) error
+	// Act does one of the module's actions, or one of its jobs now, beside the run of that configuration. Steps and progress
+	// come as they happen; a result is the last message, and there is none where it came to an error. Only a module with the
+	// capability "actions" or "jobs" is asked. It has no deadline of its own. When the call ends, an action does; a job goes
+	// on.
+	Act(*ActRequest, grpc.ServerStreamingServer[ActResponse]) error
+	// Jobs says how the jobs of a configuration that runs are. Only a module with the capability "jobs" is asked.
+	Jobs(context.Context, *JobsRequest) (*JobsResponse, error)
+	// Metrics returns what the module measures, of all its configurations that run. Only a module with the capability
+	// "metrics" is asked.
+	Metrics(context.Context, *MetricsRequest) (*MetricsResponse, error)
 	mustEmbedUnimplementedPluginServiceServer()
 }
 
@@ -157,6 +219,15 @@ func (UnimplementedPluginServiceServer) Stop(context.Context, *StopRequest) (*St
 }
 func (UnimplementedPluginServiceServer) Test(*TestRequest, grpc.ServerStreamingServer[TestResponse]) error {
 	return status.Error(codes.Unimplemented, "method Test not implemented")
+}
+func (UnimplementedPluginServiceServer) Act(*ActRequest, grpc.ServerStreamingServer[ActResponse]) error {
+	return status.Error(codes.Unimplemented, "method Act not implemented")
+}
+func (UnimplementedPluginServiceServer) Jobs(context.Context, *JobsRequest) (*JobsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Jobs not implemented")
+}
+func (UnimplementedPluginServiceServer) Metrics(context.Context, *MetricsRequest) (*MetricsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Metrics not implemented")
 }
 func (UnimplementedPluginServiceServer) mustEmbedUnimplementedPluginServiceServer() {}
 func (UnimplementedPluginServiceServer) testEmbeddedByValue()                       {}
@@ -262,6 +333,53 @@ func _PluginService_Test_Handler(srv interface{}, stream grpc.ServerStream) erro
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type PluginService_TestServer = grpc.ServerStreamingServer[TestResponse]
 
+func _PluginService_Act_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ActRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(PluginServiceServer).Act(m, &grpc.GenericServerStream[ActRequest, ActResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PluginService_ActServer = grpc.ServerStreamingServer[ActResponse]
+
+func _PluginService_Jobs_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(JobsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PluginServiceServer).Jobs(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PluginService_Jobs_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PluginServiceServer).Jobs(ctx, req.(*JobsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PluginService_Metrics_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MetricsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PluginServiceServer).Metrics(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PluginService_Metrics_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PluginServiceServer).Metrics(ctx, req.(*MetricsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PluginService_ServiceDesc is the grpc.ServiceDesc for PluginService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -285,11 +403,24 @@ var PluginService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "Stop",
 			Handler:    _PluginService_Stop_Handler,
 		},
+		{
+			MethodName: "Jobs",
+			Handler:    _PluginService_Jobs_Handler,
+		},
+		{
+			MethodName: "Metrics",
+			Handler:    _PluginService_Metrics_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "Test",
 			Handler:       _PluginService_Test_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Act",
+			Handler:       _PluginService_Act_Handler,
 			ServerStreams: true,
 		},
 	},
