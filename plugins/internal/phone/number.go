@@ -124,6 +124,6 @@ func (p *Plan) outside(d *string) bool {
 
 // region is the country as the library calls it.
 func (p *Plan) region() string {
-	code, _ := strconv.Atoi(p.s.Country) //nolint:errcheck // New has checked it
+	code, _ := strconv.Atoi(p.s.Country)
 	return phonenumbers.GetRegionCodeForCountryCode(code)
 }
