@@ -8,11 +8,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/culvert-pbx/culvert/host/pluginhost"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // Config is everything the daemon is told at start. There is no reload but the log level's.
 type Config struct {
+	File string `toml:"-"` // where it was read from, "" where from no file
+
 	StateDir        string `toml:"state_dir"`         // registry, keys, logs: 0700
 	PluginDir       string `toml:"plugin_dir"`        // one file a module
 	Socket          string `toml:"socket"`            // the control socket; module sockets live beside it
@@ -58,6 +61,7 @@ func (c Config) Check() tunnel.Findings {
 		fs = append(fs, p.check()...)
 	}
 	fs = append(fs, checkSocket(c.Socket)...)
+	fs = append(fs, c.checkClosed()...)
 	fs = append(fs, oneOf("http", c.HTTP, "the web console is not built yet: use off", "off")...)
 	fs = append(fs, oneOf("log_level", c.LogLevel, "info is a good start", "trace", "debug", "info", "warn", "error")...)
 	fs = append(fs, oneOf("log_format", c.LogFormat, "text is for people, json for machines", "text", "json")...)
@@ -97,6 +101,25 @@ func (p location) check() tunnel.Findings {
 		return one(tunnel.Malformed, "there is a directory in place of a file", "name something in it")
 	}
 	return nil
+}
+
+// checkClosed keeps what is secret out of the places that every module may read. The plugin directory may lie there.
+func (c Config) checkClosed() (fs tunnel.Findings) {
+	for _, p := range []struct{ field, value, place, wayOut string }{
+		{"state_dir", c.StateDir, c.StateDir, "/var/lib/culvert"},
+		{"key_file", c.KeyFile, c.KeyFile, "/etc/culvert/key"},
+		{"socket", c.Socket, filepath.Dir(c.Socket), "/run/culvert/culvert.sock"},
+	} {
+		if !filepath.IsAbs(p.value) {
+			continue // none, or said already
+		}
+		if open := pluginhost.ReadableByModules(p.place); open != "" {
+			fs = append(fs, wrong(tunnel.PolicyRefused, p.field, p.value,
+				fmt.Sprintf("it leads into %s, which every module may read: what lies there is no secret", open),
+				"put it elsewhere, such as "+p.wayOut))
+		}
+	}
+	return fs
 }
 
 // checkSocket holds the control socket's path to what a unix socket's can hold, the modules' sockets included.

@@ -92,6 +92,7 @@ func (d *daemon) open(ctx context.Context, version string) (err error) {
 	d.modules = pluginhost.New(pluginhost.Config{
 		Dir: d.config.PluginDir, StateDir: d.config.StateDir, SocketDir: sockets.Dir,
 		AllowOwn: d.config.AllowOwnPlugins, TimeZone: d.config.Timezone,
+		Own:     []string{d.config.KeyFile, d.config.File, d.config.Socket, os.Getenv("CREDENTIALS_DIRECTORY")},
 		Catalog: d.registry, Service: d.registry.As, Tell: d.journal.Append, Log: d.log.Named("modules"),
 	})
 	d.supervisor = supervisor.New(supervisor.Config{

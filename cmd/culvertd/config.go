@@ -107,6 +107,9 @@ func readFile(path string, c *host.Config) error {
 	if len(text) > maxFile {
 		return fmt.Errorf("%s is larger than 1 MiB; this is no configuration of culvertd", name)
 	}
+	if c.File, err = filepath.Abs(name); err != nil {
+		return err
+	}
 	return parse(name, text, c)
 }
 

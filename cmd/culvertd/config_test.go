@@ -27,6 +27,7 @@ func TestFlagBeforeFileBeforeDefault(t *testing.T) {
 	}
 	want := host.Defaults()
 	want.LogLevel, want.StateDir, want.AllowOwnPlugins = "debug", "/b", true
+	want.File = file
 	if c != want {
 		t.Errorf("got %+v, want %+v", c, want)
 	}
@@ -43,6 +44,10 @@ func TestAFileNamedOnTheCommandLineMustExist(t *testing.T) {
 }
 
 func TestBadFiles(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink("/usr/share", link); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		text, field, value string
 		code               tunnel.Code
@@ -62,6 +67,10 @@ func TestBadFiles(t *testing.T) {
 		{"socket = ''", "socket", "", tunnel.Required},
 		{"plugin_dir = \"/a\\u001b[31m\"", "plugin_dir", `\x1b`, tunnel.Malformed},
 		{"socket = '/" + strings.Repeat("x", 50) + "/s'", "socket", "xxx", tunnel.TooLong},
+		{"state_dir = '/usr/local/culvert'", "state_dir", "/usr/local/culvert", tunnel.PolicyRefused},
+		{"key_file = '/lib/culvert/key'", "key_file", "/lib/culvert/key", tunnel.PolicyRefused}, // a link to /usr/lib
+		{"socket = '/usr/culvert.sock'", "socket", "/usr/culvert.sock", tunnel.PolicyRefused},
+		{"state_dir = '" + link + "/state'", "state_dir", link, tunnel.PolicyRefused},
 	} {
 		t.Run(c.text, func(t *testing.T) {
 			cfg := host.Defaults()

@@ -93,9 +93,9 @@ func TestNothingUnacceptedRuns(t *testing.T) {
 
 func spy(t *testing.T, r *rig, name, then string) (ran func() bool) {
 	t.Helper()
-	mark := filepath.Join(r.stateDir(tunnel.Owner(name)), "ran") // where its sandbox lets it write
-	replace(t, r, name, "#!/bin/sh\necho >>"+mark+"\n"+then+"\n")
-	return func() bool { _, err := os.Stat(mark); return err == nil }
+	const mark = "it is executed" // in its log: there is no other place it may write to that stays
+	replace(t, r, name, "#!/bin/sh\necho "+mark+" >&2\n"+then+"\n")
+	return func() bool { return strings.Contains(r.logOf(tunnel.Owner(name)), mark) }
 }
 
 func TestReplacementIsNotExecutedWhileItWaits(t *testing.T) {
@@ -152,18 +152,55 @@ func TestAcceptTriesAnewEachTime(t *testing.T) {
 	r := newRig(t).run()
 	r.install("hello", "")
 	r.is("hello", Stopped, "")
-	mark := filepath.Join(r.stateDir("hello"), "ran")
-	replace(t, r, "hello", "#!/bin/sh\necho x >>"+mark+"\necho no\n")
+	replace(t, r, "hello", "#!/bin/sh\necho it is executed >&2\necho no\n")
 	for try := 1; try <= 3; try++ {
 		if _, _, err := r.Accept(context.Background(), "operator:0", "hello", false); !isUnusable(err, tunnel.BinaryBroken) {
 			t.Fatalf("Accept: %v", err)
 		}
-		if b, err := os.ReadFile(mark); err != nil || len(b) != 2*try {
-			t.Errorf("after %d times it ran %d times (%v)", try, len(b)/2, err)
+		if n := strings.Count(r.logOf("hello"), "it is executed"); n != try {
+			t.Errorf("after %d times it ran %d times", try, n)
 		}
 	}
 	if m := r.is("hello", Accept, tunnel.NeedsAcceptance); !strings.Contains(m.Message, "cannot be used") {
 		t.Errorf("message %q", m.Message)
+	}
+}
+
+// TestBinaryThatDescribesItselfHasNothingOfTheModules: nobody has accepted it yet. What it is given is empty, and goes with
+// it.
+func TestBinaryThatDescribesItselfHasNothingOfTheModules(t *testing.T) {
+	t.Parallel()
+	if sandbox.Detect().Level() != sandbox.Full {
+		t.Skip("this machine confines no modules")
+	}
+	r := newRig(t).run()
+	r.install("hello", "")
+	c := r.configure("hello/default", "wait")
+	r.note(c, "started")
+	own := filepath.Join(r.stateDir("hello"), "default")
+	replace(t, r, "hello", strings.NewReplacer("OWN", own, "LISTENERS", r.sockets.Listeners("hello")).Replace(`#!/bin/sh
+for f in $HOME/* $HOME/.[!.]* $TMPDIR/*; do [ -e "$f" ] && echo "finds $f" >&2; done
+echo x >$HOME/new && echo "writes to its home" >&2
+read x <OWN/started; [ -n "$x" ] && echo "reads the state" >&2
+echo x >OWN/new && echo "writes to the state" >&2
+echo x >LISTENERS/new && echo "writes to the listeners" >&2
+echo "home is $HOME" >&2
+echo no
+`))
+	if _, _, err := r.Accept(t.Context(), "operator:0", "hello", false); !isUnusable(err, tunnel.BinaryBroken) {
+		t.Fatalf("Accept: %v", err)
+	}
+	log := r.logOf("hello")
+	for what, want := range map[string]bool{
+		"writes to its home": true, "home is " + r.describeDir(): true,
+		"finds ": false, "reads the state": false, "writes to the state": false, "writes to the listeners": false,
+	} {
+		if strings.Contains(log, what) != want {
+			t.Errorf("%q: wanted %v:\n%s", what, want, log)
+		}
+	}
+	if left, err := os.ReadDir(r.describeDir()); err != nil || len(left) > 0 {
+		t.Errorf("left of it: %v, %v", left, err)
 	}
 }
 

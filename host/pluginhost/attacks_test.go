@@ -646,6 +646,45 @@ var kernelAttacks = []attack{
 		}
 		return unix.Close(int(fd))
 	}},
+	{forbidden, "keep memory in a file without a name", func(*scene, string) error {
+		fd, err := inMemory()
+		if err == nil {
+			unix.Close(fd)
+		}
+		return err
+	}},
+	{machine, "keep memory in a secret file", func(*scene, string) error {
+		fd, err := unix.MemfdSecret(0)
+		if err == nil {
+			unix.Close(fd)
+		}
+		return err
+	}},
+	{forbidden, "share memory with nobody", canMap(unix.MAP_SHARED | unix.MAP_ANONYMOUS)},
+	{forbidden, "have memory that grows like a stack", canMap(unix.MAP_PRIVATE | unix.MAP_ANONYMOUS | unix.MAP_GROWSDOWN)},
+	{machine, "have memory for a stack of return addresses", func(*scene, string) error {
+		return reaches(call(unix.SYS_MAP_SHADOW_STACK, 0, 4096, 0), unix.EOPNOTSUPP)
+	}},
+	{forbidden, "have a pipe keep its memory", func(*scene, string) error {
+		var fds [2]int
+		if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+			return err
+		}
+		defer unix.Close(fds[0])
+		defer unix.Close(fds[1])
+		part := unix.Iovec{Base: &scratch[0]}
+		part.SetLen(len(scratch))
+		_, err := unix.Vmsplice(fds[1], []unix.Iovec{part}, 0)
+		return err
+	}},
+	{forbidden, "have the kernel keep rules", func(*scene, string) error {
+		rules := [3]uint64{unix.LANDLOCK_ACCESS_FS_EXECUTE}
+		fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&rules)), 8, 0)
+		if errno != 0 {
+			return errno
+		}
+		return unix.Close(int(fd))
+	}},
 	{forbidden, "change the personality", func(*scene, string) error { return call(unix.SYS_PERSONALITY, 0) }},
 	{machine, "use a call that came later", func(*scene, string) error { return reaches(call(unix.SYS_LISTNS), unix.EINVAL, unix.EFAULT) }},
 	{known, "have memory that is written and executed", func(*scene, string) error {
@@ -655,6 +694,16 @@ var kernelAttacks = []attack{
 		}
 		return err
 	}},
+}
+
+func canMap(flags int) func(*scene, string) error {
+	return func(*scene, string) error {
+		b, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, flags)
+		if err == nil {
+			err = unix.Munmap(b)
+		}
+		return err
+	}
 }
 
 func canDial(network string, where func(*scene) string) func(*scene, string) error {

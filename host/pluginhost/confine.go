@@ -1,7 +1,7 @@
 package pluginhost
 
 import (
-	"path/filepath"
+	"os"
 
 	"github.com/culvert-pbx/culvert/host/pluginhost/sandbox"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -46,14 +46,42 @@ func (h *Host) cage(name tunnel.Owner) *sandbox.Group {
 	return g
 }
 
-// sandbox is what a process of the module may use: the module's own directories, those of its listeners and of its wire
-// to the host, and what the operator granted.
-func (h *Host) sandbox(m *module, wire string, granted []tunnel.Grant) sandbox.Plan {
-	p := sandbox.Plan{
-		Own:     []string{h.stateDir(m.name)},
-		Sockets: []string{wire, h.sockets.Listeners(m.name)},
+// ReadableByModules is the place that every module may read without a grant and that path leads to or into, "" where there
+// is none. What is secret must not lie there.
+func ReadableByModules(path string) string { return sandbox.Readable(lead(path)) }
+
+// room is where one process of a module lives, and what the operator granted it.
+type room struct {
+	dir, temp string // its HOME and its TMPDIR
+	listeners string // where it makes its listeners, "" for nowhere
+	granted   []tunnel.Grant
+}
+
+// room is the module's own.
+func (m *module) room(granted []tunnel.Grant) room {
+	return room{
+		dir: m.host.stateDir(m.name), temp: m.host.tempDir(m.name), listeners: m.host.sockets.Listeners(m.name), granted: granted,
 	}
-	for _, g := range granted {
+}
+
+// sandbox is what a process that lives in r may use, and what it is handed for that: the files that the plan names by
+// their numbers in the launcher. wire is the directory of its sockets to the host.
+func (h *Host) sandbox(m *module, wire string, r room) (sandbox.Plan, []*os.File) {
+	p := sandbox.Plan{Own: []string{r.dir}, Sockets: []string{wire}}
+	if r.listeners != "" {
+		p.Sockets = append(p.Sockets, r.listeners)
+	}
+	var handed []*os.File
+	hand := func(right tunnel.Right, to *[]int) {
+		f, err := h.openGranted(right)
+		if err != nil {
+			m.log.say("the grant %q opens nothing: %v", right.Grant(), err)
+			return
+		}
+		*to = append(*to, grantedFD+len(handed))
+		handed = append(handed, f)
+	}
+	for _, g := range r.granted {
 		right, fs := tunnel.ParseGrant(g)
 		if len(fs) > 0 {
 			m.log.say("the grant %q is left out: %v", g, fs)
@@ -65,27 +93,10 @@ func (h *Host) sandbox(m *module, wire string, granted []tunnel.Grant) sandbox.P
 		case tunnel.GrantPrograms:
 			p.Programs = true
 		case tunnel.GrantRead:
-			p.Read = append(p.Read, h.open(m, right)...)
+			hand(right, &p.Read)
 		case tunnel.GrantWrite:
-			p.Write = append(p.Write, h.open(m, right)...)
+			hand(right, &p.Write)
 		}
 	}
-	return p
-}
-
-// open is the place that a right to read or write opens, which is where its path leads to now. There is none where
-// nothing lies there, nor where the daemon's own places would be open by it: no grant can mean these.
-func (h *Host) open(m *module, right tunnel.Right) []string {
-	path, err := filepath.EvalSymlinks(right.Path)
-	if err != nil {
-		m.log.say("the grant %q opens nothing: %v; make it and restart the module", right.Grant(), err)
-		return nil
-	}
-	for _, own := range []string{h.cfg.StateDir, h.cfg.SocketDir, h.cfg.Dir} {
-		if real, err := filepath.EvalSymlinks(own); err != nil || (tunnel.Right{Path: path}).Overlaps(real) {
-			m.log.say("the grant %q opens nothing: it would open %s, which is the daemon's own", right.Grant(), own)
-			return nil
-		}
-	}
-	return []string{path}
+	return p, handed
 }

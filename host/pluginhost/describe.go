@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/culvert-pbx/culvert/sdk/settings"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -54,14 +55,17 @@ func (m *module) describeOnce(ctx context.Context, sha string) error {
 	return err
 }
 
-// ask starts the binary for its description and ends it again.
+// ask starts the binary for its description and ends it again. Nobody has accepted it, so it has nothing of the module's:
+// it lives in an empty directory that goes with it, and has no sockets but its wire.
 func (m *module) ask(ctx context.Context, sha string) (d tunnel.Description, err error) {
-	if err := m.dirs(); err != nil {
+	dir, err := m.host.emptyDir()
+	if err != nil {
 		return d, err
 	}
+	defer os.RemoveAll(dir)
 	ctx, cancel := context.WithTimeout(ctx, m.host.startTimeout)
 	defer cancel()
-	r, err := m.host.launch(ctx, m, sha, nil, func(ctx context.Context, w *wire.Module) error {
+	r, err := m.host.launch(ctx, m, sha, room{dir: dir, temp: dir}, func(ctx context.Context, w *wire.Module) error {
 		if d, err = w.Describe(ctx); err == nil {
 			err = m.check(d)
 		}
@@ -72,6 +76,14 @@ func (m *module) ask(ctx context.Context, sha string) (d tunnel.Description, err
 	}
 	r.end(termGrace)
 	return d, nil
+}
+
+// emptyDir makes a directory for one process that describes itself.
+func (h *Host) emptyDir() (string, error) {
+	if err := os.MkdirAll(h.describeDir(), 0o700); err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(h.describeDir(), "")
 }
 
 // check says what is wrong with what a foreign process says of itself.

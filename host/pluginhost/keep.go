@@ -67,7 +67,7 @@ func (m *module) start(ctx context.Context, sha string) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.host.launch(ctx, m, sha, granted, func(ctx context.Context, w *wire.Module) error {
+	return m.host.launch(ctx, m, sha, m.room(granted), func(ctx context.Context, w *wire.Module) error {
 		return w.Connect(ctx, m.services())
 	})
 }

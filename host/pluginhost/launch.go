@@ -22,9 +22,10 @@ const launchWord = "__launch"
 
 // The launcher's descriptors beside the standard ones.
 const (
-	planFD   = 3 // the plan, as JSON
-	binaryFD = 4 // the plugin's binary, opened and hashed by the host
-	reportFD = 5 // why the launch failed; closed without a word once the plugin runs
+	planFD    = 3 // the plan, as JSON
+	binaryFD  = 4 // the plugin's binary, opened and hashed by the host
+	reportFD  = 5 // why the launch failed; closed without a word once the plugin runs
+	grantedFD = 6 // the first of those that the plan's sandbox names
 )
 
 // plan is what the host tells the launcher.
@@ -106,7 +107,7 @@ func confine(p *plan) (binary int, err error) {
 	if err := p.Limit.set(); err != nil {
 		return 0, err
 	}
-	if err := closeOthers(binary); err != nil {
+	if err := closeOthers(binary, p.Sandbox); err != nil {
 		return 0, err
 	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
@@ -192,14 +193,14 @@ func (l limits) set() error {
 
 // closeOthers lets the plugin inherit nothing but the standard descriptors and its binary, which a script's
 // interpreter opens again.
-func closeOthers(binary int) error {
+func closeOthers(binary int, p sandbox.Plan) error {
 	err := unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
 	if err != nil && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EINVAL) {
 		return fmt.Errorf("close descriptors: %w", err)
 	}
 	if err != nil { // before Linux 5.11; everything Go opened is close-on-exec already
-		for _, fd := range []uintptr{planFD, binaryFD, reportFD} {
-			unix.CloseOnExec(int(fd))
+		for _, fd := range slices.Concat([]int{planFD, binaryFD, reportFD}, p.Read, p.Write) {
+			unix.CloseOnExec(fd)
 		}
 	}
 	if _, err := unix.FcntlInt(uintptr(binary), unix.F_SETFD, 0); err != nil {

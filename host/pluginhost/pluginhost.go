@@ -67,13 +67,14 @@ type Catalog interface {
 	ReportConfiguration(ref tunnel.ConfigurationRef, s tunnel.ConfigurationStatus)
 }
 
-// Config is what a Host is made of. All of it is required but TimeZone.
+// Config is what a Host is made of. All of it is required but Own and TimeZone.
 type Config struct {
-	Dir       string // the plugin directory: one file a module, called what the module is called
-	StateDir  string // below it: modules/MODULE, modules/MODULE.log
-	SocketDir string // see Sockets
-	AllowOwn  bool   // binaries may be the daemon's own user's, not only root's
-	TimeZone  string // IANA name, TZ of the modules; "" is the machine's
+	Dir       string   // the plugin directory: one file a module, called what the module is called
+	StateDir  string   // below it: modules/MODULE, modules/MODULE.log
+	SocketDir string   // see Sockets
+	AllowOwn  bool     // binaries may be the daemon's own user's, not only root's
+	Own       []string // further files and directories of the daemon's that no grant opens, such as its key; "" is none
+	TimeZone  string   // IANA name, TZ of the modules; "" is the machine's
 
 	Catalog Catalog
 	Service func(tunnel.Owner) tunnel.Service // the registry as that module sees it
@@ -159,6 +160,7 @@ func (h *Host) prepare() error {
 	if err != nil {
 		return err
 	}
+	left = append(left, h.describeDir())
 	for _, dir := range left {
 		if err := os.RemoveAll(dir); err != nil {
 			return err

@@ -38,6 +38,7 @@ type process struct {
 	start   context.Context // its end kills the process, until started
 	plan    plan
 	binary  *os.File                  // closed by Start
+	granted []*os.File                // handed to the launcher from grantedFD on, closed by Start
 	sockets string                    // the directory its sockets must be in
 	address string                    // its socket, once it has named it
 	seen    func(pid int, alive bool) // told of its fork and its end
@@ -72,7 +73,7 @@ func newProcess(ctx context.Context, p plan, binary *os.File, sockets string) *p
 
 // Start returns when the plugin runs: the launcher has done its work and become it. When Start fails nothing is left.
 func (p *process) Start(context.Context) error {
-	defer p.binary.Close()
+	defer closeAll(append(p.granted, p.binary))
 	report, err := p.fork()
 	if err != nil {
 		return err
@@ -118,7 +119,7 @@ func (p *process) fork() (report *os.File, err error) {
 
 	p.cmd = &exec.Cmd{
 		Path: "/proc/self/exe", Args: []string{"culvertd", launchWord}, Env: []string{}, Dir: "/",
-		Stdout: children[0], Stderr: children[1], ExtraFiles: []*os.File{children[2], p.binary, children[3]},
+		Stdout: children[0], Stderr: children[1], ExtraFiles: append([]*os.File{children[2], p.binary, children[3]}, p.granted...),
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	}
 	if p.cage != nil {

@@ -38,18 +38,21 @@ type running struct {
 	sockets string // go-plugin's directory for this process
 }
 
-// launch starts the binary of m that has the checksum sha, with what it is granted, and makes it ready: one attempt, all
-// of it within ctx. When it fails nothing is left, and the error is ctx's or an *unusable.
-func (h *Host) launch(ctx context.Context, m *module, sha string, granted []tunnel.Grant, ready func(context.Context, *wire.Module) error) (*running, error) {
+// launch starts the binary of m that has the checksum sha, in that room, and makes it ready: one attempt, all of it within
+// ctx. When it fails nothing is left, and the error is ctx's or an *unusable.
+func (h *Host) launch(ctx context.Context, m *module, sha string, in room, ready func(context.Context, *wire.Module) error) (*running, error) {
 	binary, err := h.openPinned(ctx, m.name, sha)
 	if err != nil {
 		return nil, err
 	}
 	r := &running{}
-	config := h.clientConfig(ctx, m, binary, granted, r)
+	config := h.clientConfig(ctx, m, binary, in, r)
 	r.client = plugin.NewClient(config)
 	err = r.connect(ctx, config, ready)
 	binary.Close() // where it did not come to a start
+	if r.process != nil {
+		closeAll(r.process.granted)
+	}
 	if err == nil && !r.process.started() {
 		err = ctx.Err()
 	}
@@ -86,7 +89,7 @@ func (h *Host) openPinned(ctx context.Context, name tunnel.Owner, sha string) (*
 
 // clientConfig is go-plugin's configuration of one start; it serves for one only. Timeouts and the end of the process
 // are ours: go-plugin's Kill alone may block for ever.
-func (h *Host) clientConfig(ctx context.Context, m *module, binary *os.File, granted []tunnel.Grant, r *running) *plugin.ClientConfig {
+func (h *Host) clientConfig(ctx context.Context, m *module, binary *os.File, in room, r *running) *plugin.ClientConfig {
 	output := newSlowly(m.log)
 	return &plugin.ClientConfig{
 		HandshakeConfig:  wire.Handshake,
@@ -105,11 +108,13 @@ func (h *Host) clientConfig(ctx context.Context, m *module, binary *os.File, gra
 		},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, dir string) (runner.Runner, error) {
 			r.sockets = dir
+			confined, granted := h.sandbox(m, dir, in)
 			p := plan{
-				Name: string(m.name), Env: slices.Concat(cmd.Env, h.environment(m)), Limit: pluginLimits,
-				Support: h.support, Sandbox: h.sandbox(m, dir, granted),
+				Name: string(m.name), Env: slices.Concat(cmd.Env, h.environment(in)), Limit: pluginLimits,
+				Support: h.support, Sandbox: confined,
 			}
 			r.process = newProcess(ctx, p, binary, dir)
+			r.process.granted = granted
 			r.process.cage = h.cage(m.name)
 			r.process.seen = func(pid int, alive bool) { h.seen(m.name, pid, alive) }
 			r.process.log = m.log
@@ -119,11 +124,8 @@ func (h *Host) clientConfig(ctx context.Context, m *module, binary *os.File, gra
 }
 
 // environment is all of the host's that a plugin gets beside go-plugin's own variables.
-func (h *Host) environment(m *module) []string {
-	env := []string{
-		"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8",
-		"HOME=" + h.stateDir(m.name), "TMPDIR=" + h.tempDir(m.name),
-	}
+func (h *Host) environment(in room) []string {
+	env := []string{"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "HOME=" + in.dir, "TMPDIR=" + in.temp}
 	if h.cfg.TimeZone != "" {
 		env = append(env, "TZ="+h.cfg.TimeZone)
 	}
@@ -237,6 +239,9 @@ func asUnusable(err error) error {
 func (h *Host) stateDir(name tunnel.Owner) string {
 	return filepath.Join(h.cfg.StateDir, "modules", string(name))
 }
+
+// describeDir is where those that only describe themselves live meanwhile. No module's name begins with a dot.
+func (h *Host) describeDir() string { return filepath.Join(h.cfg.StateDir, "modules", ".describe") }
 
 // tempDir is a module's TMPDIR. No configuration's name begins with a dot.
 func (h *Host) tempDir(name tunnel.Owner) string { return filepath.Join(h.stateDir(name), ".tmp") }

@@ -59,9 +59,11 @@ func ParseGrant(g Grant) (Right, Findings) {
 	return r, nil
 }
 
-// machinery are places that no grant opens, nor anything above or below them: the kernel's, and where a daemon that was
+// Machinery are places that no grant opens, nor anything above or below them: the kernel's, and where a daemon that was
 // told nothing else keeps its records, key and sockets. The host adds those that it really has.
-var machinery = []string{"/proc", "/sys", "/dev", "/boot", "/etc/culvert", "/var/lib/culvert", "/run/culvert", "/var/run", "/usr/lib/culvert"}
+func Machinery() []string {
+	return []string{"/proc", "/sys", "/dev", "/boot", "/etc/culvert", "/var/lib/culvert", "/run/culvert", "/var/run", "/usr/lib/culvert"}
+}
 
 // checkGrantPath: a path that says by itself what it opens, without a link of dots, and that a pasted command repeats.
 func checkGrantPath(p string) Findings {
@@ -74,7 +76,7 @@ func checkGrantPath(p string) Findings {
 	case !path.IsAbs(p) || path.Clean(p) != p:
 		return one(Malformed, "", p, quoted(p)+" is not a whole path in its shortest form", wayOut)
 	}
-	for _, m := range machinery {
+	for _, m := range Machinery() {
 		if overlapping(p, m) {
 			return one(PolicyRefused, "", p, quoted(p)+" is or holds a place that no module may reach: "+m, "give a narrower path")
 		}
@@ -86,10 +88,7 @@ func notOfPath(r rune) bool {
 	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+@", r)
 }
 
-// Overlaps reports whether a right to a path opens dir, something below dir, or something above it. dir is absolute and
-// clean.
-func (r Right) Overlaps(dir string) bool { return r.Path != "" && overlapping(r.Path, dir) }
-
+// overlapping reports whether one of two absolute and clean paths is the other or holds it.
 func overlapping(a, b string) bool { return within(a, b) || within(b, a) }
 
 // within reports whether p is dir or lies below it.

@@ -38,6 +38,13 @@ var (
 		unix.SYS_SETTIMEOFDAY, unix.SYS_CLOCK_SETTIME, unix.SYS_SETHOSTNAME, unix.SYS_SETDOMAINNAME,
 	}
 
+	// uncounted make memory that no limit of a process counts: files in memory, pages kept by a pipe or a ruleset. They are
+	// said not to exist, and programs then do without, as on an older kernel.
+	uncounted = []uint32{
+		unix.SYS_MEMFD_CREATE, unix.SYS_MEMFD_SECRET, unix.SYS_VMSPLICE, unix.SYS_MAP_SHADOW_STACK,
+		unix.SYS_LANDLOCK_CREATE_RULESET,
+	}
+
 	// unseen have arguments in memory, which a filter cannot judge. They are said not to exist, and programs then use
 	// the older form, which it can.
 	unseen = []uint32{unix.SYS_CLONE3, unix.SYS_OPENAT2}
@@ -71,11 +78,19 @@ func newFilter(p Plan, pid, binary uint32) filter {
 	f.deny(unix.EPERM, toKernel...)
 	f.deny(unix.EPERM, olderForms...)
 	f.deny(unix.ENOSYS, unseen...)
+	f.deny(unix.ENOSYS, uncounted...)
+	f.judgeMemory()
 	f.judgeOpens()
 	f.judgeSignals(pid)
 	f.judgePrograms(p.Programs, binary)
 	f.judgeSockets(p.Network)
 	return append(f, allow())
+}
+
+// judgeMemory refuses memory that RLIMIT_DATA does not count: what is shared and of no file, and what grows like a stack.
+func (f *filter) judgeMemory() {
+	body := []unix.SockFilter{loadArgument(3), op(ifAnyOf, unix.MAP_GROWSDOWN, 0, 1), refuse(unix.EPERM), mask(unix.MAP_SHARED | unix.MAP_PRIVATE | unix.MAP_ANONYMOUS)}
+	f.on(unix.SYS_MMAP, append(body, noneOf(unix.MAP_SHARED|unix.MAP_ANONYMOUS, unix.MAP_SHARED_VALIDATE|unix.MAP_ANONYMOUS)...)...)
 }
 
 // judgeOpens refuses to empty a file without a mode that asks for writing, which Landlock before version 3 does not

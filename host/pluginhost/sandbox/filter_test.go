@@ -102,6 +102,15 @@ func TestFilterJudgesCalls(t *testing.T) {
 		{"open in the fourth mode, emptied", bare, unix.SYS_OPENAT, [6]uint64{0, 0, 3 | unix.O_TRUNC}, no},
 		{"open in the fourth mode", bare, unix.SYS_OPENAT, [6]uint64{0, 0, 3 | unix.O_NONBLOCK}, no},
 
+		{"memory", bare, unix.SYS_MMAP, [6]uint64{0, 4096, 3, unix.MAP_PRIVATE | unix.MAP_ANONYMOUS | unix.MAP_STACK}, yes},
+		{"memory that may be dropped", bare, unix.SYS_MMAP, [6]uint64{0, 4096, 3, unix.MAP_DROPPABLE | unix.MAP_ANONYMOUS}, yes},
+		{"a file, shared", bare, unix.SYS_MMAP, [6]uint64{0, 4096, 3, unix.MAP_SHARED}, yes},
+		{"memory, shared", bare, unix.SYS_MMAP, [6]uint64{0, 4096, 3, unix.MAP_SHARED | unix.MAP_ANONYMOUS | unix.MAP_NORESERVE}, no},
+		{"memory, shared, validated", bare, unix.SYS_MMAP, [6]uint64{0, 4096, 3, unix.MAP_SHARED_VALIDATE | unix.MAP_ANONYMOUS}, no},
+		{"memory, shared, high half set", bare, unix.SYS_MMAP, [6]uint64{0, 4096, 3, high | unix.MAP_SHARED | unix.MAP_ANONYMOUS}, no},
+		{"memory that grows like a stack", bare, unix.SYS_MMAP, [6]uint64{0, 4096, 3, unix.MAP_PRIVATE | unix.MAP_ANONYMOUS | unix.MAP_GROWSDOWN}, no},
+		{"memory in a file", programs, unix.SYS_MEMFD_CREATE, [6]uint64{}, noSuch},
+
 		{"signal oneself", bare, unix.SYS_KILL, [6]uint64{ownPid}, yes},
 		{"signal another", bare, unix.SYS_KILL, [6]uint64{1}, no},
 		{"signal the own group", bare, unix.SYS_KILL, [6]uint64{0}, no},
@@ -157,7 +166,7 @@ func TestFilterJudgesCalls(t *testing.T) {
 func TestFilterHoldsItsTables(t *testing.T) {
 	t.Parallel()
 	f := newFilter(Plan{Programs: true, Network: true}, ownPid, ownBinary)
-	for _, table := range [][]uint32{byPath, toProcesses, toKernel, olderForms, unseen} {
+	for _, table := range [][]uint32{byPath, toProcesses, toKernel, olderForms, unseen, uncounted} {
 		for _, call := range table {
 			if f.run(t, data{auditArch, call, [6]uint64{}}) == unix.SECCOMP_RET_ALLOW {
 				t.Errorf("call %d is allowed", call)

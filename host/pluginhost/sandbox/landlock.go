@@ -56,6 +56,11 @@ func restrictFiles(abi int, p Plan, binary int) error {
 			return fmt.Errorf("allow %s: %w", a.path, err)
 		}
 	}
+	for _, o := range granted(p) {
+		if err := rules.allow(o.rights&attr.Handled_access_fs, o.fd); err != nil {
+			return fmt.Errorf("allow what was granted: %w", err)
+		}
+	}
 	for _, path := range loaders(descriptor(binary)) {
 		if err := rules.allowLoader(path); err != nil {
 			return fmt.Errorf("what starts it, %q: %w", path, err)

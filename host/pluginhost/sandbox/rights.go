@@ -1,8 +1,20 @@
 package sandbox
 
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
 // allowance is a path and the rights to it and to all that lies below.
 type allowance struct {
 	path   string
+	rights uint64
+}
+
+// opened is the same for a descriptor.
+type opened struct {
+	fd     int
 	rights uint64
 }
 
@@ -20,7 +32,31 @@ var readable = []string{
 // runnable is where the machine's programs are, and what they are made of.
 var runnable = []string{"/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin"}
 
-// allowances are all rights that the plan means.
+// Readable is the place that modules may read without a grant and that path is or lies below, "" where there is none.
+// path is absolute and leads through no symbolic link.
+func Readable(path string) string {
+	for _, place := range slices.Concat(readable, runnable) {
+		real, err := filepath.EvalSymlinks(place)
+		if err == nil && (path == real || strings.HasPrefix(path, real+"/")) {
+			return place
+		}
+	}
+	return ""
+}
+
+// granted are the rights to what the operator granted.
+func granted(p Plan) []opened {
+	var all []opened
+	for _, fd := range p.Read {
+		all = append(all, opened{fd, readFile | list})
+	}
+	for _, fd := range p.Write {
+		all = append(all, opened{fd, writeFile | readFile | list | remove | makeDir | makeFile | refer})
+	}
+	return all
+}
+
+// allowances are all other rights that the plan means.
 func allowances(p Plan) []allowance {
 	var all []allowance
 	add := func(rights uint64, paths ...string) {
@@ -32,8 +68,6 @@ func allowances(p Plan) []allowance {
 	add(readFile|writeFile, "/dev/null")
 	add(writeFile|readFile|list|remove|makeDir|makeFile|makeSock|makeLink|refer, p.Own...)
 	add(writeFile|readFile|list|remove|makeFile|makeSock, p.Sockets...)
-	add(readFile|list, p.Read...)
-	add(writeFile|readFile|list|remove|makeDir|makeFile|refer, p.Write...)
 	if p.Programs {
 		add(execute|readFile|list, runnable...)
 	}

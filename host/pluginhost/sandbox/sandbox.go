@@ -19,12 +19,14 @@ import (
 	"os"
 )
 
-// Plan is what one process may use beyond memory and time. Paths are absolute; one that does not exist is left out.
+// Plan is what one process may use beyond memory and time. Paths are absolute; one that does not exist is left out. What
+// was granted comes as descriptors of the process that calls Enter: what somebody judged is what is opened, whatever its
+// name leads to by now.
 type Plan struct {
 	Own      []string // directories that are its own: all but executing what lies there
 	Sockets  []string // directories it makes sockets in, and plain files while it does
-	Read     []string // granted files and directories
-	Write    []string // granted files and directories, read included
+	Read     []int    // granted files and directories, opened with O_PATH
+	Write    []int    // granted files and directories, read included
 	Network  bool     // granted: TCP and UDP sockets
 	Programs bool     // granted: starting the programs of the machine, in this same sandbox
 }
