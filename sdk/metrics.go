@@ -1,6 +1,7 @@
 package sdk
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -178,4 +179,10 @@ func each[A, B any](in []A, f func(A) B) []B {
 		out[i] = f(a)
 	}
 	return out
+}
+
+// ModuleMetrics is what every module measures that runs, in the order of their names: for a module that shows it, as
+// monitoring does. A module that does not answer in time is listed without being OK.
+func (in *Instance[S]) ModuleMetrics(ctx context.Context) ([]tunnel.ModuleMetrics, error) {
+	return in.host.ModuleMetrics(ctx)
 }

@@ -3,6 +3,7 @@ package registry
 import (
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -28,6 +29,15 @@ func checkModule(name tunnel.Owner, sha256 string, d tunnel.Description) tunnel.
 	}
 	if err := settings.CheckSchema(d.Schema); err != nil {
 		malformed("schema", "", tunnel.Clean(err.Error(), 200))
+	}
+	for _, a := range d.Actions {
+		err := settings.CheckSchema(a.Arguments)
+		if err == nil && settings.HasSites(a.Arguments) {
+			err = errors.New("only settings hold sites")
+		}
+		if err != nil {
+			malformed("actions["+tunnel.Clean(a.Name, tunnel.MaxName)+"].arguments", "", tunnel.Clean(err.Error(), 200))
+		}
 	}
 	if b, err := json.Marshal(d); err != nil || len(b) > maxDescription {
 		malformed("description", "", fmt.Sprintf("the description is larger than %d bytes", maxDescription))

@@ -13,6 +13,12 @@ func descriptionTo(d tunnel.Description) *pluginv1.Description {
 		}),
 		Policy: &pluginv1.Policy{Any: d.Policy.Any, Kinds: each(d.Policy.Kinds, word), Ports: each(d.Policy.Ports, tunnel.PortRange.String)},
 		Grants: each(d.Grants, func(g tunnel.Grant) string { return string(g) }), Capabilities: d.Capabilities,
+		Actions: each(d.Actions, func(a tunnel.Action) *pluginv1.Action {
+			return &pluginv1.Action{Name: a.Name, Title: a.Title, Help: a.Help, Arguments: a.Arguments, DryRun: a.DryRun, LimitSeconds: uint32(a.Seconds)}
+		}),
+		Jobs: each(d.Jobs, func(j tunnel.Job) *pluginv1.Job {
+			return &pluginv1.Job{Name: j.Name, Title: j.Title, Help: j.Help, DryRun: j.DryRun, LimitSeconds: uint32(j.Seconds)}
+		}),
 	}
 }
 
@@ -26,6 +32,14 @@ func descriptionOf(m *pluginv1.Description) tunnel.Description {
 		Policy:       tunnel.Policy{Any: m.GetPolicy().GetAny(), Kinds: each(m.GetPolicy().GetKinds(), kind), Ports: each(m.GetPolicy().GetPorts(), ports)},
 		Grants:       each(m.GetGrants(), func(g string) tunnel.Grant { return tunnel.Grant(clean(g)) }),
 		Capabilities: each(m.GetCapabilities(), clean),
+		Actions: each(m.GetActions(), func(a *pluginv1.Action) tunnel.Action {
+			return tunnel.Action{
+				Name: clean(a.GetName()), Title: clean(a.GetTitle()), Help: clean(a.GetHelp()), Arguments: a.GetArguments(), DryRun: a.GetDryRun(), Seconds: int(a.GetLimitSeconds()),
+			}
+		}),
+		Jobs: each(m.GetJobs(), func(j *pluginv1.Job) tunnel.Job {
+			return tunnel.Job{Name: clean(j.GetName()), Title: clean(j.GetTitle()), Help: clean(j.GetHelp()), DryRun: j.GetDryRun(), Seconds: int(j.GetLimitSeconds())}
+		}),
 	}
 }
 

@@ -76,6 +76,9 @@ type Host interface {
 	// Listen returns the listener at which connections of a private expose mapping arrive. The caller closes it.
 	Listen(ctx context.Context, configuration, mapping string) (net.Listener, error)
 
+	// ModuleMetrics is what every module measures that runs, in the order of their names.
+	ModuleMetrics(ctx context.Context) ([]tunnel.ModuleMetrics, error)
+
 	// DialLocal connects to a port of the PBX's loopback. It needs the grant "dial PORT".
 	DialLocal(ctx context.Context, port int) (net.Conn, error)
 

@@ -28,6 +28,9 @@ type HostServices struct {
 	// ListenPath returns where the module shall listen for a private expose mapping of Owner.
 	ListenPath func(ctx context.Context, ref tunnel.Ref, mapping string) (path string, err error)
 
+	// Metrics is what every module measures. Nil is unsupported.
+	Metrics func(ctx context.Context) ([]tunnel.ModuleMetrics, error)
+
 	// LocalDialPath returns the path of the private socket behind which the host connects to a port of the PBX's loopback.
 	// It refuses what was not granted.
 	LocalDialPath func(ctx context.Context, port int) (path string, err error)
