@@ -76,6 +76,7 @@ func (j *job[S]) begin(ctx context.Context, by string, dryRun bool, follow func(
 		j.now = r
 		j.kept.begun(r.JobRun)
 	})
+	j.tell(r, tunnel.ActReport{Progress: &tunnel.Progress{}}) // it has begun
 	go func() {
 		defer leave()
 		j.end(r, j.work(ctx, r))

@@ -85,6 +85,7 @@ func (m *module) services() wire.HostServices {
 		ListenPath: func(_ context.Context, ref tunnel.Ref, mapping string) (string, error) {
 			return sockets.Own(ref, mapping), nil
 		},
+		Metrics:       m.host.Metrics,
 		LocalDialPath: m.doors.dialPath, LocalListenPath: m.doors.listenPath,
 	}
 }

@@ -61,6 +61,7 @@ type module struct {
 	runs     map[string]tunnel.Run // by configuration
 	purges   map[string]bool       // configurations whose directories shall go before another run of that name
 	testing  string                // the configuration that a test is under way of, "" for none
+	acts     map[string]bool       // actions that operators asked for and that are under way, by configuration and name
 	closed   bool                  // the host is stopping
 	turn     int                   // raised by each Restart and Accept: what runs from an earlier turn ends
 	life     life                  // how far its process is
@@ -90,7 +91,7 @@ const (
 func newModule(h *Host, name tunnel.Owner) *module {
 	m := &module{
 		host: h, name: name, changed: make(chan struct{}), runs: make(map[string]tunnel.Run), purges: make(map[string]bool),
-		active: make(map[string]*run), toldRuns: make(map[string]tunnel.ConfigurationStatus),
+		active: make(map[string]*run), acts: make(map[string]bool), toldRuns: make(map[string]tunnel.ConfigurationStatus),
 		refusals: wire.Pace{Rate: refusedRate, Burst: refusedBurst},
 	}
 	m.log = newModuleLog(newRing(filepath.Join(h.cfg.StateDir, "modules", string(name)+".log")), func(err error) {

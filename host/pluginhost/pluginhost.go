@@ -101,6 +101,8 @@ type Host struct {
 	looking chan struct{}     // full while a look is under way: one at a time
 	hashes  map[string]hashed // by file name, for the look under way
 
+	measured measured // by the modules
+
 	mu      sync.Mutex
 	modules map[tunnel.Owner]*module
 	groups  map[int]tunnel.Owner // the process groups that are alive

@@ -161,6 +161,8 @@ const (
 	ModuleState   EventType = "module-state"
 	ConfigChanged EventType = "config-changed"
 	GrantChanged  EventType = "grant-changed"  // of a module; the field change is granted or revoked
+	ActionStarted EventType = "action-started" // of a configuration, by an operator; the fields: action or job, dry_run, arguments
+	ActionEnded   EventType = "action-ended"   // the fields: action or job, dry_run, outcome, ms
 	RecordDamaged EventType = "record-damaged" // a record that is there but cannot be read; the subject is its key
 	EventsLost    EventType = "events-lost"    // others are not in the journal, because it took none for too long
 )
