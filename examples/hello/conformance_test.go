@@ -6,4 +6,4 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/sdktest"
 )
 
-func TestConformance(t *testing.T) { sdktest.Conformance(t, hello{}) }
+func TestConformance(t *testing.T) { sdktest.Conformance(t, hello{}, sdktest.Strict()) }

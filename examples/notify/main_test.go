@@ -21,7 +21,8 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
-	sdktest.Conformance(t, notify{}, sdktest.Settings(`{"url":"http://127.0.0.1:9/T0KEN","authorization":"Bearer T0KEN","after":1}`))
+	sdktest.Conformance(t, notify{}, sdktest.Strict(), sdktest.VirtualTime(), // nobody is there, which is soon known
+		sdktest.Settings(`{"url":"http://127.0.0.1:9/T0KEN","authorization":"Bearer T0KEN","after":1}`))
 }
 
 // webhook is who is called: a real server on loopback.

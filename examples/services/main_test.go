@@ -80,7 +80,7 @@ func website(cert tls.Certificate) func(net.Conn) {
 }
 
 func TestConformance(t *testing.T) {
-	sdktest.Conformance(t, services{}, sdktest.Settings(
+	sdktest.Conformance(t, services{}, sdktest.Strict(), sdktest.Unjudged("EndInDial", "it dials in its test alone"), sdktest.Settings(
 		`{"site":{"server":"tunnel@site.example","slots":{"page":{"on":true}}},"directory":{"password":"secret"}}`, `{}`))
 }
 

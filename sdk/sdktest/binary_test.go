@@ -35,7 +35,7 @@ func TestAModelConformsAsABinary(t *testing.T) {
 func TestABinaryIsCaughtToo(t *testing.T) {
 	for _, c := range []struct {
 		mode string
-		hold func(testing.TB, subject)
+		hold func(*bench, subject) judgement
 		want string
 	}{
 		{"exit", runs, "Run crashed"},
@@ -47,9 +47,10 @@ func TestABinaryIsCaughtToo(t *testing.T) {
 			t.Parallel()
 			rec := &recorder{TB: t}
 			defer rec.end()
-			c.hold(rec, subject{
-				open: binary(os.Args[0]), quiet: 3 * time.Second, first: time.Second,
+			c.hold(&bench{TB: rec, rule: c.mode}, subject{
+				open: binary(os.Args[0]), quiet: 500 * time.Millisecond, first: 5 * time.Second,
 				settings: strings.Replace(modelDocument, "{", `{"mode":"`+c.mode+`",`, 1),
+				with:     newOptions(nil),
 			})
 			if said := strings.Join(rec.errors, "\n"); !strings.Contains(said, c.want) {
 				t.Errorf("the rule says %q, and not %q", said, c.want)

@@ -10,13 +10,14 @@ import (
 
 // Configured is one configuration of the module under test, whose Run has its own instance, directory and tunnels.
 type Configured struct {
-	w     *World
-	ref   tunnel.ConfigurationRef
-	dir   string
-	there bool // it has not been removed
-	run   *run // nil when stopped
-	lines []*line
-	last  error
+	w      *World
+	ref    tunnel.ConfigurationRef
+	module wire.Plugin
+	dir    string
+	there  bool // it has not been removed
+	run    *run // nil when stopped
+	lines  []*line
+	last   error
 }
 
 // Reconfigure gives the configuration other settings, as `culvert config set` does: what is wrong with them is returned
@@ -98,7 +99,7 @@ func (c *Configured) stop() (e ending) {
 // start begins a run with the present settings.
 func (c *Configured) start() {
 	l := c.newLine()
-	c.run = startRun(c.w.module, c.asRun(l), l)
+	c.run = startRun(c.module, c.asRun(l), l)
 }
 
 // asRun is what a run, or a test, is given.

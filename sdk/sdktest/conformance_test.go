@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -159,7 +160,7 @@ func (m model) watch(ctx context.Context, in *sdk.Instance[modelSettings]) error
 }
 
 func TestAModelConforms(t *testing.T) {
-	Conformance(t, model{}, Settings(modelDocument, `{}`))
+	Conformance(t, model{}, Strict(), Settings(modelDocument, `{}`))
 }
 
 // breach is a module, or what is said of one, that breaks one rule.
@@ -182,10 +183,10 @@ func (n nilled) Run(ctx context.Context, in *sdk.Instance[modelSettings]) error 
 	return nil
 }
 
-// when does something when a tunnel of the module gets into a state for a reason.
+// when does something when a tunnel of the module's first configuration gets into a state for a reason.
 func when(r tunnel.Reason, do func(context.Context) error) func(context.Context, tunnel.Change) error {
 	return func(ctx context.Context, c tunnel.Change) error {
-		if c.Type == tunnel.Changed && c.Tunnel.Ref.Owner == "model" && c.Tunnel.Status.Reason == r {
+		if c.Type == tunnel.Changed && c.Tunnel.Ref.Owner == "model" && c.Tunnel.Configuration != "second" && c.Tunnel.Status.Reason == r {
 			return do(ctx)
 		}
 		return nil
@@ -309,6 +310,30 @@ func breaches(stop <-chan struct{}) []breach {
 				}
 				return nil
 			}})},
+		{rule: "Several", name: "takes another's tunnel for its own", want: "while another configuration's tunnel was waiting (link-lost)",
+			plugin: m(model{change: func(_ context.Context, c tunnel.Change) error {
+				if c.Type == tunnel.Changed && c.Tunnel.Configuration == "second" && c.Tunnel.Status.Reason == tunnel.LinkLost {
+					return errors.New("my tunnel is lost")
+				}
+				return nil
+			}})},
+		{rule: "Several", name: "ends all", want: "when another configuration was stopped", plugin: sdk.Plugin(&sharing{})},
+		{rule: "Several", name: "knows one name", want: "Run declares what it may not", plugin: m(model{declare: func(ctx context.Context, in instance) error {
+			site, second := in.Settings.Site.Tunnel(), in.Settings.Second.Tunnel()
+			if in.Configuration != Configuration {
+				site.Ref = tunnel.Ref{Owner: "model", Name: "default.site"}
+				_ = in.Declare(ctx, site)
+				site.Ref = tunnel.Ref{}
+			}
+			return in.Declare(ctx, site, second)
+		}})},
+		{rule: "Several", name: "fails where it is not alone", want: "Run of a second configuration fails",
+			plugin: m(model{begin: func(in instance) error {
+				if in.Configuration != Configuration {
+					return errors.New("I am not alone")
+				}
+				return nil
+			}})},
 		{rule: "Directory", name: "writes where it stands", want: "wrote notes outside its directory",
 			plugin: m(model{begin: func(instance) error {
 				if here, _ := os.Getwd(); strings.HasPrefix(here, os.TempDir()) {
@@ -409,6 +434,30 @@ func (s shy) Run(ctx context.Context, in instance) error {
 	return s.watch(ctx, in)
 }
 
+// sharing has one way to end for all its runs.
+type sharing struct {
+	model
+	mu  sync.Mutex
+	end []context.CancelFunc
+}
+
+func (m *sharing) Run(ctx context.Context, in instance) error {
+	ctx, cancel := context.WithCancel(ctx)
+	m.mu.Lock()
+	m.end = append(m.end, cancel)
+	m.mu.Unlock()
+	err := m.model.Run(ctx, in)
+	if in.Configuration == Configuration {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, end := range m.end {
+		end()
+	}
+	return err
+}
+
 // withdrawing withdraws a tunnel whose service refuses.
 type withdrawing struct{ model }
 
@@ -441,7 +490,7 @@ func (p panicking) Run(ctx context.Context, r wire.Run) error {
 		if err != nil {
 			return err
 		}
-		if c.Type == tunnel.Changed && c.Tunnel.Status.Reason == p.reason {
+		if c.Type == tunnel.Changed && c.Tunnel.Configuration != "second" && c.Tunnel.Status.Reason == p.reason {
 			panic("boom")
 		}
 	}
@@ -454,6 +503,12 @@ type recorder struct {
 	mu       sync.Mutex
 	errors   []string
 	cleanups []func()
+}
+
+func (r *recorder) Failed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.errors) > 0
 }
 
 func (r *recorder) Errorf(format string, args ...any) {
@@ -473,20 +528,21 @@ func (r *recorder) end() {
 }
 
 // broken is what the rule says of the breach.
-func (r rule) broken(t *testing.T, i int) (said string) {
+func (r Rule) broken(t *testing.T, i int) (said string) {
 	synctest.Test(t, func(t *testing.T) {
 		stop := make(chan struct{})
 		b := breaches(stop)[i]
 		rec := &recorder{TB: t}
 		s := subject{
 			open:  func(testing.TB) (wire.Plugin, error) { return b.plugin, nil },
-			quiet: 50 * time.Millisecond, settings: b.settings,
+			quiet: 50 * time.Millisecond, settings: b.settings, with: newOptions(nil),
 		}
 		if s.settings == "" {
 			s.settings = modelDocument
 		}
-		r.hold(rec, s)
+		r.hold(r.bench(rec), s)
 		close(stop)
+		time.Sleep(10 * time.Second) // for what only ends late
 		rec.end()
 		said = strings.Join(rec.errors, "\n")
 	})
@@ -500,14 +556,14 @@ func TestEachRuleCatchesItsBreach(t *testing.T) {
 	for i, b := range breaches(nil) {
 		t.Run(b.rule+" "+b.name, func(t *testing.T) {
 			for j, r := range rules {
-				if r.name != b.rule && (i+j)%8 != 0 && os.Getenv("CULVERT_SOAK") == "" {
+				if r.Name != b.rule && (i+j)%8 != 0 && os.Getenv("CULVERT_SOAK") == "" {
 					continue
 				}
 				said := r.broken(t, i)
 				switch {
-				case r.name != b.rule && said != "":
-					t.Errorf("rule %s says %s", r.name, said)
-				case r.name == b.rule && (!strings.Contains(said, b.want) || !strings.Contains(said, "\nhint: ")):
+				case r.Name != b.rule && said != "":
+					t.Errorf("rule %s says %s", r.Name, said)
+				case r.Name == b.rule && (!strings.Contains(said, b.want) || !sayable.MatchString(said)):
 					t.Errorf("its rule says %q, and not %q", said, b.want)
 				}
 			}
@@ -515,8 +571,11 @@ func TestEachRuleCatchesItsBreach(t *testing.T) {
 		caught[b.rule] = true
 	}
 	for _, r := range rules {
-		if !caught[r.name] {
-			t.Errorf("nothing shows that rule %s can fail", r.name)
+		if !caught[r.Name] {
+			t.Errorf("nothing shows that rule %s can fail", r.Name)
 		}
 	}
 }
+
+// sayable is what every finding says: the rule, what is wrong, where, and the way out.
+var sayable = regexp.MustCompile(`(?s)^rule [A-Z]\w+: .+\nwhere: .+\nhint: .+`)

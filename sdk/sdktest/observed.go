@@ -30,6 +30,7 @@ type observed struct {
 	mu       sync.Mutex
 	latest   time.Time              // when it last called the host
 	called   bool                   // in the present attempt
+	ever     bool                   // it called the host
 	attempts []error                // how each attempt ended by itself, nil where it had no more to do
 	since    time.Time              // when the present attempt began, zero where there is none
 	asked    [][]tunnel.Declaration // by Declare
@@ -44,7 +45,15 @@ type observed struct {
 func (o *observed) note(f func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.latest, o.called = time.Now(), true
+	o.latest, o.called, o.ever = time.Now(), true, true
+	f()
+}
+
+// turn notes the beginning or end of an attempt.
+func (o *observed) turn(f func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.latest = time.Now()
 	f()
 }
 
@@ -76,8 +85,8 @@ func (o *observed) Run(ctx context.Context, r wire.Run) error {
 var errCrash = errors.New("the module crashed")
 
 func (o *observed) attempt(ctx context.Context, r wire.Run) (err error) {
-	o.note(func() { o.since, o.called = time.Now(), false })
-	defer o.note(func() {
+	o.turn(func() { o.since, o.called = time.Now(), false })
+	defer o.turn(func() {
 		o.since = time.Time{}
 		if ctx.Err() == nil || errors.Is(err, errCrash) {
 			o.attempts = append(o.attempts, err)
@@ -110,6 +119,13 @@ func (o *observed) rests(d, first time.Duration) bool {
 		return time.Since(o.since) >= max(d, first)
 	}
 	return time.Since(o.latest) >= d
+}
+
+// everCalled reports whether it has asked anything of the host.
+func (o *observed) everCalled() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.ever
 }
 
 // ended are the attempts that ended by themselves.
@@ -208,4 +224,14 @@ func (e *eyes) Dial(ctx context.Context, configuration, mapping string) (net.Con
 func (e *eyes) Listen(ctx context.Context, configuration, mapping string) (net.Listener, error) {
 	defer e.o.note(func() {})
 	return e.Host.Listen(ctx, configuration, mapping)
+}
+
+func (e *eyes) DialLocal(ctx context.Context, port int) (net.Conn, error) {
+	e.o.note(func() {})
+	return e.Host.DialLocal(ctx, port)
+}
+
+func (e *eyes) ListenLocal(ctx context.Context, port int) (net.Listener, error) {
+	defer e.o.note(func() {})
+	return e.Host.ListenLocal(ctx, port)
 }

@@ -1,106 +1,133 @@
 package sdktest
 
-import (
-	"sync"
-	"testing"
-)
+import "sync"
 
 // The rules of ending: Run returns within Grace of the end of its context, wherever it is.
 
 // endsWithin stops the module and says what it did not heed where.
-func (tr *trial) endsWithin(where, hint string) {
+func (tr *trial) endsWithin(where, hint string) (j judgement) {
 	tr.Helper()
 	if e := tr.c.stop(); e.late {
-		fail(tr, hint+"; the host kills the process of a module that does not end", "Run has not returned %v after its context ended, %s", e.grace, where)
+		tr.fail(hint+"; the host kills the process of a module that does not end",
+			"Run has not returned %v after its context ended, %s%s", e.grace, where, at(e.stands))
 	}
+	return j
 }
 
-func endsBeforeDeclare(t testing.TB, s subject) {
-	t.Helper()
-	tr := s.prepare(t)
+// at says where something that should have ended is.
+func at(stacks string) string {
+	if stacks == "" {
+		return ""
+	}
+	return "; it is at\n" + stacks
+}
+
+func endsBeforeDeclare(b *bench, s subject) (j judgement) {
+	b.Helper()
+	tr, j := s.prepare(b)
 	if tr == nil {
-		return
+		return j
 	}
 	hold := make(chan struct{})
-	t.Cleanup(func() { close(hold) })
+	b.Cleanup(func() { close(hold) })
 	tr.o.hold = hold
 	tr.c.start()
 	tr.settle()
 	if held, _, _ := tr.o.waits(); !held {
-		tr.c.stop() // it declares nothing
-		return
+		tr.c.stop()
+		return tr.ofDeclarations(nil)
 	}
-	tr.endsWithin("while it waited in Declare", "give Declare the context of Run, and return the error it returns")
+	return tr.endsWithin("while it waited in Declare", "give Declare the context of Run, and return the error it returns")
 }
 
 // endsInDial is judged with nothing at the site, so that Dial waits.
-func endsInDial(t testing.TB, s subject) {
-	t.Helper()
-	tr := s.prepare(t)
+func endsInDial(b *bench, s subject) (j judgement) {
+	b.Helper()
+	tr, j := s.prepare(b)
 	if tr == nil {
-		return
+		return j
 	}
-	tr.w.sites.others = nil
-	if !tr.begin() {
-		return
+	tr.w.sites.silence()
+	if j, ok := tr.begin(); !ok {
+		return j
 	}
 	if _, dials, _ := tr.o.waits(); dials == 0 {
 		tr.c.stop()
-		return
+		if !tr.reaches() {
+			return notApplicable("the module has no slot of kind reach")
+		}
+		return notJudged("Run dials nothing by itself with the settings %s", tr.settings())
 	}
-	tr.endsWithin("while it waited in Dial", "give Dial a context made from Run's")
+	return tr.endsWithin("while it waited in Dial", "give Dial a context made from Run's")
 }
 
 // endsInWatch is for a module that waits for nothing else.
-func endsInWatch(t testing.TB, s subject) {
-	t.Helper()
-	tr := s.prepare(t)
-	if tr == nil || !tr.begin() {
-		return
+func endsInWatch(b *bench, s subject) (j judgement) {
+	b.Helper()
+	tr, j := s.prepare(b)
+	if tr == nil {
+		return j
 	}
-	if _, dials, watches := tr.o.waits(); watches == 0 || dials > 0 {
+	if j, ok := tr.begin(); !ok {
+		return j
+	}
+	switch _, dials, watches := tr.o.waits(); {
+	case watches == 0:
 		tr.c.stop()
-		return
+		return notApplicable("Run does not watch the tunnels")
+	case dials > 0:
+		tr.c.stop()
+		return notApplicable("Run waits in Dial too, which rule EndInDial judges")
 	}
-	tr.endsWithin("while it watched the tunnels", "give Watch a context made from Run's, and return when it yields an error")
+	return tr.endsWithin("while it watched the tunnels", "give Watch a context made from Run's, and return when it yields an error")
 }
 
 // endsAtRest is for a module that waits for none of these: for its connections, visitors or the next time.
-func endsAtRest(t testing.TB, s subject) {
-	t.Helper()
-	tr := s.prepare(t)
-	if tr == nil || !tr.begin() {
-		return
+func endsAtRest(b *bench, s subject) (j judgement) {
+	b.Helper()
+	tr, j := s.prepare(b)
+	if tr == nil {
+		return j
+	}
+	if j, ok := tr.begin(); !ok {
+		return j
 	}
 	if _, dials, watches := tr.o.waits(); watches+dials > 0 {
 		tr.c.stop()
-		return
+		return notApplicable("Run waits in Watch or Dial, which other rules judge")
 	}
-	tr.endsWithin("at rest", "have every wait end with Run's context: a select with ctx.Done(), and for a connection or listener context.AfterFunc that closes it")
+	return tr.endsWithin("at rest", "have every wait end with Run's context: a select with ctx.Done(), and for a connection or listener context.AfterFunc that closes it")
 }
 
 // endsInFault: also while something is wrong. Processes are tried with all faults at once.
-func endsInFault(t testing.TB, s subject) {
-	t.Helper()
-	if !s.endsAtAll(t) {
-		return
+func endsInFault(b *bench, s subject) (j judgement) {
+	b.Helper()
+	if j, ok := s.endsAtAll(b); !ok {
+		return j
 	}
 	var all sync.WaitGroup
 	defer all.Wait()
 	for _, f := range []Fault{Cut, Freeze, WrongKey, loginRefused, targetRefused, slow} {
 		if s.apart {
-			all.Go(func() { s.endsWith(t, f) })
-		} else if !s.endsWith(t, f) {
-			return
+			all.Go(func() { s.endsWith(b.apart(), f) })
+		} else if !s.endsWith(b, f) {
+			break
 		}
 	}
+	return j
 }
 
+// apart is the same bench for something that is judged at the same time.
+func (b *bench) apart() *bench { other := *b; return &other }
+
 // endsWith reports whether there was something to judge.
-func (s subject) endsWith(t testing.TB, f Fault) bool {
-	t.Helper()
-	tr := s.prepare(t)
-	if tr == nil || !tr.begin() {
+func (s subject) endsWith(b *bench, f Fault) bool {
+	b.Helper()
+	tr, _ := s.prepare(b)
+	if tr == nil {
+		return false
+	}
+	if _, ok := tr.begin(); !ok {
 		return false
 	}
 	tr.fault(f)

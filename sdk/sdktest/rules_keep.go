@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"testing"
 
 	"github.com/culvert-pbx/culvert/sdk/settings"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -19,20 +18,21 @@ import (
 // The rules of what a module keeps, and keeps to itself.
 
 // keepsToItsDirectory: the working directory and HOME are not for a module to write in.
-func keepsToItsDirectory(t testing.TB, s subject) {
-	t.Helper()
-	here, home := t.TempDir(), t.TempDir()
-	t.Chdir(here)
-	t.Setenv("HOME", home)
+func keepsToItsDirectory(b *bench, s subject) judgement {
+	b.Helper()
+	here, home := b.TempDir(), b.TempDir()
+	b.Chdir(here)
+	b.Setenv("HOME", home)
 	for _, name := range []string{"XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"} {
-		t.Setenv(name, "")
+		b.Setenv(name, "")
 	}
-	running(func(*trial) {})(t, s)
+	j := running(func(*trial) (j judgement) { return j })(b, s)
 	for _, dir := range []string{here, home} {
 		for _, path := range filesIn(dir) {
-			fail(t, "keep files in Instance.Dir, which stays; the sandbox allows nothing else", "Run wrote %s outside its directory", path)
+			b.fail("keep files in Instance.Dir, which stays; the sandbox allows nothing else", "Run wrote %s outside its directory", path)
 		}
 	}
+	return j
 }
 
 func filesIn(dir string) (paths []string) {
@@ -46,16 +46,19 @@ func filesIn(dir string) (paths []string) {
 }
 
 // keepsSecrets: whatever happens, no secret of the settings shows in the log, in an error or in a test.
-func keepsSecrets(t testing.TB, s subject) {
-	t.Helper()
-	d, ok := description(t, s)
-	if !ok {
-		return
+func keepsSecrets(b *bench, s subject) (j judgement) {
+	b.Helper()
+	d, err := s.describe(b)
+	if err != nil {
+		return notJudged("%v", err)
 	}
 	s.settings = string(withCanaries(d.Schema, json.RawMessage(s.settings)))
-	tr := s.prepare(t)
+	tr, j := s.prepare(b)
 	if tr == nil {
-		return
+		return j
+	}
+	if len(tr.secrets()) == 0 {
+		return notApplicable("the settings hold no secret of the module's own")
 	}
 	tr.c.start()
 	tr.settle()
@@ -65,13 +68,14 @@ func keepsSecrets(t testing.TB, s subject) {
 		tr.heal()
 		tr.settle()
 	}
-	steps := tr.test(t.Context()).steps
+	steps := tr.test(b.Context()).steps
 	tr.c.stop()
 	for path, secret := range tr.secrets() {
 		tr.hidden(path, secret, "log", tr.w.Log())
 		tr.hidden(path, secret, "error that Run returns", fmt.Sprint(tr.o.ended()))
 		tr.hidden(path, secret, "test", fmt.Sprint(steps))
 	}
+	return j
 }
 
 // secrets are the module's own, by setting: those of its sites it is not given.
@@ -99,7 +103,7 @@ func (tr *trial) hidden(path, secret, where, text string) {
 		}
 		i := strings.Index(text, form)
 		line := text[strings.LastIndexByte(text[:i], '\n')+1 : i]
-		fail(tr, "keep it an sdk.Secret, which prints as ***, and use what Reveal returns only where it is needed",
+		tr.fail("keep it an sdk.Secret, which prints as ***, and use what Reveal returns only where it is needed",
 			"the secret of setting %s shows in the %s: %s***", path, where, tunnel.Clean(line, 200))
 		return
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"testing"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -14,11 +13,11 @@ import (
 const crashes = "recover where it comes from; a panic takes all configurations of the module with it"
 
 // runs: with settings that fit, and a site that is there, Run does not fail.
-func runs(t testing.TB, s subject) {
-	t.Helper()
-	tr := s.prepare(t)
+func runs(b *bench, s subject) (j judgement) {
+	b.Helper()
+	tr, j := s.prepare(b)
 	if tr == nil {
-		return
+		return j
 	}
 	tr.c.start()
 	tr.settle()
@@ -27,42 +26,68 @@ func runs(t testing.TB, s subject) {
 	for _, err := range tr.o.ended() {
 		switch {
 		case errors.Is(err, errCrash):
-			fail(t, crashes, "Run crashed with the settings %s: %v", s.settings, err)
+			tr.fail(crashes, "Run crashed with the settings %s: %v", tr.settings(), err)
 		case errors.Is(err, tunnel.ErrNotOwner): // DeclareOwn says it better
 		case err != nil:
-			fail(t, "pass settings that it can run with as the last argument; where a site does not answer, try again instead of failing",
-				"Run fails with the settings %s: %v", s.settings, err)
+			tr.fail("give Conformance settings that it can run with, and what it was granted and talks to; where a site does not answer, try again instead of failing",
+				"Run fails with the settings %s: %v", tr.settings(), err)
 		}
 		if err != nil {
-			return
+			return j
 		}
 	}
+	if !tr.o.everCalled() && tr.asksForAnything() {
+		return notJudged("with the settings %s Run asks nothing of the host", tr.settings())
+	}
+	return j
+}
+
+// asksForAnything reports whether the description speaks of anything that the host does for the module.
+func (tr *trial) asksForAnything() bool {
+	d := tr.w.said
+	return len(d.Slots)+len(d.Grants) > 0 || tr.hasSites()
 }
 
 // declaresItsOwn: a module names no tunnel but its own.
-func declaresItsOwn(tr *trial) {
+func declaresItsOwn(tr *trial) (j judgement) {
 	tr.Helper()
 	asked, _ := tr.o.sets()
 	for _, set := range asked {
-		if err := tunnel.CheckDeclared(tr.c.ref.Module, Configuration, set).Err(); err != nil {
-			fail(tr, "declare what Site.Tunnel returns and leave its Ref empty: the SDK names it", "Run declares what it may not: %v", err)
-			return
+		if err := tunnel.CheckDeclared(tr.c.ref.Module, tr.c.ref.Name, set).Err(); err != nil {
+			tr.fail("declare what Site.Tunnel returns and leave its Ref empty: the SDK names it", "Run declares what it may not: %v", err)
+			return j
 		}
 	}
+	return tr.ofDeclarations(asked)
+}
+
+// ofDeclarations is what a rule of declarations could judge, where these were declared.
+func (tr *trial) ofDeclarations(sets [][]tunnel.Declaration) judgement {
+	none := len(slices.Concat(sets...)) == 0
+	switch {
+	case !tr.hasSites():
+		return notApplicable("the settings have no site")
+	case none && !tr.hasServer():
+		return notJudged("no site has a server in the settings %s", tr.settings())
+	case none:
+		return notJudged("Run declares nothing with the settings %s", tr.settings())
+	}
+	return judgement{}
 }
 
 // declaresOnce: while nothing changes, every Declare of a run states the same set. What one leaves out is withdrawn, so
 // a Declare for each site leaves the last one alone.
-func declaresOnce(tr *trial) {
+func declaresOnce(tr *trial) (j judgement) {
 	tr.Helper()
 	_, sets := tr.o.sets()
 	for i, set := range sets {
 		if former := sets[max(i-1, 0)]; setText(former) != setText(set) {
-			fail(tr, "collect the tunnels of all sites and state them in one Declare: what a set leaves out is withdrawn",
+			tr.fail("collect the tunnels of all sites and state them in one Declare: what a set leaves out is withdrawn",
 				"Run declares {%s} and then {%s}, though nothing changed", setText(former), setText(set))
-			return
+			return j
 		}
 	}
+	return tr.ofDeclarations(sets)
 }
 
 func setText(set []tunnel.Declaration) string {
@@ -76,7 +101,7 @@ func setText(set []tunnel.Declaration) string {
 }
 
 // leavesNothing: a run that has returned holds nothing any more, also after it has failed and was tried again.
-func leavesNothing(tr *trial) {
+func leavesNothing(tr *trial) (j judgement) {
 	tr.Helper()
 	tr.fault(Cut)
 	tr.settle()
@@ -84,14 +109,14 @@ func leavesNothing(tr *trial) {
 	tr.stands()
 	e := tr.c.stop()
 	if e.late {
-		tr.Logf("not judged, since Run does not end")
-		return
+		return notJudged("Run does not end: see rule EndAtRest")
 	}
 	if e.goroutines != "" {
-		fail(tr, "wait for every goroutine before Run returns, with a sync.WaitGroup or errgroup, and end each by Run's context",
+		tr.fail("wait for every goroutine before Run returns, with a sync.WaitGroup or errgroup, and end each by Run's context",
 			"Run returned and left goroutines behind:\n%s", e.goroutines)
 	}
 	for _, name := range e.connections {
-		fail(tr, "close it with defer where it is dialled", "Run returned and left a connection of %s open", name)
+		tr.fail("close it with defer where it is dialled", "Run returned and left a connection of %s open", name)
 	}
+	return j
 }

@@ -22,6 +22,39 @@
 // confine without the test: files outside [sdk.Instance].Dir, sockets of its own without the grant network, programs without the
 // grant programs, and the sandbox's bounds of memory and descriptors. [ConformanceBinary] runs the built module in the real
 // sandbox.
+//
+// # The rules of Conformance
+//
+// Each is a subtest of its name.
+//
+//   - Describe: Describe answers without settings and host, always the same, within the bounds of a description.
+//   - Schema: The settings have a schema that the host can check by, and each default fits its own field.
+//   - Settings: The settings that the module is tried with fit its schema.
+//   - Run: Run does not fail or panic with settings that fit, while the sites are there.
+//   - DeclareOwn: Run declares no tunnel but those of its own configuration.
+//   - DeclareOnce: Every Declare of a run states the same whole set while nothing changes.
+//   - EndBeforeDeclare: Run returns within 5 s of the end of its context while it waits in Declare.
+//   - EndInDial: Run returns within 5 s of the end of its context while it waits in Dial.
+//   - EndInWatch: Run returns within 5 s of the end of its context while it watches the tunnels.
+//   - EndAtRest: Run returns within 5 s of the end of its context while it waits for anything else.
+//   - EndInFault: Run returns within 5 s of the end of its context while something is wrong with its tunnels.
+//   - LeaveNothing: A run that has returned holds no goroutine and no connection any more.
+//   - Cut: A lost link ends no run for good, closes no listener and withdraws no tunnel.
+//   - Freeze: A link that lets nothing through any more ends no run for good, closes no listener and withdraws no tunnel.
+//   - WrongKey: A server that shows another host key ends no run for good, closes no listener and withdraws no tunnel.
+//   - LoginRefused: A server that refuses the login ends no run for good, closes no listener and withdraws no tunnel.
+//   - TargetRefused: A service that refuses connections ends no run for good, closes no listener and withdraws no tunnel.
+//   - SlowLink: Run does not fail while each write takes a quarter of a second.
+//   - FullQueue: A watch that fell behind and begins anew ends no run.
+//   - Restart: Run withdraws nothing when it ends, and started again it declares what it declared.
+//   - HostRestart: Run returns within 2 s when its host is gone, and the next run goes on.
+//   - Revoked: A configuration may be disabled, enabled again and removed at any time.
+//   - Several: Configurations of one module touch nothing of each other, whatever becomes of one of them.
+//   - Directory: Run writes neither where it stands nor at home, but in its own directory.
+//   - Secrets: No secret of the settings shows in the log, in an error or in a test.
+//   - Test: A test has steps, decides each, leaves nothing behind, and ends when it is told to.
+//
+// [Rules] has the same list.
 package sdktest
 
 import (
@@ -113,7 +146,7 @@ func (w *World) Add(name, settings string) *Configured {
 
 // configure adds a configuration that does not run yet.
 func (w *World) configure(name, settings string) (*Configured, error) {
-	c := &Configured{w: w, ref: tunnel.ConfigurationRef{Module: w.owner(), Name: name}, dir: w.t.TempDir()}
+	c := &Configured{w: w, module: w.module, ref: tunnel.ConfigurationRef{Module: w.owner(), Name: name}, dir: w.t.TempDir()}
 	if _, fs := tunnel.ParseConfigurationRef(c.ref.String()); len(fs) > 0 {
 		return nil, fmt.Errorf("configure %s: %w", c.ref, fs)
 	}

@@ -111,6 +111,11 @@ func (s *sites) revoke(key string) {
 	}
 }
 
+// silence has nothing answer anywhere.
+func (s *sites) silence() {
+	s.change(func() { s.others, s.services = nil, map[string]func(net.Conn){} })
+}
+
 // serves reports whether something answers behind a mapping, and named whether a test said what.
 func (s *sites) serves(key string) bool {
 	s.mu.Lock()
@@ -270,11 +275,17 @@ func (s *sites) status(v tunnel.View, site string) tunnel.Status {
 	return st
 }
 
-// listening names the mappings that the module listens for.
-func (s *sites) listening() []string {
+// listening names the mappings that a configuration listens for.
+func (s *sites) listening(configuration string) (names []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Sorted(maps.Keys(s.listeners))
+	for key, l := range s.listeners {
+		if l.configuration == configuration {
+			names = append(names, key)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // left names the connections that a configuration has not closed.

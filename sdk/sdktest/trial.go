@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"slices"
-	"testing"
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/settings"
@@ -22,7 +21,7 @@ const (
 
 // trial is one module in a world, to be judged by one rule.
 type trial struct {
-	testing.TB
+	*bench
 	s     subject
 	w     *World
 	c     *Configured // the first configuration
@@ -35,23 +34,44 @@ var office = tunnel.Ref{Owner: tunnel.Operator, Name: "office"}
 
 // prepare makes the world of a trial, in which the module does not run yet. It is nil where that cannot be, which the
 // first rules have said.
-func (s subject) prepare(t testing.TB) *trial {
-	t.Helper()
-	p, err := s.open(t)
+func (s subject) prepare(b *bench) (*trial, judgement) {
+	b.Helper()
+	p, err := s.open(b)
 	if err != nil {
-		t.Logf("not judged: %v", err)
-		return nil
+		return nil, notJudged("%v", err)
 	}
-	tr := &trial{TB: t, s: s, o: &observed{Plugin: p, said: s.said}}
-	if tr.w, err = newWorld(t, tr.o, s.settings, s.with); err != nil {
-		t.Logf("not judged: %v", err)
-		return nil
+	tr := &trial{bench: b, s: s, o: &observed{Plugin: p, said: s.said}}
+	if tr.w, err = newWorld(b, tr.o, s.settings, s.with); err != nil {
+		return nil, notJudged("%v", err)
 	}
 	tr.c = tr.w.first()
+	b.where = fmt.Sprintf("%s with the settings %s", tr.c.ref, tr.settings())
 	tr.w.room = s.room
 	tr.w.sites.others = func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 	tr.addTunnels()
-	return tr
+	return tr, judgement{}
+}
+
+// settings are those of the trial, as they may be shown.
+func (tr *trial) settings() string { return shown(tr.w.said.Schema, tr.s.settings) }
+
+// hasSites reports whether the settings may have a site at all, and hasServer whether one has a server.
+func (tr *trial) hasSites() bool {
+	return len(settings.Sites(tr.w.said.Schema, exampleOf(tr.w.said))) > 0
+}
+
+func (tr *trial) hasServer() bool {
+	for _, site := range settings.Sites(tr.w.said.Schema, json.RawMessage(tr.s.settings)) {
+		if site.Server != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// reaches reports whether the module has something to dial.
+func (tr *trial) reaches() bool {
+	return tr.hasSites() && slices.ContainsFunc(tr.w.said.Slots, func(s tunnel.Slot) bool { return slices.ContainsFunc(s.Kinds, tunnel.Kind.Reaches) })
 }
 
 // addTunnels gives the module, where its policy allows it, a tunnel of the operator's, and the operator one of his own.
@@ -62,50 +82,54 @@ func (tr *trial) addTunnels() {
 		_ = tr.w.AddTunnel(tunnel.Tunnel{Ref: ref, Server: server})
 	}
 	tr.w.Report(office, tunnel.Status{State: tunnel.Up})
-	tr.sites = []string{"given"}
-	for path := range settings.Sites(tr.w.said.Schema, json.RawMessage(tr.s.settings)) {
-		tr.sites = append(tr.sites, siteOf(tunnel.Ref{Name: tunnel.SettingsName(Configuration, path)}))
-	}
+	tr.sites = append(siteNames(tr.w.said.Schema, tr.s.settings, Configuration), "given")
 }
 
 // running makes a rule of one for a module that runs and is at rest.
-func running(judge func(*trial)) func(testing.TB, subject) {
-	return func(t testing.TB, s subject) {
-		t.Helper()
-		if tr := s.prepare(t); tr != nil && tr.begin() {
-			judge(tr)
+func running(judge func(*trial) judgement) func(*bench, subject) judgement {
+	return func(b *bench, s subject) judgement {
+		b.Helper()
+		tr, j := s.prepare(b)
+		if tr == nil {
+			return j
+		}
+		j, ok := tr.begin()
+		if ok {
+			j = judge(tr)
 			tr.c.stop()
 		}
+		return j
 	}
 }
 
 // begin starts the module and reports whether it got to rest without failing, which rule Run judges.
-func (tr *trial) begin() bool {
+func (tr *trial) begin() (j judgement, ok bool) {
 	tr.Helper()
 	tr.c.start()
 	tr.rest(3 * tr.s.quiet) // what is known of it now is what all else is held against
 	for _, err := range tr.o.ended() {
 		if err != nil {
-			tr.Logf("not judged, since Run failed before: %v", err)
 			tr.c.stop()
-			return false
+			return notJudged("Run failed before: %v", err), false
 		}
 	}
-	return true
+	return j, true
 }
 
 // endsAtAll reports whether a module at rest ends when it is told, which the rules of ending judge.
-func (s subject) endsAtAll(t testing.TB) bool {
-	t.Helper()
-	tr := s.prepare(t)
-	if tr == nil || !tr.begin() {
-		return false
+func (s subject) endsAtAll(b *bench) (j judgement, ok bool) {
+	b.Helper()
+	tr, j := s.prepare(b.apart())
+	if tr == nil {
+		return j, false
 	}
-	late := tr.c.stop().late
-	if late {
-		tr.Logf("not judged, since Run does not even end at rest")
+	if j, ok := tr.begin(); !ok {
+		return j, false
 	}
-	return !late
+	if tr.c.stop().late {
+		return notJudged("Run does not even end at rest: see rule EndAtRest"), false
+	}
+	return j, true
 }
 
 // settle returns when the module has done all it does by itself.
@@ -148,10 +172,10 @@ func (tr *trial) heal() {
 	tr.w.Report(office, tunnel.Status{State: tunnel.Up})
 }
 
-// declared are the module's own tunnels, as text, by name.
+// declared are the configuration's own tunnels, as text, by name.
 func (tr *trial) declared() (all []string) {
 	for v, err := range tr.w.As(tr.c.ref.Module).List(context.Background()) {
-		if err == nil && v.Ref.Owner == tr.c.ref.Module && v.ManagedBy() == tunnel.ByModule {
+		if err == nil && v.Ref.Owner == tr.c.ref.Module && v.ManagedBy() == tunnel.ByModule && v.Configuration == tr.c.ref.Name {
 			all = append(all, fmt.Sprintf("%s to %s with %v", v.Ref, v.Server, v.Mappings))
 		}
 	}
