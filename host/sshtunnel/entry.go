@@ -62,6 +62,7 @@ func (e *entry) enter(ctx context.Context, by time.Time) (*wire, error) {
 		return nil, err
 	}
 	e.sock.letIn()
+	e.sock.sending.joinsPackets(conn)
 	_ = e.sock.SetDeadline(time.Time{})
 	pin, _ := e.shown()
 	return &wire{sock: e.sock, conn: conn, channels: channels, requests: requests, pin: pin}, nil

@@ -25,20 +25,16 @@ const (
 	maxRTO      = 3 * time.Second // between two repetitions of data, where the kernel can be told (6.15 and later)
 )
 
-// maxUnsent bounds what the kernel keeps of a link that it has not sent yet, beside what is under way: every small packet of
-// any connection waits behind that. Beside an upload over a path of 1 MB/s a sign of life took 2.0 s without a bound, 0.8 s
-// with 512 KiB, 0.3 s with 128 KiB and 0.2 s with less; without any bottleneck 128 KiB cost no throughput, 64 KiB half of it.
-const maxUnsent = 128 << 10
-
 // socket is the connection beneath SSH. What is written waits while its peer does not answer.
 type socket struct {
 	*net.TCPConn
 	raw   syscall.RawConn
 	pulse *pulse
 
-	before atomic.Int64 // bytes that the peer may still send before it lets us in, negative when it has
-	last   atomic.Int64 // when something came from the peer, by monotonic
-	throat throat
+	before  atomic.Int64 // bytes that the peer may still send before it lets us in, negative when it has
+	last    atomic.Int64 // when something came from the peer, by monotonic
+	throat  throat
+	sending sending
 
 	mu       sync.Mutex
 	greeting []byte // the first bytes the peer sent, as evidence of what it is
@@ -60,11 +56,12 @@ func newSocket(c *net.TCPConn) (*socket, error) {
 	}
 	s := &socket{TCPConn: c, raw: raw}
 	s.before.Store(maxBefore)
+	s.sending.unsent = minUnsent
 	s.pulse = newPulse(s)
 	_ = s.setTCP(unix.TCP_RTO_MAX_MS, int(maxRTO.Milliseconds())) // older kernels do not know it
 	return s, errors.Join(
 		s.setTCP(unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds())),
-		s.setTCP(unix.TCP_NOTSENT_LOWAT, maxUnsent),
+		s.setTCP(unix.TCP_NOTSENT_LOWAT, minUnsent),
 	)
 }
 
@@ -132,14 +129,6 @@ func (s *socket) received(p []byte) bool {
 		s.mu.Unlock()
 	}
 	return true
-}
-
-// Write waits until the peer answers. It fails when the socket was closed or retired meanwhile.
-func (s *socket) Write(p []byte) (int, error) {
-	if err := s.pulse.allow(); err != nil {
-		return 0, err
-	}
-	return s.TCPConn.Write(p)
 }
 
 // Close ends the connection, unless it was retired: then it has an end of its own.

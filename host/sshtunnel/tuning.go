@@ -31,7 +31,7 @@ const (
 	// x/crypto/ssh copies every packet into a fresh slice. A heap that may only grow by what lives in it is collected a
 	// hundred times a second then, as long as little does; and once much does, as when two hundred readers have stalled,
 	// it takes as much again. So while collections follow each other within busyWithin, because busyWork is done between
-	// them, the heap may grow by what lives and leastRoom, but never by more than mostRoom. Once they are quietAfter apart
+	// them, the heap may grow by twice what lives and leastRoom, but never by more than mostRoom. Once they are quietAfter apart
 	// it may grow by a part of what lives alone, and so while it is handshakes that make the garbage: what is made to last
 	// between it would keep its room for good.
 	leastRoom    = 16 << 20
@@ -79,7 +79,7 @@ func Tune() (undo func()) {
 }
 
 // room is by how much a heap may grow in which live bytes live.
-func room(live uint64) uint64 { return min(live+leastRoom, mostRoom) }
+func room(live uint64) uint64 { return min(2*live+leastRoom, mostRoom) }
 
 // percentFor is room as the runtime wants to hear it: in percent of what lives.
 func percentFor(live uint64) int {

@@ -11,8 +11,8 @@ import (
 func TestTheHeapGrowsByABoundedRoom(t *testing.T) {
 	for _, c := range []struct{ live, want uint64 }{
 		{0, 16 << 20},
-		{4 << 20, 20 << 20},
-		{20 << 20, 36 << 20},
+		{4 << 20, 24 << 20},
+		{20 << 20, 56 << 20},
 		{100 << 20, 64 << 20},
 		{4 << 30, 64 << 20},
 	} {
