@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -14,16 +15,16 @@ import (
 // branch is an entry of a map with a site in it.
 type branch struct {
 	Phone string `json:"phone"`
-	Site  Site   `json:"site"`
+	Site  Site   `json:"site" slots:"smb"`
 }
 
 type manySites struct {
 	Site  Site  `json:"site" slots:"ldap"`
-	Spare *Site `json:"spare"`
+	Spare *Site `json:"spare" slots:"ldap"`
 	Group struct {
 		Inner Site `json:"inner"`
 	} `json:"group"`
-	Sites    map[string]Site   `json:"sites"`
+	Sites    map[string]Site   `json:"sites" slots:"smb"`
 	Branches map[string]branch `json:"branches"`
 	Base     string            `json:"base"`
 	Bind     Secret            `json:"bind_password"`
@@ -56,6 +57,10 @@ func (f *fakeHost) Dial(_ context.Context, configuration, mapping string) (net.C
 type runner[S any] struct {
 	quiet[S]
 	run func(context.Context, *Instance[S]) error
+}
+
+func (runner[S]) Describe() Description {
+	return Description{Name: "quiet", Slots: []Slot{{Name: "ldap", Kinds: []Kind{Reach}, Spec: ":636", On: true}, {Name: "smb", Kinds: []Kind{Reach}, Spec: ":445", On: true}}}
 }
 
 func (r runner[S]) Run(ctx context.Context, in *Instance[S]) error { return r.run(ctx, in) }
@@ -136,6 +141,36 @@ func TestOn(t *testing.T) {
 		if got := s.On(Slot{Name: "x", On: c.slot}); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
+	}
+}
+
+// What a site does not offer is not on there, whatever the slot's default.
+func TestASiteHasTheSlotsOfItsTag(t *testing.T) {
+	err := runWith(t, &fakeHost{}, `{"site":{"server":"a"},"spare":{"server":"b"},"group":{"inner":{"server":"c"}},
+		"sites":{"rome":{"server":"d"}},"branches":{"oslo":{"site":{"server":"f"}}}}`, func(_ context.Context, in *Instance[manySites]) error {
+		s, ldap, smb := in.Settings, Slot{Name: "ldap", On: true}, Slot{Name: "smb", On: true}
+		for name, c := range map[string]struct {
+			site      Site
+			ldap, smb bool
+		}{
+			"site": {s.Site, true, false}, "spare": {*s.Spare, true, false}, "without a tag": {s.Group.Inner, true, true},
+			"a map's": {s.Sites["rome"], false, true}, "an entry's": {s.Branches["oslo"].Site, false, true},
+		} {
+			if c.site.On(ldap) != c.ldap || c.site.On(smb) != c.smb {
+				t.Errorf("%s: ldap is on: %v, smb is on: %v", name, c.site.On(ldap), c.site.On(smb))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestASlotThatThereIsNotIsAMistakeOfTheAuthor(t *testing.T) {
+	_, err := Plugin(quiet[manySites]{}).Describe()
+	if err == nil || !strings.Contains(err.Error(), `the site site offers slot "ldap", which the module does not have; it has none`) {
+		t.Errorf("a misspelt slot is %v", err)
 	}
 }
 

@@ -34,6 +34,25 @@ func placeFields(v reflect.Value, path string) {
 			placeSites(v.Field(i), path)
 		case f.IsExported() && key != "" && key != "-":
 			placeSites(v.Field(i), join(path, key))
+			offer(v.Field(i), f.Tag.Get("slots"))
+		}
+	}
+}
+
+// offer tells the site in v, or those in the map v, which slots the tag of their field names.
+func offer(v reflect.Value, tag string) {
+	switch {
+	case tag == "":
+	case v.Type() == siteType:
+		v.Addr().Interface().(*Site).Offered = strings.Split(tag, ",")
+	case v.Kind() == reflect.Pointer && !v.IsNil():
+		offer(v.Elem(), tag)
+	case v.Kind() == reflect.Map:
+		for _, key := range v.MapKeys() {
+			e := reflect.New(v.Type().Elem()).Elem()
+			e.Set(v.MapIndex(key))
+			offer(e, tag)
+			v.SetMapIndex(key, e)
 		}
 	}
 }

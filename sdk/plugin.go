@@ -20,13 +20,17 @@ type plugin[S any] struct {
 	lives  *lives[S]
 }
 
-// Describe adds the schema of S and what the module can do. Its error is a mistake in S's tags or the module's methods.
+// Describe adds the schema of S and what the module can do. Its error is a mistake in S's tags, in the slots they name, or
+// in the module's methods.
 func (p plugin[S]) Describe() (tunnel.Description, error) {
 	said := p.module.Describe()
 	d := tunnel.Description{Name: said.Name, Version: said.Version, Slots: said.Slots, Policy: said.Policy, Grants: said.Grants}
 	var err error
 	if d.Schema, err = settings.Schema(reflect.TypeFor[S]()); err == nil {
 		err = p.capabilities(&d)
+	}
+	if err == nil {
+		err = settings.CheckModule(d)
 	}
 	if err != nil {
 		return tunnel.Description{}, fmt.Errorf("module %s: %w", d.Name, err)

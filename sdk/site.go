@@ -10,7 +10,8 @@ import (
 // Site is the far end in a module's settings: the SSH server, the proxy on the way there and, per slot, whether it is on,
 // its kind, ports and lane. It looks the same in every module (R54). Its passwords never reach the module.
 //
-// The slots tag names the module's slots that a site offers:
+// The slots tag names the module's slots that a site offers, which are then the only ones its tunnel can have; without
+// it a site offers all:
 //
 //	Site sdk.Site `json:"site" title:"Site" slots:"dc1-ldaps,dc2-ldaps"`
 //
@@ -41,10 +42,10 @@ func (s Site) key() string {
 	return strings.TrimPrefix(string(tunnel.SettingsName("", s.path)), ".")
 }
 
-// On reports whether this site has a mapping for the slot: a server is set, and the operator or else the slot's default
+// On reports whether this site has a mapping for the slot: a server is set, the site offers it, and the operator or else the slot's default
 // has it on.
 func (s Site) On(slot Slot) bool {
-	if s.Server == "" {
+	if s.Server == "" || !s.Offers(slot.Name) {
 		return false
 	}
 	if on := s.Slots[slot.Name].On; on != nil {

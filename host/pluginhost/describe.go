@@ -98,7 +98,7 @@ func (m *module) check(d tunnel.Description) error {
 	if fs := tunnel.CheckDescription(d); len(fs) > 0 {
 		return fs
 	}
-	if err := settings.CheckSchema(d.Schema); err != nil {
+	if err := settings.CheckModule(d); err != nil {
 		return tunnel.Finding{Code: tunnel.Malformed, Field: "schema", Message: tunnel.Clean(err.Error(), 200)}
 	}
 	return nil

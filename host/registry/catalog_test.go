@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -62,6 +63,7 @@ func TestAcceptedDescriptionCountsAtOnce(t *testing.T) {
 
 	d := describe("adsync")
 	d.Version, d.Slots, d.Policy = "2.0.0", d.Slots[:1], tunnel.Policy{}
+	d.Schema = bytes.ReplaceAll(d.Schema, []byte(`["ldaps","metrics"]`), []byte(`["ldaps"]`))
 	d.Slots[0].Spec = ":3269"
 	h.must(h.PinModule(t.Context(), by, "adsync", strings.Repeat("ab", 32), d))
 	if got := h.view("adsync/rome.site").Mappings[0].String(); got != "ldaps=:3269" {

@@ -27,7 +27,7 @@ func checkModule(name tunnel.Owner, sha256 string, d tunnel.Description) tunnel.
 	if sum, err := hex.DecodeString(sha256); err != nil || len(sum) != 32 {
 		malformed("sha256", sha256, "the checksum is not a SHA-256 in hexadecimal digits")
 	}
-	if err := settings.CheckSchema(d.Schema); err != nil {
+	if err := settings.CheckModule(d); err != nil {
 		malformed("schema", "", tunnel.Clean(err.Error(), 200))
 	}
 	for _, a := range d.Actions {

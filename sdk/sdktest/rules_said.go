@@ -46,8 +46,8 @@ func hasSoundSchema(b *bench, s subject) (j judgement) {
 		return notJudged("%v", err)
 	}
 	b.where = "the settings struct of " + d.Name
-	if err := settings.CheckSchema(d.Schema); err != nil {
-		b.fail("let the SDK derive it from the settings struct", "the settings' schema is not sound: %v", err)
+	if err := settings.CheckModule(d); err != nil {
+		b.fail("let the SDK derive it from the settings struct, and name slots of the module in its tags", "the settings' schema is not sound: %v", err)
 		return j
 	}
 	for _, f := range settings.Check(d.Schema, settings.WithDefaults(d.Schema, json.RawMessage("{}"))) {

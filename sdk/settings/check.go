@@ -20,6 +20,21 @@ func CheckSchema(schema json.RawMessage) error {
 	return err
 }
 
+// CheckModule says why what a module says of itself cannot be used, or nil: its schema, and that the slots which its sites
+// offer are slots of the module, so that a misspelt one is not a slot that never is. What tunnel.CheckDescription finds is not
+// in it.
+func CheckModule(d tunnel.Description) error {
+	root, _, err := compile(d.Schema)
+	if err != nil {
+		return err
+	}
+	slots := make([]string, len(d.Slots))
+	for i, s := range d.Slots {
+		slots[i] = s.Name
+	}
+	return root.checkSlots("", slots)
+}
+
 // Check says everything that is wrong with the document doc for a module of that schema; an empty doc is {}. Unknown
 // keys are unknown-key, absent ones required, wrong types malformed, numbers out-of-range, long texts and lists
 // too-long. Sites are held to the texts of SERVER, fingerprint, proxy and LAN address, and to names, which differ over all

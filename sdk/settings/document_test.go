@@ -18,8 +18,8 @@ func TestSites(t *testing.T) {
 	got := Sites(schema, json.RawMessage(`{"site":{"server":"a","login":"password","password":"canary","fingerprint":"f","via":"v","via_password":"canary","lan":"l","slots":{"dc1":{"on":false,"kind":"reach","spec":":1","lane":"bulk"}}},
 		"sites":{"rome":{"server":"b"},"oslo":{}},"branches":{"paris":{"site":{"server":"c"}},"none":{}}}`))
 	want := map[string]tunnel.Site{
-		"site":       {Server: "a", Login: tunnel.LoginPassword, Fingerprint: "f", Via: "v", LAN: "l", Slots: map[string]tunnel.SlotSettings{"dc1": {On: &off, Kind: tunnel.Reach, Spec: ":1", Lane: "bulk"}}},
-		"sites.rome": {Server: "b"}, "sites.oslo": {}, "branches.paris.site": {Server: "c"}, "branches.none.site": {}, "extra.extra-site": {},
+		"site":       {Server: "a", Login: tunnel.LoginPassword, Fingerprint: "f", Via: "v", LAN: "l", Slots: map[string]tunnel.SlotSettings{"dc1": {On: &off, Kind: tunnel.Reach, Spec: ":1", Lane: "bulk"}}, Offered: []string{"dc1", "dc2"}},
+		"sites.rome": {Server: "b", Offered: []string{"smb"}}, "sites.oslo": {Offered: []string{"smb"}}, "branches.paris.site": {Server: "c"}, "branches.none.site": {}, "extra.extra-site": {},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

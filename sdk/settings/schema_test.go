@@ -169,6 +169,57 @@ func TestOtherVersionsOfASite(t *testing.T) {
 	}
 }
 
+// TestSlotsThatThereAreNot: a misspelt slot would be one that is never on.
+func TestSlotsThatThereAreNot(t *testing.T) {
+	slots := func(names ...string) (all []tunnel.Slot) {
+		for _, n := range names {
+			all = append(all, tunnel.Slot{Name: n})
+		}
+		return all
+	}
+	type branch struct {
+		Site tunnel.Site `json:"site" slots:"dc1,fax"`
+	}
+	one := schemaOf[struct {
+		Site tunnel.Site `json:"site" slots:"dc1,dc2"`
+	}](t)
+	many := schemaOf[struct {
+		Sites map[string]tunnel.Site `json:"sites" slots:"dc1,smb"`
+	}](t)
+	deep := schemaOf[struct {
+		Branches map[string]branch `json:"branches"`
+	}](t)
+	for _, c := range []struct {
+		schema json.RawMessage
+		has    []tunnel.Slot
+		want   string // of the error, "" for none
+	}{
+		{one, slots("dc2", "dc1", "smb"), ""},
+		{one, slots("dc1"), `the site site offers slot "dc2", which the module does not have; it has dc1`},
+		{one, nil, `it has none`},
+		{many, slots("dc1"), `the site sites.* offers slot "smb"`},
+		{deep, slots("dc1"), `the site branches.*.site offers slot "fax"`},
+		{nil, nil, ""},
+		{json.RawMessage("x"), nil, "not one of settings"},
+	} {
+		err := CheckModule(tunnel.Description{Slots: c.has, Schema: c.schema})
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s with %v: %v, want %q", c.schema, c.has, err, c.want)
+		}
+	}
+}
+
+func TestSitesSayWhatTheyOffer(t *testing.T) {
+	schema := schemaOf[struct {
+		Open  tunnel.Site            `json:"open"`
+		Sites map[string]tunnel.Site `json:"sites" slots:"dc1,smb"`
+	}](t)
+	sites := Sites(schema, json.RawMessage(`{"sites":{"rome":{"server":"h"}}}`))
+	if open, rome := sites["open"], sites["sites.rome"]; open.Offered != nil || !open.Offers("x") || !rome.Offers("smb") || rome.Offers("x") {
+		t.Errorf("the sites offer %q and %q", open.Offered, rome.Offered)
+	}
+}
+
 // TestHostileSchemas: a schema comes from a plugin. What settings do not use is refused, so nothing can make the host
 // read a file, recurse or compute for ever.
 func TestHostileSchemas(t *testing.T) {

@@ -2,8 +2,10 @@ package settings
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -33,9 +35,35 @@ func Sites(schema, doc json.RawMessage) map[string]tunnel.Site {
 				s = tunnel.Site{}
 			}
 		}
+		s.Offered = n.Slots
 		sites[dotted(path)] = s
 	})
 	return sites
+}
+
+// checkSlots finds a site that offers a slot which the module does not have.
+func (n *node) checkSlots(path string, slots []string) error {
+	for _, name := range n.Slots {
+		if !slices.Contains(slots, name) {
+			return fmt.Errorf("the site %s offers slot %q, which the module does not have; it has %s", path, tunnel.Clean(name, maxKey), named(slots))
+		}
+	}
+	for _, p := range n.Properties {
+		if err := p.checkSlots(join(path, p.key), slots); err != nil {
+			return err
+		}
+	}
+	if n.Others != nil && n.Others.entry != nil {
+		return n.Others.entry.checkSlots(join(path, "*"), slots)
+	}
+	return nil
+}
+
+func named(slots []string) string {
+	if len(slots) == 0 {
+		return "none"
+	}
+	return strings.Join(slots, ", ")
 }
 
 // both reads schema and document where either may be unfit; what is read of an unfit one is empty.

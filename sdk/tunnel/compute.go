@@ -9,7 +9,7 @@ import (
 
 // Compute makes the tunnel that d declares for a configuration of module m from the site in its settings: server, login
 // and fingerprint are the site's; mappings are the slots that are on, each with its own default or the operator's
-// choice. A site without a server is no tunnel: the Tunnel is then the zero one, findings or not.
+// choice, as far as the module's settings offer them at this site. A site without a server is no tunnel: the Tunnel is then the zero one, findings or not.
 //
 // Fields are settings keys, like "site.slots.dc1.spec". The name comes from configuration and d.Settings, whatever d.Ref
 // says, so a declaration can reach no other tunnel; CheckDeclared is what refuses a false d.Ref.
@@ -18,7 +18,7 @@ func Compute(d Declaration, configuration string, m Description, site Site) (Tun
 		Ref:  Ref{Owner(m.Name), SettingsName(configuration, d.Settings)},
 		Node: Node, Configuration: configuration, Settings: d.Settings,
 	}
-	fs := m.offers(d.Slots)
+	fs := append(m.offers(d.Slots), site.offers(d, m.Slots)...)
 	sfs := append(t.takeSite(site), m.knows(site.Slots)...)
 	sfs = append(sfs, t.fillSlots(d, m.Slots, site)...)
 	fs = append(fs, sfs.In(d.Settings)...)
@@ -38,6 +38,21 @@ func (d Description) offers(names []string) Findings {
 		if _, ok := slotNamed(d.Slots, name); !ok {
 			fs = append(fs, find(PolicyRefused, "slots", name,
 				"module "+Clean(d.Name, MaxName)+" has no slot "+quoted(name), slotsWayOut(d.Slots)))
+		}
+	}
+	return fs
+}
+
+// Offers reports whether the module's settings offer a slot of that name at this site.
+func (s Site) Offers(slot string) bool { return s.Offered == nil || slices.Contains(s.Offered, slot) }
+
+// offers refuses the slots of a declaration that the module has and the site does not offer.
+func (s Site) offers(d Declaration, has []Slot) Findings {
+	var fs Findings
+	for _, name := range d.Slots {
+		if _, ok := slotNamed(has, name); ok && !s.Offers(name) {
+			fs = append(fs, find(PolicyRefused, "slots", name, "the site "+Clean(d.Settings, shown)+" does not offer slot "+quoted(name),
+				"it offers "+list(s.Offered)+": name the slot in the tag slots of its field, or do not ask for it"))
 		}
 	}
 	return fs
@@ -64,7 +79,7 @@ func (t *Tunnel) fillSlots(d Declaration, slots []Slot, site Site) Findings {
 	for _, s := range slots {
 		mapping, on, mfs := s.fill(site.Slots[s.Name])
 		fs = append(fs, mfs.In("slots."+s.Name)...)
-		if on && (len(d.Slots) == 0 || slices.Contains(d.Slots, s.Name)) {
+		if on && site.Offers(s.Name) && (len(d.Slots) == 0 || slices.Contains(d.Slots, s.Name)) {
 			t.Mappings = append(t.Mappings, mapping)
 		}
 	}

@@ -32,6 +32,8 @@ func TestCompute(t *testing.T) {
 		{"declared slots only", Site{Slots: map[string]SlotSettings{"smb": {On: on(true)}, "metrics": {On: on(true)}}}, []string{"metrics", "smb"},
 			[]string{"reach smb=:fs1:445", "expose metrics=9100:9100"}},
 		{"a declared slot that is off", Site{}, []string{"smb"}, nil},
+		{"offered slots only", Site{Offered: []string{"smb", "metrics"}, Slots: map[string]SlotSettings{"smb": {On: on(true)}}}, nil,
+			[]string{"reach smb=:fs1:445"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.site.Server = "pbx@site.example.org"
@@ -89,6 +91,7 @@ func TestComputeRefuses(t *testing.T) {
 		{"spec of another name", slot("ldap", SlotSettings{Spec: "smb=:1"}), nil, []string{"malformed site.slots.ldap.spec smb=:1"}},
 		{"a slot that is off", slot("smb", SlotSettings{On: on(false), Spec: "x"}), nil, []string{"malformed site.slots.smb.spec x"}},
 		{"a declared slot that is none", Site{Server: "h"}, []string{"ldap", "ftp", "a\x1b"}, []string{"policy-refused slots ftp", `policy-refused slots a\x1b`}},
+		{"a declared slot that the site does not offer", Site{Server: "h", Offered: []string{"smb"}}, []string{"smb", "ldap"}, []string{"policy-refused slots ldap"}},
 		{"no server either", slot("ftp", SlotSettings{}), []string{"x"}, []string{"policy-refused slots x", "unknown-key site.slots.ftp ftp"}},
 		{"settings of too many slots", Site{Server: "h", Slots: manySlots(MaxMappings + 1)}, nil, []string{"too-many site.slots 65"}},
 		{"too many", Site{Server: "h"}, make([]string, MaxMappings+1), []string{"too-many slots 65"}},

@@ -56,6 +56,10 @@ type Site struct {
 	Via         string                  `json:"via,omitempty"` // proxy, as ParseVia reads it
 	LAN         string                  `json:"lan,omitempty"` // as ParseLAN reads it
 	Slots       map[string]SlotSettings `json:"slots,omitempty"`
+
+	// Offered are the slots that the module's settings offer at this site, nil: all it has. It is the module's to say, so
+	// it is no part of the settings' text.
+	Offered []string `json:"-"`
 }
 
 // SlotSettings are the operator's choices for one slot; nil and "" mean the slot's own default.

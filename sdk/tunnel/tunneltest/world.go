@@ -45,7 +45,7 @@ func (w *World) Reopen(testing.TB) Fixture { return w }
 // AddModule installs a module or replaces its description, which must fit the tunnels that are there. (The host, where a
 // new binary offers less, withdraws those that no longer fit.)
 func (w *World) AddModule(d tunnel.Description) error {
-	if err := settings.CheckSchema(d.Schema); err != nil {
+	if err := settings.CheckModule(d); err != nil {
 		return err
 	}
 	if err := tunnel.CheckDescription(d).Err(); err != nil {
