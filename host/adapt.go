@@ -102,6 +102,18 @@ func (m modules) Test(ctx context.Context, ref tunnel.ConfigurationRef, doc json
 	}))
 }
 
+func (m modules) Act(ctx context.Context, a control.Ask, report func(tunnel.ActReport)) (tunnel.Result, error) {
+	result, err := m.Host.Act(ctx, pluginhost.Ask(a), report)
+	return result, refusal(err)
+}
+
+func (m modules) Jobs(ctx context.Context) (out []control.ConfigurationJobs, err error) {
+	for _, c := range m.Host.Jobs(ctx) {
+		out = append(out, control.ConfigurationJobs(c))
+	}
+	return out, nil
+}
+
 // refusal gives the operator the reason why a module cannot be used.
 func refusal(err error) error {
 	var u *pluginhost.Unusable

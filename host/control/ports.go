@@ -47,6 +47,7 @@ type Operator interface {
 
 // Modules are the plugin processes. An unknown name is ErrNotFound.
 type Modules interface {
+	Workers
 	// Look looks at the plugin directory now, without waiting for any process.
 	Look(ctx context.Context) error
 	// Described waits until the module of that name has described itself or is known to be unable to; the module host

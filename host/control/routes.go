@@ -64,8 +64,13 @@ var routes = []route{
 	{"PATCH /v1/configurations/{module}/{name}", changing, (*Server).setConfiguration, nil},
 	{"DELETE /v1/configurations/{module}/{name}", changing, (*Server).removeConfiguration, query{"purge": ofSwitch}},
 	{"POST /v1/configurations/{module}/{name}/test", changing, (*Server).postTest, nil},
+	{"POST /v1/configurations/{module}/{name}/actions/{action}", changing, (*Server).postAction, nil},
+	{"POST /v1/configurations/{module}/{name}/jobs/{job}", changing, (*Server).postJob, nil},
 	{"POST /v1/configurations/{module}/{name}/enable", changing, (*Server).enableConfiguration, nil},
 	{"POST /v1/configurations/{module}/{name}/disable", changing, (*Server).disableConfiguration, nil},
+
+	{"GET /v1/actions", reading, (*Server).listActions, nil},
+	{"GET /v1/jobs", reading, (*Server).listJobs, nil},
 }
 
 // Handler answers the routes, each behind the guard.

@@ -44,6 +44,8 @@ type Fake struct {
 	Shown     string                                                                                    // the fingerprint it shows
 	OnRestart func(tunnel.Ref)                                                                          // what restarting a tunnel does
 	OnTest    func(context.Context, tunnel.ConfigurationRef, json.RawMessage, func(control.Step)) error // what a test does instead
+	OnAct     func(context.Context, control.Ask, func(tunnel.ActReport)) (tunnel.Result, error)         // what an action or job does
+	AllJobs   []control.ConfigurationJobs                                                               // how the jobs are
 	Held      error                                                                                     // why no process takes up what it is granted
 	Unsafe    error                                                                                     // why the plugin directory cannot be looked at
 }
