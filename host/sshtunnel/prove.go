@@ -16,13 +16,12 @@ import (
 )
 
 const (
-	proofTimeout = 8 * time.Second
 	minSettle    = 3 * time.Second        // for the other loopback addresses when one has proved itself, at least
 	minSettleFar = 250 * time.Millisecond // for those beside loopback, which a server that works asks as fast
 	maxSaid      = 80                     // characters of a stranger's first words
 )
 
-// Prove finds out whether the mapping of that name carries data right now, at most for 8 s and without touching the
+// Prove finds out whether the mapping of that name carries data right now, as long as Patience and without touching the
 // service behind it. For an expose kind a nonce goes through the server to its port and must come back here, and its
 // answer there; the first time, and until it has held, both loopback addresses are asked too, since the server says yes
 // when it got only one of them, and addresses at which only a port is met that all hosts can connect to. A reach kind has
@@ -36,7 +35,7 @@ func (l *Link) Prove(ctx context.Context, name string) error {
 	if err != nil || m.Kind.Reaches() {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
+	ctx, cancel := context.WithTimeout(ctx, l.Patience())
 	defer cancel()
 	return failure(m.proveRemote(ctx))
 }
@@ -175,6 +174,8 @@ func (m *mapping) meetAt(ctx context.Context, ch *channel, t *ticket) finding {
 		return finding{verdict: cut}
 	}
 	defer ch.Close() // ends exchange, once the server answers
+	passed, stop := m.link.passage(ctx)
+	defer stop()
 	select {
 	case r := <-replied:
 		at := m.link.config.Crossing.where(m.Remote.Port, t.nonce)
@@ -188,6 +189,9 @@ func (m *mapping) meetAt(ctx context.Context, ch *channel, t *ticket) finding {
 		}
 		return finding{verdict: stranger, said: r.words()}
 	case <-ctx.Done():
+		if t.came() || !isClosed(passed) {
+			return finding{verdict: silence} // of the server, or of the path to it
+		}
 		return finding{verdict: noReturn}
 	}
 }

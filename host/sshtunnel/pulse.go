@@ -240,7 +240,7 @@ func stuckFor(i *unix.TCPInfo) time.Duration {
 	if i.Unacked == 0 {
 		return 0
 	}
-	pause := time.Duration(i.Rtt)*time.Microsecond + max(time.Duration(4*i.Rttvar)*time.Microsecond, minRepeat)
+	pause := firstPause(i)
 	stuck := time.Duration(i.Last_data_sent) * time.Millisecond
 	for range i.Retransmits {
 		stuck += min(pause, time.Duration(i.Rto)*time.Microsecond)

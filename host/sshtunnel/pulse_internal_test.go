@@ -119,3 +119,23 @@ func BenchmarkLook(b *testing.B) {
 		s.pulse.look()
 	}
 }
+
+// A path that is fast repeats what it has lost soon enough; on one that is slow, or unsteady, that takes longer.
+func TestPatience(t *testing.T) {
+	for name, test := range map[string]struct {
+		rtt, rttvar time.Duration
+		want        time.Duration
+	}{
+		"beside it":       {time.Millisecond, 0, 8 * time.Second},
+		"across a sea":    {150 * time.Millisecond, 20 * time.Millisecond, 8 * time.Second},
+		"round the world": {300 * time.Millisecond, 20 * time.Millisecond, 8400 * time.Millisecond},
+		"unsteady":        {300 * time.Millisecond, 75 * time.Millisecond, 9900 * time.Millisecond},
+		"by satellite":    {600 * time.Millisecond, 15 * time.Millisecond, 13800 * time.Millisecond},
+		"no path":         {9 * time.Second, 3 * time.Second, 14 * time.Second},
+	} {
+		i := &unix.TCPInfo{Rtt: uint32(test.rtt.Microseconds()), Rttvar: uint32(test.rttvar.Microseconds())}
+		if got := patienceOn(i); got != test.want {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
+	}
+}

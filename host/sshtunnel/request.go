@@ -122,9 +122,10 @@ type sign struct {
 }
 
 // Keepalive asks the server for a sign of life. ServerBusy means that it has not answered by the end of ctx, at most
-// 8 s: the link stands as long as the server's answer comes within a minute. A later call waits for the same answer.
+// after Patience: the link stands as long as the server's answer comes within a minute. A later call waits for the same
+// answer.
 func (l *Link) Keepalive(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, keepaliveTimeout)
+	ctx, cancel := context.WithTimeout(ctx, l.Patience())
 	defer cancel()
 	pending := l.alive.ask(l)
 	select {

@@ -27,7 +27,6 @@ const (
 	handshakeTimeout = 10 * time.Second      // for TCP, a proxy and key exchange together; several addresses share it, see minShare
 	loginTimeout     = 30 * time.Second      // for the login after the key exchange, in its entirety
 	requestTimeout   = 10 * time.Second      // for a forward to be granted, when the caller's context ends later
-	keepaliveTimeout = 8 * time.Second       // for one keepalive
 	openTimeout      = 30 * time.Second      // for a client's channel to its target
 	targetTimeout    = 10 * time.Second      // for the service behind a mapping to take a connection
 	halfDead         = 10 * time.Minute      // for a byte of a connection of which one side has ended, and for the answer to its end

@@ -17,7 +17,7 @@ const (
 	nobody            // nothing listens there
 	forbidden         // the server does not let us ask
 	stranger          // something else answers there
-	noReturn          // something took the nonce, and nothing came back in time
+	noReturn          // something took the nonce, and nothing came back though the server answers what it was asked later
 	silence           // the server has not answered
 	cut               // the link is gone
 )
@@ -77,7 +77,7 @@ func (f finding) words() string {
 	case stranger:
 		return "another program" + saying(f.said)
 	case noReturn:
-		return "the connection was taken, and nothing came back"
+		return "the connection was taken, and nothing came back, though the server answered what it was asked later"
 	case silence:
 		return "no answer"
 	}

@@ -127,8 +127,8 @@ func (b *branch) alone() bool {
 func (b *branch) pulse(ctx context.Context) {
 	var silent time.Time // since when it gives none
 	for {
-		asked, pause := time.Now(), cycle
-		err := b.link.ask(ctx, patience, b.link.Keepalive)
+		asked, limit, pause := time.Now(), b.link.patience(), b.link.cycle()
+		err := b.link.ask(ctx, limit, b.link.Keepalive)
 		b.place.giveBack()
 		switch {
 		case ctx.Err() != nil:
@@ -139,7 +139,7 @@ func (b *branch) pulse(ctx context.Context) {
 		default:
 			pause = urgency
 			if silent.IsZero() {
-				silent = later(asked, time.Now().Add(-patience))
+				silent = later(asked, time.Now().Add(-limit))
 			}
 			b.tell(busy(silent))
 			if time.Since(silent) >= replaceAfter {

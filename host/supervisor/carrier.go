@@ -51,7 +51,7 @@ func (c *carrier) leave(ctx context.Context) {
 // withdraw takes the mapping off the link.
 func (c *carrier) withdraw(ctx context.Context) {
 	c.k.standing.note(func() { c.m.withdrawn(c.link) })
-	err, _ := c.link.put(ctx, patience, func(ctx context.Context) error { return c.link.Withdraw(ctx, c.m.Name) })
+	err, _ := c.link.put(ctx, c.link.patience(), func(ctx context.Context) error { return c.link.Withdraw(ctx, c.m.Name) })
 	if err != nil && ctx.Err() == nil {
 		c.k.log.Warn("withdraw a mapping", "mapping", c.m.Name, "error", err)
 	}
@@ -66,7 +66,7 @@ func (c *carrier) carry(ctx context.Context) {
 			return
 		}
 		asked, stirred := time.Now(), c.k.standing.stirring()
-		err := c.link.ask(ctx, patience, func(ctx context.Context) error { return c.link.Apply(ctx, c.m.Mapping) })
+		err := c.link.ask(ctx, c.link.patience(), func(ctx context.Context) error { return c.link.Apply(ctx, c.m.Mapping) })
 		if err == nil {
 			c.k.standing.note(func() { c.m.applied = true })
 			var held bool
@@ -110,7 +110,7 @@ func (c *carrier) prove(ctx context.Context) (held bool, err error) {
 		held = held || good
 		next := asked.Add(urgency)
 		if calm {
-			next = asked.Add(cycle)
+			next = asked.Add(c.link.cycle())
 			c.watch(ctx, next, stirred)
 		}
 		if !sleep(ctx, next, stirred) {
@@ -122,7 +122,7 @@ func (c *carrier) prove(ctx context.Context) (held bool, err error) {
 // proveOnce asks once for proof: good says that it held, calm that the next one is not urgent. After an error, that of ctx
 // or why the mapping was withdrawn, there is none.
 func (c *carrier) proveOnce(ctx context.Context) (good, calm bool, err error) {
-	err = c.link.ask(ctx, patience, c.proof)
+	err = c.link.ask(ctx, c.link.patience(), c.proof)
 	if ctx.Err() != nil {
 		return false, false, ctx.Err()
 	}
@@ -226,7 +226,7 @@ func (c *carrier) target(ctx context.Context) {
 		c.due = time.Now().Add(moduleAgain)
 	}
 	heard, taken := "", false
-	err := c.link.ask(ctx, patience, func(ctx context.Context) (err error) {
+	err := c.link.ask(ctx, c.link.patience(), func(ctx context.Context) (err error) {
 		taken = false
 		heard, err = c.link.Target(ctx, c.m.Name, c.listens(&taken))
 		return err
@@ -278,7 +278,7 @@ func (c *carrier) verdict(err error) verdict {
 	case nil:
 		return verdict{given: true}
 	case errLate:
-		return verdict{given: true, why: late(patience)}
+		return verdict{given: true, why: late(c.link.patience())}
 	}
 	return verdict{given: true, why: c.k.named(failure(c.k.config.Engine, err))}
 }

@@ -100,6 +100,9 @@ type Link interface {
 	Target(ctx context.Context, name string, opened func()) (heard string, err error)
 	// Open opens a connection to the target of a reach mapping for a caller: an address, or a module's name.
 	Open(ctx context.Context, m tunnel.Mapping, caller string) (Conn, error)
+	// Patience is how long to wait for an answer on the link's path before its absence says something: longer than usual
+	// where the path is slow, so that it can repeat what it has lost.
+	Patience() time.Duration
 	// Keepalive asks the server for a sign of life.
 	Keepalive(ctx context.Context) error
 	// Traffic is what the mapping has carried on this link.

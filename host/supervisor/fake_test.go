@@ -164,6 +164,7 @@ type fakeLink struct {
 	withdraw  func(ctx context.Context) error
 	bound     tunnel.Bound
 
+	path   time.Duration // that an answer may take
 	peer   Peer
 	turned chan struct{} // closed when peer changes
 	local  netip.Addr
@@ -353,6 +354,12 @@ func (l *fakeLink) Retire() {
 	clear(l.mappings)
 	l.mu.Unlock()
 	l.cancel(fail(tunnel.LinkLost))
+}
+
+func (l *fakeLink) Patience() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.path
 }
 
 func (l *fakeLink) ServerVersion() string { return "SSH-2.0-Fake" }

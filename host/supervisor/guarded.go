@@ -27,6 +27,12 @@ func guard(l Link, e Engine) *guarded {
 	return &guarded{Link: l, engine: e, turned: make(chan struct{}), heard: time.Now()}
 }
 
+// patience is how long an answer is waited for, on the path as it is now.
+func (g *guarded) patience() time.Duration { return max(g.Link.Patience(), patience) }
+
+// cycle is the time from question to question: less than usual on a path on which answers are waited for longer.
+func (g *guarded) cycle() time.Duration { return max(min(cycle, honesty-g.patience()), urgency) }
+
 // peer is how the server's machine answers.
 func (g *guarded) peer() Peer {
 	p, _ := g.look()

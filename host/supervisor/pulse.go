@@ -10,7 +10,7 @@ import (
 func (n *line) pulse(ctx context.Context) {
 	var silent time.Time // since when it gives none
 	for {
-		asked, pause := time.Now(), cycle
+		asked, pause := time.Now(), n.link.cycle()
 		apart(func() { silent = n.beat(ctx, silent) })
 		if !silent.IsZero() {
 			pause = urgency
@@ -23,7 +23,7 @@ func (n *line) pulse(ctx context.Context) {
 
 // beat asks once for a sign of life and returns since when there is none, zero where there is.
 func (n *line) beat(ctx context.Context, silent time.Time) time.Time {
-	asked, limit := time.Now(), patience
+	asked, limit := time.Now(), n.link.patience()
 	if left := time.Until(silent.Add(replaceAfter)); !silent.IsZero() && left > 0 {
 		limit = min(limit, left)
 	}

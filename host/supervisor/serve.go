@@ -9,10 +9,11 @@ import (
 
 // The rhythm of a link.
 const (
-	cycle        = 10 * time.Second // from proof to proof, from keepalive to keepalive
-	patience     = 8 * time.Second  // for each answer
-	urgency      = 2 * time.Second  // from question to question while one is not answered well
-	replaceAfter = time.Minute      // without an answer to a keepalive, a new link is made
+	cycle        = 10 * time.Second         // from proof to proof, from keepalive to keepalive
+	patience     = 8 * time.Second          // for each answer
+	honesty      = 19500 * time.Millisecond // at most for both: as long up may be wrong, less a moment to say so
+	urgency      = 2 * time.Second          // from question to question while one is not answered well
+	replaceAfter = time.Minute              // without an answer to a keepalive, a new link is made
 )
 
 // errSuperseded ends a link that came when something else was wanted already.

@@ -151,6 +151,9 @@ func (c *client) connect(nc ssh.NewChannel, e endpoints) {
 		_ = nc.Reject(ssh.ConnectionFailed, "connect failed: "+err.Error())
 		return
 	}
+	if c.server.options.OnTarget != nil {
+		c.server.options.OnTarget()
+	}
 	ch, requests, err := nc.Accept()
 	if err != nil {
 		_ = target.Close()

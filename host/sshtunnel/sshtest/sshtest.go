@@ -42,6 +42,9 @@ type Options struct {
 	OnLogin    func(*Server)
 	OnQuestion func(*Server)
 
+	// OnTarget is called when a target has taken a connection, before the client hears so.
+	OnTarget func()
+
 	// Lies and silences.
 	NeverListen bool            // says yes to a forward and does not listen
 	JoinTo      string          // says yes to a forward and joins its port to this service instead of the client
