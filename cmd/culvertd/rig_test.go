@@ -28,6 +28,7 @@ var (
 			{binDir, "./cmd/culvertd", "-race"},
 			{binDir, "./cmd/culvert", ""},
 			{filepath.Join(binDir, "plugins"), "./plugins/monitoring", ""},
+			{filepath.Join(binDir, "plugins"), "./plugins/adsync", ""},
 			{filepath.Join(binDir, "plugins"), "./examples/hello", ""},
 			{filepath.Join(binDir, "plugins"), "./examples/services", ""},
 			{filepath.Join(binDir, "plugins"), "./cmd/demo/intruder", ""},

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -33,7 +34,7 @@ func Verify(ctx context.Context, c Config, servers []Server, s Selection, login,
 func find(ctx context.Context, c Config, servers []Server, s Selection, login string) (p Person, at Server, err error) {
 	conn, err := Open(ctx, c, servers, nil)
 	if err != nil {
-		return p, at, err
+		return p, at, notTheirs(err)
 	}
 	defer conn.Close()
 	at = servers[slices.IndexFunc(servers, func(s Server) bool { return s.Name == conn.Server })]
@@ -51,6 +52,15 @@ func find(ctx context.Context, c Config, servers []Server, s Selection, login st
 		err = &Error{NotAMember, "the user is not in a group whose members may log in", "see who.groups", nil}
 	}
 	return p, at, err
+}
+
+// notTheirs keeps what is wrong with the module's own user apart from what is wrong with the one who logs in.
+func notTheirs(err error) error {
+	var e *Error
+	if !errors.As(err, &e) || e.Code == Unreachable {
+		return err
+	}
+	return &Error{Refused, "the user to read with, or its server: " + e.Message, e.Remedy, err}
 }
 
 // named is the only person with that login.

@@ -41,3 +41,13 @@ func TestVerifiesPasswords(t *testing.T) {
 		})
 	}
 }
+
+// A wrong password of the module's own user is nobody else's.
+func TestItsOwnUserIsNotTheirs(t *testing.T) {
+	s := slapdtest.Start(t, company)
+	c := pinned(s)
+	c.Password = "wrong"
+	if _, err := directory.Verify(t.Context(), c, []directory.Server{at("dc1", s.Secure)}, directory.Selection{}, "alice", slapdtest.Password); directory.CodeOf(err) != directory.Refused {
+		t.Errorf("%v, code %q", err, directory.CodeOf(err))
+	}
+}

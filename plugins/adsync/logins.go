@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/culvert-pbx/culvert/plugins/adsync/internal/directory"
+	"github.com/culvert-pbx/culvert/plugins/adsync/internal/verify"
+	"github.com/culvert-pbx/culvert/sdk"
+)
+
+// loginPort is where the PBX asks whether a password is right: http://127.0.0.1:7389/v1/auth/verify. The host listens there
+// for the module, once that is granted.
+const (
+	loginPort            = 7389
+	loginGrant sdk.Grant = "serve 7389"
+)
+
+// serveLogins answers the PBX until ctx ends.
+func (adsync) serveLogins(ctx context.Context, in *sdk.Instance[settings]) error {
+	l, err := in.ListenLocal(loginPort)
+	if err != nil {
+		return err
+	}
+	h := verify.New(asker(in), in.Settings.Login.Cache.D(), func(result string) { in.Metrics.Add(loginsMetric, 1, result) })
+	s := &http.Server{
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 40 * time.Second, MaxHeaderBytes: 8 << 10,
+		ErrorLog: in.Log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+	}
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	defer stop()
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return ctx.Err()
+}
+
+// asker asks the directory.
+func asker(in *sdk.Instance[settings]) verify.Ask {
+	config := in.Settings.config()
+	config.Trust.Learn = pinsIn(in.Dir).learn
+	return func(ctx context.Context, user, password string) (verify.Identity, error) {
+		p, err := directory.Verify(ctx, config, servers(in), in.Settings.selection(), user, password)
+		switch code := directory.CodeOf(err); {
+		case err == nil:
+			return verify.Identity{ID: p.ID, Login: p.Login}, nil
+		case answers[code]:
+			return verify.Identity{}, &verify.Refusal{Reason: string(code), Message: err.Error()}
+		}
+		in.Log.Warn("the directory could not be asked for a login", "error", err)
+		return verify.Identity{}, err
+	}
+}
+
+// answers are the codes by which a directory says no, as opposed to not answering.
+var answers = map[directory.Code]bool{
+	directory.Wrong: true, directory.Disabled: true, directory.Expired: true, directory.PasswordOld: true, directory.Locked: true,
+	directory.Restricted: true, directory.EmptyWord: true, directory.NotAMember: true,
+}

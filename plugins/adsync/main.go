@@ -1,0 +1,46 @@
+// Domain controllers of Samba make themselves certificates of which about half have a negative serial number, which Go
+// would not even read. They are pinned, so nothing rests on that number.
+//
+//go:debug x509negativeserial=1
+
+// Command adsync is the module that keeps the users of the PBX as they are in a directory of the site, Active Directory
+// or OpenLDAP, and tells the PBX whether a password is right. See README.md.
+//
+// It reaches the directory through its tunnel alone, without a port on the PBX.
+package main
+
+import (
+	"context"
+
+	"github.com/culvert-pbx/culvert/sdk"
+)
+
+func main() { sdk.Serve(newModule()) }
+
+// version is the module's, shown by `culvert module show`.
+const version = "1.0.0"
+
+// adsync is the module. It keeps for each configuration that one synchronisation runs at a time.
+type adsync struct{ turns *turns }
+
+func newModule() adsync { return adsync{newTurns()} }
+
+func (adsync) Describe() sdk.Description {
+	return sdk.Description{Name: "adsync", Version: version, Slots: allSlots, Grants: []sdk.Grant{loginGrant, publishGrant}}
+}
+
+// Run declares the site's tunnel, and answers the PBX's questions about passwords where that is wanted. Synchronising is
+// a job.
+func (m adsync) Run(ctx context.Context, in *sdk.Instance[settings]) error {
+	if fs := in.Settings.check(); len(fs) > 0 {
+		return fs
+	}
+	if err := in.Declare(ctx, in.Settings.Site.Tunnel(in.Settings.slots()...)); err != nil {
+		return err
+	}
+	if !in.Settings.Login.On {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return m.serveLogins(ctx, in)
+}

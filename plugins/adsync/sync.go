@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/culvert-pbx/culvert/plugins/adsync/internal/directory"
+	"github.com/culvert-pbx/culvert/plugins/adsync/internal/roster"
+	"github.com/culvert-pbx/culvert/plugins/internal/pbx"
+)
+
+// synchronisation is one run: it reads the directory, works out what the users of the PBX shall be, and makes them so.
+// Its steps are called in the order in which they stand here; one that fails ends it, and nothing is changed before the
+// last.
+type synchronisation struct {
+	config    directory.Config
+	servers   []directory.Server
+	selection directory.Selection
+	rules     roster.Rules
+	pbx       pbx.Adapter
+
+	report report
+	people []directory.Member
+	roster *roster.Roster
+	plan   pbx.Plan
+}
+
+// read reads everybody who counts, from the first server that answers.
+func (s *synchronisation) read(ctx context.Context) (found string, err error) {
+	conn, err := directory.Open(ctx, s.config, s.servers, func(server string, err error) {
+		s.report.Warnings = append(s.report.Warnings, fmt.Sprintf("%s was passed over: %v", server, err))
+	})
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	s.report.Server, s.report.Host = conn.Server, conn.Root().Host
+	r, err := conn.Read(ctx, s.selection)
+	if err != nil {
+		return "", err
+	}
+	s.people = r.People
+	for _, o := range r.Odd {
+		s.report.odd(o)
+	}
+	return fmt.Sprintf("%d people at %s", len(r.People), s.report.Server), nil
+}
+
+// compare works out what would change.
+func (s *synchronisation) compare(ctx context.Context) (found string, err error) {
+	have, err := s.pbx.Read(ctx)
+	if err != nil {
+		return "", fmt.Errorf("read the users of the PBX: %w", err)
+	}
+	s.roster, err = roster.Make(have, s.people, s.rules)
+	s.plan = s.roster.Plan
+	s.report.take(s.roster)
+	if err != nil {
+		return "", err
+	}
+	return s.report.Counts.String(), nil
+}
+
+// apply makes it so, or in a dry run asks what would come of it. Where somebody else has changed the users since they were
+// compared, they are compared again.
+func (s *synchronisation) apply(ctx context.Context, dry bool) (found string, err error) {
+	do := s.pbx.Apply
+	if dry {
+		do = s.pbx.Preview
+	}
+	result, err := do(ctx, s.plan)
+	for range 2 {
+		if !errors.Is(err, pbx.ErrStale) {
+			break
+		}
+		if _, err := s.compare(ctx); err != nil {
+			return "", err
+		}
+		result, err = do(ctx, s.plan)
+	}
+	s.report.result(result)
+	switch {
+	case err != nil && !errors.Is(err, pbx.ErrReload):
+		return "", err
+	case err != nil:
+		s.report.Warnings = append(s.report.Warnings, err.Error())
+	}
+	return fmt.Sprintf("%d files written", len(result.Files)), nil
+}
+
+// begin is the report of a run that begins now.
+func begin(now time.Time, dry bool) report {
+	return report{RunID: now.UTC().Format("20060102T150405.000Z"), Started: now.UTC(), DryRun: dry, Counts: counts{}, Items: []roster.Item{}}
+}

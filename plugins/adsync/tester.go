@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/culvert-pbx/culvert/plugins/adsync/internal/directory"
+	"github.com/culvert-pbx/culvert/plugins/adsync/internal/roster"
+	"github.com/culvert-pbx/culvert/sdk"
+)
+
+var _ sdk.Tester[settings] = adsync{}
+
+// Test goes the way of a synchronisation and changes nothing.
+func (adsync) Test(_ context.Context, in *sdk.Instance[settings], t *sdk.Steps) {
+	const check, tunnelUp, connect, groups = "rules", "tunnel", "connect", "people"
+	t.Do(check, func(context.Context) (string, error) {
+		if fs := in.Settings.check(); len(fs) > 0 {
+			return "", fs
+		}
+		return "", nil
+	})
+	t.Do(tunnelUp, in.TunnelIsUp(in.Settings.Site))
+	for _, slot := range in.Settings.slots() {
+		t.Do("slot "+slot.Name, in.MappingIsUp(in.Settings.Site.Mapping(slot)), tunnelUp)
+	}
+	var people []directory.Member
+	t.Do(connect, func(ctx context.Context) (string, error) { return tryConnecting(ctx, in) }, check, tunnelUp)
+	t.Do(groups, func(ctx context.Context) (found string, err error) {
+		people, err = tryReading(ctx, in)
+		return fmt.Sprintf("%d people count", len(people)), asVerdict(err)
+	}, connect)
+	t.Do("users of the PBX", func(ctx context.Context) (string, error) { return tryComparing(ctx, in, people) }, groups)
+}
+
+// opened connects and binds as a synchronisation does, but keeps no certificate.
+func opened(ctx context.Context, in *sdk.Instance[settings]) (*directory.Conn, error) {
+	c := in.Settings.config()
+	c.Trust.Learn = pinsIn(in.Dir).peek
+	return directory.Open(ctx, c, servers(in), nil)
+}
+
+func tryConnecting(ctx context.Context, in *sdk.Instance[settings]) (string, error) {
+	conn, err := opened(ctx, in)
+	if err != nil {
+		return "", asVerdict(err)
+	}
+	defer conn.Close()
+	found := fmt.Sprintf("%s lets %s in, base %s", conn.Server, in.Settings.Directory.User, conn.Base())
+	switch d := in.Settings.Directory; {
+	case d.Security == directory.None:
+		return "", sdk.Warning(found+"; the password goes in the clear", "set directory.security=ldaps or starttls")
+	case len(d.Pins) == 0 && d.ServerName == "":
+		return "", sdk.Warning(found+"; nothing says which certificate it shall have",
+			fmt.Sprintf("if it is that of the directory, culvert config set adsync/%s 'directory.pins[]=%s'", in.Configuration, conn.Pin))
+	}
+	return found, nil
+}
+
+func tryReading(ctx context.Context, in *sdk.Instance[settings]) ([]directory.Member, error) {
+	conn, err := opened(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	r, err := conn.Read(ctx, in.Settings.selection())
+	if err != nil {
+		return nil, err
+	}
+	return r.People, nil
+}
+
+func tryComparing(ctx context.Context, in *sdk.Instance[settings], people []directory.Member) (string, error) {
+	rules, err := in.Settings.rules(false)
+	if err != nil {
+		return "", err
+	}
+	adapter, err := openPBX(in)
+	if err != nil {
+		return "", err
+	}
+	defer adapter.Close() //nolint:errcheck // nothing was written
+	have, err := adapter.Read(ctx)
+	if err != nil {
+		return "", err
+	}
+	made, err := roster.Make(have, people, rules)
+	if err != nil {
+		return "", asVerdict(err)
+	}
+	return counts(made.Count).String(), nil
+}

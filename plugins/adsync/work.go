@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/culvert-pbx/culvert/plugins/adsync/internal/directory"
+	"github.com/culvert-pbx/culvert/plugins/adsync/internal/roster"
+	"github.com/culvert-pbx/culvert/sdk"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+var (
+	_ sdk.Actor[settings]  = adsync{}
+	_ sdk.Worker[settings] = adsync{}
+)
+
+// syncLimit is how long one synchronisation may take. A directory of 10,000 people takes a minute over a poor line.
+const syncLimit = 30 * time.Minute
+
+// Jobs is the synchronisation by schedule.
+func (m adsync) Jobs() []sdk.Job[settings] {
+	return []sdk.Job[settings]{{
+		Name: "sync", Title: "Synchronise users", Help: "makes the users of the PBX as they are in the directory", DryRun: true, Limit: syncLimit,
+		Schedule: func(s settings) sdk.Schedule { return s.Schedule },
+		Do: func(ctx context.Context, in *sdk.Instance[settings], c *sdk.Call) (sdk.Result, error) {
+			return m.sync(ctx, in, c, false)
+		},
+	}}
+}
+
+// syncArguments are those of the action sync-now.
+type syncArguments struct {
+	Accept bool `json:"accept" title:"Change more than the safety limits allow"`
+}
+
+// Actions are the synchronisation now, and what it would do.
+func (m adsync) Actions() []sdk.Action[settings] {
+	return []sdk.Action[settings]{
+		{
+			Name: "sync-now", Title: "Synchronise users now", Help: "accept=true once, after a dry run, where the safety limits stop it",
+			Arguments: syncArguments{}, DryRun: true, Limit: syncLimit, Do: m.syncNow,
+		},
+		{
+			Name: "dry-run", Title: "Show what a synchronisation would change", Help: "changes nothing", Limit: syncLimit,
+			Do: func(ctx context.Context, in *sdk.Instance[settings], c *sdk.Call) (sdk.Result, error) {
+				c.DryRun = true
+				return m.sync(ctx, in, c, false)
+			},
+		},
+	}
+}
+
+func (m adsync) syncNow(ctx context.Context, in *sdk.Instance[settings], c *sdk.Call) (sdk.Result, error) {
+	var args syncArguments
+	if err := c.Read(&args); err != nil {
+		return sdk.Result{}, err
+	}
+	return m.sync(ctx, in, c, args.Accept)
+}
+
+// sync is one synchronisation, step by step. accept lets more change than the limits allow.
+func (m adsync) sync(ctx context.Context, in *sdk.Instance[settings], c *sdk.Call, accept bool) (sdk.Result, error) {
+	done, err := m.turns.take(ctx, in.Configuration)
+	if err != nil {
+		return sdk.Result{}, err
+	}
+	defer done()
+	if in.Settings.Site.Server == "" {
+		return sdk.Result{}, sdk.Warning("there is nothing to synchronise with: no site is set", "culvert config set adsync/"+in.Configuration+" site.server=...")
+	}
+	s, err := prepare(in, accept)
+	if err != nil {
+		return sdk.Result{}, err
+	}
+	s.report = begin(time.Now(), c.DryRun)
+	err = errors.Join(s.steps(c), s.pbx.Close())
+	s.report.end(time.Now(), err)
+	measure(in, s.report)
+	in.Log.Info("synchronised", "outcome", s.report.Outcome, "dry_run", c.DryRun, "counts", s.report.Counts.String())
+	if kept := writeJSON(filepath.Join(in.Dir, reportName(c.DryRun)), s.report); kept != nil {
+		err = errors.Join(err, fmt.Errorf("keep the report: %w", kept))
+	}
+	return s.report.shown(), asVerdict(err)
+}
+
+// prepare makes a synchronisation of the settings.
+func prepare(in *sdk.Instance[settings], accept bool) (*synchronisation, error) {
+	rules, err := in.Settings.rules(accept)
+	if err != nil {
+		return nil, err
+	}
+	config := in.Settings.config()
+	config.Trust.Learn = pinsIn(in.Dir).learn
+	adapter, err := openPBX(in)
+	if err != nil {
+		return nil, fmt.Errorf("open the users of the PBX: %w", err)
+	}
+	return &synchronisation{config: config, servers: servers(in), selection: in.Settings.selection(), rules: rules, pbx: adapter}, nil
+}
+
+// steps are shown to who asked. The error is that of the step that failed.
+func (s *synchronisation) steps(c *sdk.Call) (failed error) {
+	step := func(name string, do func(context.Context) (string, error), after ...string) {
+		c.Do(name, func(ctx context.Context) (string, error) {
+			found, err := do(ctx)
+			failed = errors.Join(failed, err)
+			return found, asVerdict(err)
+		}, after...)
+	}
+	const read, compare, apply = "read the directory", "compare with the PBX", "change the PBX"
+	step(read, s.read)
+	step(compare, s.compare, read)
+	step(apply, func(ctx context.Context) (string, error) { return s.apply(ctx, c.DryRun) }, compare)
+	return failed
+}
+
+// asVerdict gives an error its remedy, where it knows one.
+func asVerdict(err error) error {
+	var e *directory.Error
+	var blocked *roster.Blocked
+	switch {
+	case errors.As(err, &blocked):
+		return sdk.Failure(blocked.Error(), "see what would change: culvert action run adsync/CONFIGURATION dry-run; if that is right: sync-now accept=true")
+	case errors.As(err, &e):
+		return sdk.Failure(e.Message, e.Remedy)
+	}
+	return err
+}
+
+// end completes a report: partial where somebody or something was passed over.
+func (r *report) end(now time.Time, err error) {
+	r.Finished = now.UTC()
+	switch {
+	case err != nil:
+		r.Outcome, r.Error = tunnel.ResultFailed, tunnel.Clean(err.Error(), 500)
+	case r.Counts.Skipped > 0 || len(r.Warnings) > 0 || len(r.Refused) > 0:
+		r.Outcome = tunnel.ResultPartial
+	default:
+		r.Outcome = tunnel.ResultOK
+	}
+}
+
+// shown is the report as whoever asked sees it.
+func (r *report) shown() sdk.Result {
+	out := sdk.Result{Outcome: r.Outcome, Message: r.Counts.String(), Columns: []string{"login", "action", "reason"}, More: r.LeftOff}
+	if r.DryRun {
+		out.Message = "it would be: " + out.Message
+	}
+	for _, c := range []sdk.Count{
+		{Name: "seen", N: int64(r.Counts.Seen)}, {Name: "created", N: int64(r.Counts.Created)}, {Name: "updated", N: int64(r.Counts.Updated)},
+		{Name: "reactivated", N: int64(r.Counts.Reactivated)}, {Name: "marked", N: int64(r.Counts.Marked)},
+		{Name: "unchanged", N: int64(r.Counts.Unchanged)}, {Name: "skipped", N: int64(r.Counts.Skipped)}, {Name: "groups", N: int64(r.Counts.Groups)},
+	} {
+		out.Counts = append(out.Counts, c)
+	}
+	for _, i := range r.Items {
+		out.Rows = append(out.Rows, []string{i.Login, string(i.Action), i.Reason})
+	}
+	for _, w := range r.Warnings {
+		out.Rows = append(out.Rows, []string{"", "warning", w})
+	}
+	for _, f := range r.Refused {
+		out.Rows = append(out.Rows, []string{"", "not kept", fmt.Sprintf("%s of %d: %s", f.Field, f.N, f.Reason)})
+	}
+	return out
+}
+
+// reportName is the file of the last report of its sort.
+func reportName(dry bool) string {
+	if dry {
+		return "dry-run.json"
+	}
+	return "report.json"
+}
