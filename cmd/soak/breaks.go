@@ -35,7 +35,7 @@ func breakLimits() []limit {
 		{goal: "G3", kinds: []string{"NAT"}, figure: "back", asked: "router forgot: ≤ 20 s in all", stat: "max", most: 20},
 		{goal: "G4", kinds: []string{"blip"}, figure: "rebuilt", asked: "cuts ≤ 5 s: no rebuild", stat: "sum"},
 		{goal: "G4", kinds: []string{"blip"}, figure: "broken", asked: "cuts ≤ 5 s: no stream broken", stat: "sum"},
-		{goal: "G4", kinds: []string{"600 ms, 5 %"}, figure: "alarms", asked: "20 min at 600 ms and 5 % loss: no false alarm", stat: "sum"},
+		{goal: "G4", kinds: []string{lossyWay}, figure: "alarms", asked: "20 min at 600 ms and 5 % loss: no false alarm", stat: "sum"},
 		{goal: "G5", kinds: []string{"30 s", "30 s quiet", "60 s", "60 s quiet", "150 s", "300 s"}, figure: "port", asked: "port regained ≤ 6 s after heal in 99 %", stat: "p99", most: 6},
 		{goal: "G5", kinds: []string{"held"}, figure: "regained", asked: "held by another: regained ≤ 15 s after release", stat: "max", most: 15},
 		{goal: "G5", kinds: []string{"held"}, figure: "unnamed", asked: "held by another: named, the rest up", stat: "sum"},
@@ -71,7 +71,7 @@ func breakBatches() []batch {
 		batch{goal: "G4", kind: "blip", want: 100, takes: 90 * time.Second, run: blips},
 		batch{goal: "G5", kind: "held", want: 20, takes: 2 * time.Minute, run: heldPort},
 		batch{goal: "G1", kind: "idle", want: 1, takes: 11 * time.Minute, run: cadence, beside: true},
-		batch{goal: "G4", kind: "600 ms, 5 %", want: 4, takes: 22 * time.Minute, run: longLossy, beside: true},
+		batch{goal: "G4", kind: lossyWay, want: 16, takes: 22 * time.Minute, run: longLossy, beside: true},
 	)
 }
 

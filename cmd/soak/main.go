@@ -23,7 +23,7 @@ func main() { os.Exit(run()) }
 
 func run() int {
 	var o options
-	only := flag.String("only", "", "only these goals or cases of goals, as in G5,G3/NAT")
+	only := flag.String("only", "", "only these goals or cases of goals, as in G5,G3/NAT; a case up to its first comma")
 	flag.DurationVar(&o.budget, "budget", 3*time.Hour, "time for all goals together; each gets its share")
 	flag.Uint64Var(&o.seed, "seed", rand.Uint64()>>32, "of every choice that is left to chance")
 	flag.BoolVar(&o.resume, "resume", false, "go on with what the state file holds, its seed included")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -36,8 +37,9 @@ func (s *session) runAll(ctx context.Context) {
 
 // wants reports whether a batch was asked for, by its goal, another one that it counts for, or one case of it.
 func (s *session) wants(b batch) bool {
+	kind, _, _ := strings.Cut(b.kind, ",")
 	return len(s.only) == 0 || slices.ContainsFunc(s.only, func(o string) bool {
-		return o != "" && (o == b.goal || o == b.also || o == b.goal+"/"+b.kind)
+		return o != "" && (o == b.goal || o == b.also || o == b.goal+"/"+kind)
 	})
 }
 

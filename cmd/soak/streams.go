@@ -113,9 +113,12 @@ func (l *lane) blip(ctx context.Context) error {
 	return nil
 }
 
+// lossyWay is the case of longLossy.
+const lossyWay = "600 ms, 5 %"
+
 // longLossy is 20 minutes of a way as bad as by satellite in rain, with 10 kB/s through each mapping.
 func longLossy(ctx context.Context, s *session) error {
-	const lanes = 4
+	const lanes = 16
 	w, err := s.newWorld(ctx, worldOptions{lanes: lanes, every: time.Second, within: 15 * time.Second})
 	if err != nil {
 		return err
@@ -126,7 +129,7 @@ func longLossy(ctx context.Context, s *session) error {
 	}
 	w.each(func(l *lane) {
 		if err := l.lossy(ctx, 20*time.Minute); err != nil && ctx.Err() == nil {
-			s.trial("G4", "600 ms, 5 %", map[string]float64{"alarms": 1}, err)
+			s.trial("G4", lossyWay, map[string]float64{"alarms": 1}, err)
 		}
 	})
 	return ctx.Err()
@@ -160,6 +163,6 @@ func (l *lane) lossy(ctx context.Context, long time.Duration) error {
 		alarms++
 		err = errors.Join(err, errors.New("the link was made anew"))
 	}
-	l.w.s.trial("G4", "600 ms, 5 %", map[string]float64{"alarms": alarms}, err)
+	l.w.s.trial("G4", lossyWay, map[string]float64{"alarms": alarms}, err)
 	return nil
 }
