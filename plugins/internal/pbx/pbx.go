@@ -40,7 +40,8 @@ type Adapter interface {
 	//
 	// ErrStale: the state is not the one that the plan was made for (Plan.Base); read, and plan anew. ErrProtected: the
 	// plan changes what belongs to the PBX. tunnel.Findings: the plan breaks a rule (see Check). ErrReload: all is
-	// written, but the PBX has not taken it up yet; the Result is right.
+	// written, but the PBX has not taken it up yet; the Result is right. ErrBusy: somebody else wrote until ctx ended, or
+	// owns the place.
 	Apply(ctx context.Context, p Plan) (Result, error)
 
 	// Close frees what the adapter holds. Nothing else may be called afterwards.
@@ -53,7 +54,7 @@ var (
 	ErrProtected = errors.New("the PBX keeps this to itself")
 	ErrReload    = errors.New("the PBX did not take up what was written")
 	ErrDamaged   = errors.New("the record of users cannot be read")
-	ErrBusy      = errors.New("another configuration writes here")
+	ErrBusy      = errors.New("somebody else writes here")
 )
 
 // Result is what Apply did, or what Preview would do.

@@ -12,12 +12,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/culvert-pbx/culvert/plugins/internal/pbx"
 )
@@ -41,7 +36,7 @@ type System struct {
 
 // Config says where files are.
 type Config struct {
-	Record string // the module's own directory; nobody else reads it
+	Record string // a directory of the module's own, and of this adapter alone
 	Dir    string // where the other program reads; may be the same
 }
 
@@ -49,13 +44,13 @@ type Config struct {
 type Adapter struct {
 	system      System
 	record, out *place
-	lock        *os.File
 
 	mu sync.Mutex // one change at a time
 }
 
-// Open makes good what a crash left undone, but for the reload, which the next Apply repeats. pbx.ErrBusy: another
-// configuration has the directory. pbx.ErrDamaged: the record is there and cannot be read.
+// Open makes good what a crash left undone, but for the reload, which the next Apply repeats. Where somebody writes at the
+// moment it leaves that to them, so that a second adapter may be opened to look. pbx.ErrBusy: the directory belongs to
+// another record. pbx.ErrDamaged: the record is there and cannot be read.
 func Open(c Config, s System) (*Adapter, error) {
 	a := &Adapter{system: s}
 	if err := a.open(c); err != nil {
@@ -71,13 +66,17 @@ func (a *Adapter) open(c Config) (err error) {
 	if a.out, err = openPlace(c.Dir); err != nil {
 		return err
 	}
-	if a.lock, err = a.out.lock(); err != nil {
-		return err
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err = a.whileLocked(now, a.repair); errors.Is(err, context.Canceled) {
+		return nil
 	}
-	for _, p := range []*place{a.record, a.out} {
-		if err := p.sweep(); err != nil {
-			return err
-		}
+	return err
+}
+
+func (a *Adapter) repair() error {
+	if err := errors.Join(a.record.sweep(), a.out.sweep()); err != nil {
+		return err
 	}
 	state, err := a.read()
 	if err != nil {
@@ -117,9 +116,17 @@ func (a *Adapter) Preview(ctx context.Context, p pbx.Plan) (pbx.Result, error) {
 }
 
 // Apply implements pbx.Adapter.
-func (a *Adapter) Apply(ctx context.Context, p pbx.Plan) (pbx.Result, error) {
+func (a *Adapter) Apply(ctx context.Context, p pbx.Plan) (r pbx.Result, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	err = a.whileLocked(ctx, func() error {
+		r, err = a.apply(ctx, p)
+		return err
+	})
+	return r, err
+}
+
+func (a *Adapter) apply(ctx context.Context, p pbx.Plan) (pbx.Result, error) {
 	after, r, err := a.outcome(ctx, p)
 	if err != nil {
 		return pbx.Result{}, err
@@ -156,27 +163,10 @@ func (a *Adapter) outcome(ctx context.Context, p pbx.Plan) (pbx.State, pbx.Resul
 func (a *Adapter) Close() (err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.lock != nil {
-		err = a.lock.Close()
-	}
 	for _, p := range []*place{a.record, a.out} {
 		if p != nil {
 			err = cmp.Or(err, p.root.Close())
 		}
 	}
 	return err
-}
-
-// lockName keeps two configurations apart. It stays: to remove a lock file is to make two of them.
-const lockName = ".culvert.lock"
-
-func (p *place) lock() (*os.File, error) {
-	f, err := p.root.OpenFile(lockName, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", filepath.Clean(p.root.Name()), pbx.ErrBusy), f.Close())
-	}
-	return f, nil
 }
