@@ -21,7 +21,7 @@ func localKey(port int) string { return machine + "/" + strconv.Itoa(port) }
 func (w *World) ServeLocal(port int, serve func(net.Conn)) {
 	w.t.Helper()
 	w.asks(tunnel.Right{Kind: tunnel.GrantDial, Port: port})
-	w.Serve(localKey(port), serve)
+	w.serve(localKey(port), serve)
 }
 
 // ConnectLocal connects to the port at which the module has the host listen, once it does, at most 10 s later. It is refused

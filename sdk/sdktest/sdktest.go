@@ -123,6 +123,9 @@ func newWorld(t testing.TB, p wire.Plugin, settings string, o options) (*World, 
 	if _, err := w.configure(Configuration, settings); err != nil {
 		return nil, err
 	}
+	if err := w.serviceNames(o); err != nil {
+		return nil, err
+	}
 	w.links = startLinks(w.World, w.sites, w.owner())
 	t.Cleanup(w.end)
 	return w, nil
@@ -165,7 +168,16 @@ func (w *World) configure(name, settings string) (*Configured, error) {
 // operator-made tunnel of the module. serve is called for each connection in a goroutine of its own, and the connection
 // closed when it returns. Until its reach mappings are served a tunnel is connecting, and Dial waits.
 func (w *World) Serve(mapping string, serve func(net.Conn)) {
-	w.sites.change(func() { w.sites.services[mapping] = serve })
+	w.t.Helper()
+	if err := w.checkMapping(mapping); err != nil {
+		w.t.Errorf("serve %s: %v", mapping, err)
+		return
+	}
+	w.serve(mapping, serve)
+}
+
+func (w *World) serve(key string, serve func(net.Conn)) {
+	w.sites.change(func() { w.sites.services[key] = serve })
 	w.links.refresh()
 }
 
@@ -173,18 +185,27 @@ func (w *World) Serve(mapping string, serve func(net.Conn)) {
 // for SITE/MAPPING, at most 10 s, and what the module writes is read from the connection. While a fault has taken the
 // link it is refused.
 func (w *World) Connect(mapping string) (net.Conn, error) {
+	if err := w.checkMapping(mapping); err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", mapping, err)
+	}
 	site, name := wire.SplitMapping(mapping)
 	return w.sites.visitSoon(site, name)
 }
 
-// Fault makes something wrong with a site, in place of what was.
+// Fault makes something wrong with a site, in place of what was. A site that there is not, and a mapping in Serve, fails the
+// test, which says what there is.
 func (w *World) Fault(site string, f Fault) {
+	w.t.Helper()
+	if err := w.checkSite(site); err != nil {
+		w.t.Errorf("fault at %s: %v", site, err)
+		return
+	}
 	w.sites.fault(site, f)
 	w.links.refresh()
 }
 
 // Heal makes all well with a site. Connections that were cut stay cut.
-func (w *World) Heal(site string) { w.Fault(site, Fault{}) }
+func (w *World) Heal(site string) { w.t.Helper(); w.Fault(site, Fault{}) }
 
 // Log is everything the module has logged so far, a line each: "[INFO]  tunnel: name=operator/office state=up".
 func (w *World) Log() string { return w.log.out.text() }
