@@ -5,9 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
-	"net"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/culvert-pbx/culvert/host/control"
 	"github.com/culvert-pbx/culvert/host/pluginhost"
@@ -171,26 +168,6 @@ func (settingsEditor) Set(schema, doc json.RawMessage, key, value string) (json.
 
 func (settingsEditor) Unset(schema, doc json.RawMessage, key string) (json.RawMessage, tunnel.Findings) {
 	return settings.Unset(schema, doc, key)
-}
-
-// peerPID is the process that made the listening socket at the other end.
-func peerPID(c *net.UnixConn) (int, error) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var cred *unix.Ucred
-	var cerr error
-	if err := raw.Control(func(fd uintptr) { cred, cerr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil {
-		return 0, err
-	}
-	if cerr != nil {
-		return 0, cerr
-	}
-	if cred.Pid <= 0 {
-		return 0, errors.New("the peer is in another process namespace")
-	}
-	return int(cred.Pid), nil
 }
 
 var (

@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
@@ -91,11 +90,7 @@ func (l link) Peer() (supervisor.Peer, <-chan struct{}) {
 func privateSockets(s pluginhost.Sockets, modules *pluginhost.Host) supervisor.Sockets {
 	return supervisor.Sockets{
 		Path: s.Private, Prepare: s.Prepare,
-		Allowed: func(module tunnel.Owner, pid int) bool {
-			owner, ok := modules.IsModuleProcess(pid)
-			return ok && owner == module && pid == modules.Pid(module)
-		},
-		Greet: wire.Greet}
+		Allowed: modules.Present, Greet: wire.Greet}
 }
 
 // localDialer connects to the service behind an expose mapping: a port of the PBX, where mayPublish has nothing against
@@ -120,11 +115,7 @@ func localDialer(s pluginhost.Sockets, modules *pluginhost.Host, mayPublish func
 		if err != nil {
 			return nil, err
 		}
-		pid, err := peerPID(conn.(*net.UnixConn))
-		if err == nil && pid != modules.Pid(ref.Owner) {
-			err = fmt.Errorf("process %d listens in place of module %s", pid, ref.Owner)
-		}
-		if err != nil {
+		if err := modules.CheckPeer(ref.Owner, conn); err != nil {
 			conn.Close()
 			return nil, err
 		}

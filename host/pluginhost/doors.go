@@ -29,7 +29,7 @@ type doors struct {
 	name    tunnel.Owner
 	sockets Sockets
 	granted func(context.Context, tunnel.Owner) ([]tunnel.Grant, error)
-	pid     func() int // of the process, 0 where none is there
+	present func(pid int) bool // whether that is the module's process
 	watch   time.Duration
 
 	ctx  context.Context
@@ -56,7 +56,7 @@ type door struct {
 
 func newDoors(h *Host, name tunnel.Owner) *doors {
 	d := &doors{
-		name: name, sockets: h.sockets, granted: h.cfg.Catalog.Grants, pid: func() int { return h.Pid(name) },
+		name: name, sockets: h.sockets, granted: h.cfg.Catalog.Grants, present: func(pid int) bool { return h.Present(name, pid) },
 		watch: 250 * time.Millisecond, open: map[tunnel.Right]*door{},
 	}
 	d.ctx, d.end = context.WithCancel(context.Background())
@@ -244,7 +244,7 @@ func (d *doors) pass(o *door, c net.Conn) {
 
 // outward connects a connection of the module to the port, and says how that went.
 func (d *doors) outward(o *door, c net.Conn) (net.Conn, error) {
-	if err := d.expect(c); err != nil {
+	if err := checkPeer(c, d.name, d.present); err != nil {
 		return nil, err // a stranger hears nothing
 	}
 	ctx, cancel := context.WithTimeout(o.ctx, dialPatience)
@@ -278,7 +278,7 @@ func (d *doors) inward(o *door) (net.Conn, error) {
 	for {
 		c, err := new(net.Dialer).DialContext(ctx, "unix", o.path)
 		if err == nil {
-			if err = d.expect(c); err != nil {
+			if err = checkPeer(c, d.name, d.present); err != nil {
 				_ = c.Close()
 			}
 			return c, err
@@ -289,13 +289,4 @@ func (d *doors) inward(o *door) (net.Conn, error) {
 			return nil, err
 		}
 	}
-}
-
-// expect sees that the other end of a unix socket is the module's present process.
-func (d *doors) expect(c net.Conn) error {
-	pid, err := peerPID(c.(*net.UnixConn))
-	if err == nil && (pid == 0 || pid != d.pid()) {
-		err = fmt.Errorf("process %d is not module %s", pid, d.name)
-	}
-	return err
 }

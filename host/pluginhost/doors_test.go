@@ -225,7 +225,7 @@ func (r *rig) doorsOf(t *testing.T, name tunnel.Owner) *doors {
 		t.Fatal(err)
 	}
 	d := newDoors(r.Host, name)
-	d.pid, d.watch = os.Getpid, 10*time.Millisecond
+	d.present, d.watch = func(pid int) bool { return pid == os.Getpid() }, 10*time.Millisecond
 	t.Cleanup(d.close)
 	return d
 }
@@ -236,7 +236,7 @@ func TestOnlyTheModulesProcessPassesADoor(t *testing.T) {
 	r := newRig(t)
 	d := r.doorsOf(t, "hello")
 	var pid atomic.Int64
-	d.pid = func() int { return int(pid.Load()) }
+	d.present = func(is int) bool { return is == int(pid.Load()) }
 	port := shouter(t)
 	r.catalog.grant("hello", tunnel.Grant(fmt.Sprint("dial ", port)))
 	path, err := d.dialPath(t.Context(), port)

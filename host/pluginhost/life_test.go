@@ -382,7 +382,12 @@ func hostUntilKilled(where string) {
 	r := newRigIn(printer{}, f[0], f[1])
 	r.install("hangs", "")
 	r.install("hello", "")
-	r.configure("hello/default", "wait")
+	do := "wait"
+	if len(f) > 3 && f[3] == "programs" {
+		do = "grandchild here"
+		r.catalog.grant("hello", "programs")
+	}
+	r.configure("hello/default", do)
 	r.run()
 	r.eventually("it runs or cannot", func() bool { s := r.of("hello").State; return s == Running || s == Failed }, func() string { return "" })
 	if m := r.of("hello"); m.State == Running {

@@ -151,6 +151,13 @@ func (h *Host) Run(ctx context.Context) error {
 
 // prepare clears away what a daemon before left.
 func (h *Host) prepare() error {
+	ended, err := h.sockets.roll().endAll()
+	if err != nil {
+		return fmt.Errorf("end what a daemon before left: %w", err)
+	}
+	if ended > 0 {
+		h.cfg.Log.Warn("ended processes of modules that had outlived the daemon before", "processes", ended)
+	}
 	if err := h.sockets.clear(); err != nil {
 		return fmt.Errorf("socket directory: %w", err)
 	}

@@ -42,6 +42,7 @@ type process struct {
 	sockets string                    // the directory its sockets must be in
 	address string                    // its socket, once it has named it
 	seen    func(pid int, alive bool) // told of its fork and its end
+	roll    roll                      // its group is on it while it may have members
 	log     *moduleLog
 	cage    *sandbox.Group // of control, nil where there are none; ended with the process
 	cmd     *exec.Cmd
@@ -132,6 +133,9 @@ func (p *process) fork() (report *os.File, err error) {
 	p.group = p.cmd.Process.Pid
 	p.mu.Unlock()
 	p.seen(p.cmd.Process.Pid, true)
+	if err := p.roll.enter(p.cmd.Process.Pid); err != nil { // before it has the plan, and can start anything
+		p.log.say("what it starts may outlive the daemon: %v", err)
+	}
 	p.out, p.err = newPipe(parents[0]), newPipe(parents[1])
 	p.logged.Go(func() { copyLog(p.err, p.log) })
 	// The launcher reads it at once; should it be dead already, its end shows that.
@@ -155,6 +159,7 @@ func (p *process) reap() {
 	p.seen(pid, false) // before the number can be another's
 	p.mu.Lock()
 	_ = unix.Kill(-pid, unix.SIGKILL)
+	p.roll.strike(pid)
 	err := p.cmd.Wait()
 	p.group = 0
 	p.mu.Unlock()
@@ -231,6 +236,13 @@ func (p *process) stop(grace time.Duration) {
 }
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
+
+// living is the pid as long as it is this process's, 0 once it has ended and the number may be another's.
+func (p *process) living() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.group
+}
 
 // Wait returns how the process ended, once it has or is left behind.
 func (p *process) Wait(context.Context) error {

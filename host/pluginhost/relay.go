@@ -5,8 +5,6 @@ import (
 	"io"
 	"net"
 	"sync"
-
-	"golang.org/x/sys/unix"
 )
 
 // stream is a connection whose writing half closes alone: of TCP, or a unix socket.
@@ -38,21 +36,4 @@ func half(to, from stream) {
 		return
 	}
 	_ = to.CloseWrite()
-}
-
-// peerPID is the process at the other end of a unix socket: who connected, or who made the listener.
-func peerPID(c *net.UnixConn) (int, error) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var cred *unix.Ucred
-	var credErr error
-	if err := raw.Control(func(fd uintptr) { cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil {
-		return 0, err
-	}
-	if credErr != nil {
-		return 0, credErr
-	}
-	return int(cred.Pid), nil
 }

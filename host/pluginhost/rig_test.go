@@ -198,12 +198,17 @@ func (r *rig) eventually(what string, ok func() bool, but func() string) {
 // note waits for a file that the test plugin's run writes.
 func (r *rig) note(c tunnel.ConfigurationRef, file string) string {
 	r.t.Helper()
-	path := filepath.Join(r.stateDir(c.Module), c.Name, file)
+	return r.noteOf(c.Module, c.Name, file)
+}
+
+func (r *rig) noteOf(name tunnel.Owner, configuration, file string) string {
+	r.t.Helper()
+	path := filepath.Join(r.stateDir(name), configuration, file)
 	var b []byte
 	r.eventually("a run writes "+path, func() bool {
 		b, _ = os.ReadFile(path)
 		return len(b) > 0
-	}, func() string { return r.logOf(c.Module) })
+	}, func() string { return r.logOf(name) })
 	return string(b)
 }
 

@@ -117,7 +117,7 @@ func (h *Host) clientConfig(ctx context.Context, m *module, binary *os.File, in 
 			r.process.granted = granted
 			r.process.cage = h.cage(m.name)
 			r.process.seen = func(pid int, alive bool) { h.seen(m.name, pid, alive) }
-			r.process.log = m.log
+			r.process.log, r.process.roll = m.log, h.sockets.roll()
 			return r.process, nil
 		},
 	}
@@ -135,11 +135,15 @@ func (h *Host) environment(in room) []string {
 // maxHeaders is how many bytes of metadata one answer of a plugin may have: errors travel in it.
 const maxHeaders = 1 << 20
 
-// dial connects to the plugin at the address that it named and that was found to be its own.
+// dial connects to the plugin at the address that it named, if it is the plugin that listens there.
 func (r *running) dial(ctx context.Context, _ string) (net.Conn, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", r.process.address)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkPeer(conn, tunnel.Owner(r.process.Name()), func(pid int) bool { return pid > 0 && pid == r.process.living() }); err != nil {
+		conn.Close()
 		return nil, err
 	}
 	return wire.Slowly(conn), nil

@@ -24,6 +24,7 @@ const MaxSocketDir = 40
 //	DIR/m/MODULE/dPORT.sock      the host listens: a port of this machine that the module may dial
 //	DIR/m/MODULE/own/sPORT.sock  the module listens: a port of this machine that it may serve
 //	DIR/m/.w/plugin-dirN/pluginN the wire between the host and one process, made and removed with it
+//	DIR/m/.g/PID                 no socket: the process groups that modules lead, see roll
 //
 // The wire's sockets are not below own/: go-plugin's two generated names take up to 38 bytes, which beside a long
 // module name is more than a socket's path can hold.
@@ -64,8 +65,11 @@ func (s Sockets) Prepare(name tunnel.Owner) error {
 // a name begins with a letter, and it lies in m, which nobody else uses: at start it is emptied.
 func (s Sockets) wire() string { return filepath.Join(s.Dir, "m", ".w") }
 
-// clear refuses a directory that is too long and removes what a dead daemon's modules left; their processes died with it.
-// The host's own sockets are not touched: whoever listens on them replaces them.
+// roll is beside it for the same reason.
+func (s Sockets) roll() roll { return roll(filepath.Join(s.Dir, "m", ".g")) }
+
+// clear refuses a directory that is too long and removes the sockets that a dead daemon's modules left. The host's own are
+// not touched: whoever listens on them replaces them.
 func (s Sockets) clear() error {
 	if len(s.Dir) > MaxSocketDir {
 		return fmt.Errorf("the socket directory %s has %d bytes, and at most %d leave room for the modules' sockets below it: "+
@@ -74,8 +78,10 @@ func (s Sockets) clear() error {
 	if err := os.RemoveAll(s.wire()); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(s.wire(), 0o700); err != nil {
-		return err
+	for _, dir := range []string{s.wire(), string(s.roll())} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
 	}
 	modules, err := os.ReadDir(filepath.Join(s.Dir, "m"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

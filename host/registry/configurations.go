@@ -180,16 +180,22 @@ func (c *configured) configuration() tunnel.Configuration {
 }
 
 // invalidText says the first finding about settings that are stored, and the line that puts right what can be put right by
-// it: a module's new version may know other keys than the one they were made for, and nothing of them is lost meanwhile.
-func invalidText(ref tunnel.ConfigurationRef, fs tunnel.Findings) string {
+// it: a module's new version may know other keys than the one they were made for, and nothing of them is lost meanwhile. A
+// secret belongs on no command line, so that one is read from the standard input, of which there is one.
+func invalidText(ref tunnel.ConfigurationRef, schema json.RawMessage, fs tunnel.Findings) string {
 	const most = 8 // keys of one line
-	line, keys := "culvert config set "+ref.String(), 0
+	line, keys, secrets := "culvert config set "+ref.String(), 0, 0
 	for _, f := range fs {
 		switch {
 		case f.Field == "" || keys == most:
 			continue
 		case f.Code == tunnel.UnknownKey:
 			line += " --unset " + f.Field
+		case settings.IsSecret(schema, f.Field) && secrets == 0:
+			line += " --secret-stdin " + f.Field
+			secrets++
+		case settings.IsSecret(schema, f.Field):
+			line += " --secret-file " + f.Field + "=FILE"
 		default:
 			line += " " + f.Field + "=VALUE"
 		}
@@ -218,7 +224,7 @@ func (c *configured) status() tunnel.ConfigurationStatus {
 		}
 	}
 	if _, fs := checkSettings(ref, c.module, c.family.configuration.Settings); len(fs) > 0 {
-		return tunnel.ConfigurationStatus{State: tunnel.ConfigInvalid, Reason: tunnel.SettingsInvalid, Message: invalidText(ref, fs)}
+		return tunnel.ConfigurationStatus{State: tunnel.ConfigInvalid, Reason: tunnel.SettingsInvalid, Message: invalidText(ref, c.module.Description.Schema, fs)}
 	}
 	if c.reported.State != "" {
 		return c.reported

@@ -16,12 +16,12 @@ func (d *draft) checkRight(name tunnel.Owner, right tunnel.Right) (tunnel.Findin
 		return nil, nil
 	}
 	port := strconv.Itoa(right.Port)
-	collision := func(message string) tunnel.Findings {
-		return tunnel.Findings{{Code: tunnel.PortCollision, Field: "grant", Value: port, Message: message, WayOut: "the port must be free for it first"}}
+	collision := func(message, wayOut string) tunnel.Findings {
+		return tunnel.Findings{{Code: tunnel.PortCollision, Field: "grant", Value: port, Message: message, WayOut: wayOut}}
 	}
 	for _, own := range d.reg.reserved() {
 		if own.Port == right.Port {
-			return collision("Culvert itself listens on local port " + port), nil
+			return collision("Culvert itself listens on local port "+port, "have the module use another port"), nil
 		}
 	}
 	held, err := d.scope(tunnel.ScopeLocal)
@@ -30,7 +30,8 @@ func (d *draft) checkRight(name tunnel.Owner, right tunnel.Right) (tunnel.Findin
 	}
 	for _, h := range held.reservations(tunnel.ScopeLocal) {
 		if h.Port == right.Port {
-			return collision(fmt.Sprintf("local port %s leads to a site: it is taken by mapping %s of %s", port, h.Mapping, h.Ref)), nil
+			return collision(fmt.Sprintf("local port %s leads to a site: mapping %s of %s has it", port, h.Mapping, h.Ref),
+				"give that mapping another local port first"), nil
 		}
 	}
 	if right.Kind != tunnel.GrantServe {
@@ -41,7 +42,8 @@ func (d *draft) checkRight(name tunnel.Owner, right tunnel.Right) (tunnel.Findin
 		return nil, err
 	}
 	if other, taken := served[right.Port]; taken && other != name {
-		return collision(fmt.Sprintf("local port %s is granted to module %s", port, other)), nil
+		return collision(fmt.Sprintf("local port %s is granted to module %s, which answers there", port, other),
+			fmt.Sprintf("take it back first: culvert module revoke %s %s", other, right.Grant())), nil
 	}
 	return d.checkPublished(name, right)
 }
@@ -70,8 +72,11 @@ func (d *draft) granted(kind tunnel.GrantKind) (map[int]tunnel.Owner, error) {
 // checkGranted keeps listeners of t off the ports that modules answer at, or dial for a service of the PBX: who dials
 // 5038 for its manager must not meet a site there.
 func (d *draft) checkGranted(t tunnel.Tunnel) (fs tunnel.Findings, err error) {
-	for _, kind := range []tunnel.GrantKind{tunnel.GrantServe, tunnel.GrantDial} {
-		ports, err := d.granted(kind)
+	for _, use := range []struct {
+		kind  tunnel.GrantKind
+		words string
+	}{{tunnel.GrantServe, "which answers there"}, {tunnel.GrantDial, "which reaches a service of this machine there"}} {
+		ports, err := d.granted(use.kind)
 		if err != nil {
 			return nil, err
 		}
@@ -82,7 +87,7 @@ func (d *draft) checkGranted(t tunnel.Tunnel) (fs tunnel.Findings, err error) {
 			}
 			fs = append(fs, tunnel.Finding{
 				Code: tunnel.PortCollision, Field: "mappings[" + m.Name + "].local.port", Value: strconv.Itoa(m.Local.Port),
-				Message: fmt.Sprintf("local port %d is granted to module %s (%s %d)", m.Local.Port, module, kind, m.Local.Port),
+				Message: fmt.Sprintf("local port %d is granted to module %s, %s", m.Local.Port, module, use.words),
 				WayOut:  "choose another local port",
 			})
 		}

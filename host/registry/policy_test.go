@@ -62,6 +62,29 @@ func TestPolicyBindsPorts(t *testing.T) {
 	h.wantState("adsync/extra", tunnel.Blocked, tunnel.PolicyRefusedReason)
 }
 
+// TestSecretThatIsMissingIsAskedForOnNoCommandLine: the line that puts settings right has it read from elsewhere.
+func TestSecretThatIsMissingIsAskedForOnNoCommandLine(t *testing.T) {
+	h := newHost(t)
+	h.module("adsync", "gw.example")
+	berlin := conf("adsync/berlin")
+	_, err := h.SetConfiguration(t.Context(), by, berlin, json.RawMessage(`{"base":"dc=x","bind_password":"`+canary+`"}`), 0)
+	h.must(err)
+	next := describe("adsync")
+	next.Schema = schemaOf[struct {
+		Base  string        `json:"base"`
+		Bind  string        `json:"bind_password" enum:"a,b"`
+		Token tunnel.Secret `json:"token" required:"true"`
+		Pin   tunnel.Secret `json:"pin" required:"true"`
+	}]()
+	h.must(h.PinModule(t.Context(), by, "adsync", strings.Repeat("ab", 32), next))
+	c, err := h.Configuration(t.Context(), berlin)
+	h.must(err)
+	m := c.Status.Message
+	if !strings.Contains(m, " --secret-stdin ") || !strings.Contains(m, "=FILE") || strings.Contains(m, "token=VALUE") || strings.Contains(m, "pin=VALUE") || strings.Contains(m, canary) {
+		t.Errorf("status %+v", c.Status)
+	}
+}
+
 // A new version of a module that knows other keys makes its configuration invalid: nothing of the settings is lost, and
 // the message has the line that puts it right.
 func TestSettingsOfAnOlderVersion(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strconv"
 
 	hostv1 "github.com/culvert-pbx/culvert/proto/host/v1"
 )
@@ -27,7 +28,7 @@ func (c *client) ListenLocal(ctx context.Context, port int) (net.Listener, error
 	if err != nil {
 		return nil, fmt.Errorf("listen at local port %d: %w", port, err)
 	}
-	l, err := listenSocket(ctx, res.GetPath())
+	l, err := listenSocket(ctx, res.GetPath(), "port", strconv.Itoa(port))
 	if err != nil {
 		return nil, fmt.Errorf("listen at local port %d: %w", port, err)
 	}

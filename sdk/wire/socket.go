@@ -92,15 +92,16 @@ func (c *client) Listen(ctx context.Context, configuration, mapping string) (net
 	if err != nil {
 		return nil, fmt.Errorf("listen for %s: %w", mapping, err)
 	}
-	l, err := listenSocket(ctx, res.GetPath())
+	l, err := listenSocket(ctx, res.GetPath(), "mapping", mapping)
 	if err != nil {
 		return nil, fmt.Errorf("listen for %s: %w", mapping, err)
 	}
 	return l, nil
 }
 
-// listenSocket takes the place of a socket that an earlier process left, but not of one where somebody listens.
-func listenSocket(ctx context.Context, path string) (net.Listener, error) {
+// listenSocket takes the place of a socket that an earlier process left, but not of one where somebody listens. field and
+// value say what for: a mapping, or a port.
+func listenSocket(ctx context.Context, path, field, value string) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "unix", path)
 	if !errors.Is(err, syscall.EADDRINUSE) {
@@ -112,8 +113,8 @@ func listenSocket(ctx context.Context, path string) (net.Listener, error) {
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		return nil, tunnel.Findings{{
-			Code: tunnel.Exists, Field: "mapping",
-			Message: "the module listens for this mapping already", WayOut: "close the other listener first",
+			Code: tunnel.Exists, Field: field, Value: value,
+			Message: fmt.Sprintf("the module has a listener for %s %s already", field, value), WayOut: "close that one first",
 		}}
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
