@@ -74,6 +74,11 @@ func (d *daemon) stop() {
 	if d.cmd == nil {
 		return
 	}
+	select {
+	case <-d.done:
+		fmt.Fprintf(os.Stderr, "soak: the daemon had ended by itself: %v: %s\n", d.cmd.ProcessState, d.said())
+	default:
+	}
 	_ = d.cmd.Process.Signal(syscall.SIGCONT)
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
 	select {
