@@ -50,7 +50,7 @@ with code, message, hint and findings.`,
 	root.PersistentFlags().StringVar(&a.socket, "socket", socket, "control socket of the daemon (or CULVERT_SOCKET)")
 	root.PersistentFlags().StringVarP(&a.format, "output", "o", "table", "table or json; with json standard error is JSON too, one value a line")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
-	root.AddCommand(statusCommand(a), tunnelCommand(a), templateCommand(a), checkCommand(a), moduleCommand(a), configCommand(a), keyCommand(a), eventsCommand(a))
+	root.AddCommand(statusCommand(a), tunnelCommand(a), templateCommand(a), checkCommand(a), moduleCommand(a), configCommand(a), actionCommand(a), jobCommand(a), keyCommand(a), eventsCommand(a))
 	root.SetFlagErrorFunc(badFlag)
 	cobraCommands(root)
 	onlyOnce(root)
