@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 
 	"github.com/culvert-pbx/culvert/sdk/settings"
@@ -22,10 +23,10 @@ type plugin[S any] struct {
 
 // Describe adds the schema of S and what the module can do. Its error is a mistake in S's tags, in the slots they name, or
 // in the module's methods.
-func (p plugin[S]) Describe() (tunnel.Description, error) {
+func (p plugin[S]) Describe() (d tunnel.Description, err error) {
+	defer caught(newLog(os.Stderr), "Describe", &err)
 	said := p.module.Describe()
-	d := tunnel.Description{Name: said.Name, Version: said.Version, Slots: said.Slots, Policy: said.Policy, Grants: said.Grants}
-	var err error
+	d = tunnel.Description{Name: said.Name, Version: said.Version, Slots: said.Slots, Policy: said.Policy, Grants: said.Grants}
 	if d.Schema, err = settings.Schema(reflect.TypeFor[S]()); err == nil {
 		err = p.capabilities(&d)
 	}
@@ -38,15 +39,16 @@ func (p plugin[S]) Describe() (tunnel.Description, error) {
 	return d, nil
 }
 
-// Run runs the module with r's settings as an S, its jobs beside it, and closes what the run left listening.
-func (p plugin[S]) Run(ctx context.Context, r wire.Run) error {
+// Run runs the module with r's settings as an S, its jobs beside it, and closes what the run left listening. A panic is an
+// error of this run alone.
+func (p plugin[S]) Run(ctx context.Context, r wire.Run) (err error) {
+	defer caught(r.Log, "settings", &err) // a type of theirs that reads itself
 	in, err := p.instance(ctx, r)
 	if err != nil {
 		return err
 	}
 	l := p.live(ctx, in)
-	defer l.end() // also of what panics, for tests of it
-	err = p.module.Run(l.ctx, in)
+	err = p.run(l.ctx, in)
 	l.begin()
 	if err == nil && p.stays() {
 		<-ctx.Done()
@@ -54,6 +56,11 @@ func (p plugin[S]) Run(ctx context.Context, r wire.Run) error {
 	}
 	l.end()
 	return errors.Join(err, in.close())
+}
+
+func (p plugin[S]) run(ctx context.Context, in *Instance[S]) (err error) {
+	defer caught(in.Log, "Run", &err)
+	return p.module.Run(ctx, in)
 }
 
 // instance is the module's view of r.

@@ -68,6 +68,9 @@ func (probe) Run(ctx context.Context, in *sdk.Instance[probeSettings]) error {
 		return nil
 	case "panic":
 		panic("at the disco")
+	case "crash":
+		go func() { panic("at the disco") }()
+		select {}
 	case "wait":
 		if err := os.WriteFile(filepath.Join(in.Dir, "running"), nil, 0o600); err != nil {
 			return err
@@ -196,13 +199,36 @@ func TestWhatAModuleSaysReachesItsHost(t *testing.T) {
 	}
 }
 
-func TestAPanicEndsEveryRunOfTheProcess(t *testing.T) {
+// A panic costs the run that it was in, and no other.
+func TestAPanicEndsItsOwnRun(t *testing.T) {
+	h, dir := started(t, wire.HostServices{Owner: "probe", Service: world(t).As("probe")}), t.TempDir()
+	other := make(chan error, 1)
+	go func() {
+		other <- h.module.Run(t.Context(), tunnel.ConfigurationRef{Module: "probe", Name: "other"}, []byte(`{"mode":"wait"}`), dir)
+	}()
+	for range 2 {
+		if err := h.run(t, `{"mode":"panic"}`, ""); !errors.Is(err, wire.ErrPanicked) || !strings.Contains(err.Error(), "at the disco") {
+			t.Errorf("the run that panicked ends with %v", err)
+		}
+	}
+	eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "running")); return err == nil })
+	if err := h.module.Stop(t.Context(), tunnel.ConfigurationRef{Module: "probe", Name: "other"}); err != nil {
+		t.Error(err)
+	}
+	if err := <-other; err != nil {
+		t.Errorf("the other run ends with %v", err)
+	}
+	eventually(t, func() bool { return strings.Contains(h.stderr.String(), "process_test.go:") })
+}
+
+// In a goroutine of the module's own nobody can catch it.
+func TestAPanicInAGoroutineEndsEveryRunOfTheProcess(t *testing.T) {
 	h := started(t, wire.HostServices{Owner: "probe", Service: world(t).As("probe")})
 	other := make(chan error, 1)
 	go func() {
 		other <- h.module.Run(t.Context(), tunnel.ConfigurationRef{Module: "probe", Name: "other"}, []byte(`{"mode":"wait"}`), t.TempDir())
 	}()
-	if err := h.run(t, `{"mode":"panic"}`, ""); !errors.Is(err, wire.ErrGone) {
+	if err := h.run(t, `{"mode":"crash"}`, ""); !errors.Is(err, wire.ErrGone) {
 		t.Errorf("the run that panicked ends with %v", err)
 	}
 	if err := <-other; !errors.Is(err, wire.ErrGone) {

@@ -20,7 +20,9 @@ type Module[S any] interface {
 	// concurrent, each with an Instance of its own.
 	//
 	// Nil means that there is nothing to do until the configuration changes. An error is shown as the configuration's
-	// state, and Run is tried again after 1 s, doubling to 60 s. A panic takes the process and every run in it.
+	// state, and Run is tried again after 1 s, doubling to 60 s. A
+	// panic of Run is such an error, with its stack in the log, and the runs of other configurations go on; one in a
+	// goroutine that the module started itself cannot be caught, and takes the process with every run in it.
 	Run(ctx context.Context, in *Instance[S]) error
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -150,7 +149,7 @@ var errStepLimit = fmt.Errorf("it took longer than %v", StepLimit)
 // caught makes a panic an error, for a test must not take the module's runs with it. It is to be deferred.
 func (t *Steps) caught(err *error, what ...any) {
 	if p := recover(); p != nil {
-		t.log.Error("the module panicked", append(what, "panic", p, "stack", string(debug.Stack()))...)
+		logPanic(t.log.With(what...), "the module", p)
 		*err = Failure(fmt.Sprintf("the module panicked: %v", p), "its log has the details for its author")
 	}
 }

@@ -31,6 +31,7 @@ var table = []struct {
 	{"invalid", tunnel.ErrInvalid, codes.InvalidArgument},
 	{"resync", tunnel.ErrResync, codes.DataLoss},
 	{"gone", ErrGone, codes.Unavailable},
+	{"panicked", ErrPanicked, codes.Internal},
 }
 
 // What an error from the other end may hold; the rest is cut.

@@ -263,3 +263,19 @@ func TestTheHostLimitsACallItself(t *testing.T) {
 		<-h.left
 	})
 }
+
+// Whatever of a module panics when it is called, the caller is told and the process goes on.
+func TestAPanicIsTheErrorOfItsCall(t *testing.T) {
+	m := connected(t, scriptedRun(func(_ context.Context, r Run) error {
+		if string(r.Settings) == `{"calm":true}` {
+			return nil
+		}
+		panic("at the disco")
+	}), adsync(nil))
+	if err := m.Run(t.Context(), config("main"), nil, ""); !errors.Is(err, ErrPanicked) || !strings.Contains(err.Error(), "at the disco") {
+		t.Errorf("a panic is %v", err)
+	}
+	if err := m.Run(t.Context(), config("main"), []byte(`{"calm":true}`), ""); err != nil {
+		t.Errorf("the next run is %v", err)
+	}
+}

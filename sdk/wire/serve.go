@@ -47,7 +47,8 @@ func Started(getenv func(string) string) bool {
 // pluginGRPC makes the server of a module's process, which ends with the host's connection.
 func pluginGRPC(o []grpc.ServerOption) *grpc.Server {
 	w := &hostWatch{}
-	s := grpc.NewServer(append(o, grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage), grpc.StatsHandler(w))...)
+	s := grpc.NewServer(append(o, grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage), grpc.StatsHandler(w),
+		grpc.ChainUnaryInterceptor(catchUnary), grpc.ChainStreamInterceptor(catchStream))...)
 	w.gone = s.Stop
 	return s
 }
