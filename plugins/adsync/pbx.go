@@ -25,11 +25,11 @@ type pbxSettings struct {
 	Formats []export.Format `json:"formats" title:"Formats of the files" enum:"csv,json,phonebook,xml,ldif,freepbx" default:"[\"csv\",\"json\"]" maxitems:"6"`
 }
 
-// openPBX opens the users of the PBX. It is to be closed.
-func openPBX(in *sdk.Instance[settings]) (pbx.Adapter, error) {
-	dir := filepath.Join(in.Dir, ownFiles)
-	if in.Settings.PBX.Publish {
-		dir = filepath.Join(published, in.Configuration)
+// openPBX opens the users of the PBX, for one configuration whose directory is dir. It is to be closed.
+func openPBX(s settings, configuration, dir string) (pbx.Adapter, error) {
+	out := filepath.Join(dir, ownFiles)
+	if s.PBX.Publish {
+		out = filepath.Join(published, configuration)
 	}
-	return generic.Open(files.Config{Record: filepath.Join(in.Dir, ownRecord), Dir: dir}, in.Settings.PBX.Formats...)
+	return generic.Open(files.Config{Record: filepath.Join(dir, ownRecord), Dir: out}, s.PBX.Formats...)
 }

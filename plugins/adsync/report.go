@@ -49,9 +49,6 @@ func (c counts) String() string {
 		c.Created, c.Updated, c.Reactivated, c.Marked, c.Unchanged, c.Skipped)
 }
 
-// changed is how many users are other than before.
-func (c counts) changed() int { return c.Created + c.Updated + c.Reactivated + c.Marked }
-
 func (r *report) take(made *roster.Roster) {
 	r.Counts, r.Items, r.LeftOff = counts(made.Count), made.Items, 0
 	if len(r.Items) > maxItems {

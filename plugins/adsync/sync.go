@@ -90,6 +90,34 @@ func (s *synchronisation) apply(ctx context.Context, dry bool) (found string, er
 	return fmt.Sprintf("%d files written", len(result.Files)), nil
 }
 
+// step does one step of a run and shows it; those after its name must have held.
+type step func(name string, do func(context.Context) (found string, err error), after ...string)
+
+// run does the steps and completes the report. The error is that of the step that failed.
+func (s *synchronisation) run(do step, dry bool) (failed error) {
+	s.report = begin(time.Now(), dry)
+	done := 0
+	one := func(name string, f func(context.Context) (string, error), after ...string) {
+		do(name, func(ctx context.Context) (string, error) {
+			found, err := f(ctx)
+			failed = errors.Join(failed, err)
+			done++
+			return found, err
+		}, after...)
+	}
+	const read, compare, apply = "read the directory", "compare with the PBX", "change the PBX"
+	one(read, s.read)
+	one(compare, s.compare, read)
+	one(apply, func(ctx context.Context) (string, error) { return s.apply(ctx, dry) }, compare)
+	if failed == nil && done < 3 {
+		failed = errStopped
+	}
+	s.report.end(time.Now(), failed)
+	return failed
+}
+
+var errStopped = errors.New("the run was stopped before it had changed anything")
+
 // begin is the report of a run that begins now.
 func begin(now time.Time, dry bool) report {
 	return report{RunID: now.UTC().Format("20060102T150405.000Z"), Started: now.UTC(), DryRun: dry, Counts: counts{}, Items: []roster.Item{}}

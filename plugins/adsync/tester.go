@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/directory"
@@ -70,16 +71,16 @@ func tryReading(ctx context.Context, in *sdk.Instance[settings]) ([]directory.Me
 	return r.People, nil
 }
 
-func tryComparing(ctx context.Context, in *sdk.Instance[settings], people []directory.Member) (string, error) {
+func tryComparing(ctx context.Context, in *sdk.Instance[settings], people []directory.Member) (found string, err error) {
 	rules, err := in.Settings.rules(false)
 	if err != nil {
 		return "", err
 	}
-	adapter, err := openPBX(in)
+	adapter, err := openPBX(in.Settings, in.Configuration, in.Dir)
 	if err != nil {
 		return "", err
 	}
-	defer adapter.Close() //nolint:errcheck // nothing was written
+	defer func() { err = errors.Join(err, adapter.Close()) }()
 	have, err := adapter.Read(ctx)
 	if err != nil {
 		return "", err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/directory"
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/roster"
+	"github.com/culvert-pbx/culvert/plugins/internal/pbx"
 	"github.com/culvert-pbx/culvert/sdk"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -76,9 +77,7 @@ func (m adsync) sync(ctx context.Context, in *sdk.Instance[settings], c *sdk.Cal
 	if err != nil {
 		return sdk.Result{}, err
 	}
-	s.report = begin(time.Now(), c.DryRun)
-	err = errors.Join(s.steps(c), s.pbx.Close())
-	s.report.end(time.Now(), err)
+	err = errors.Join(s.run(onCall(c), c.DryRun), s.pbx.Close())
 	measure(in, s.report)
 	in.Log.Info("synchronised", "outcome", s.report.Outcome, "dry_run", c.DryRun, "counts", s.report.Counts.String())
 	if kept := writeJSON(filepath.Join(in.Dir, reportName(c.DryRun)), s.report); kept != nil {
@@ -87,35 +86,38 @@ func (m adsync) sync(ctx context.Context, in *sdk.Instance[settings], c *sdk.Cal
 	return s.report.shown(), asVerdict(err)
 }
 
-// prepare makes a synchronisation of the settings.
+// prepare makes a synchronisation of the settings. Its users of the PBX are to be closed.
 func prepare(in *sdk.Instance[settings], accept bool) (*synchronisation, error) {
-	rules, err := in.Settings.rules(accept)
-	if err != nil {
-		return nil, err
-	}
-	config := in.Settings.config()
-	config.Trust.Learn = pinsIn(in.Dir).learn
-	adapter, err := openPBX(in)
+	adapter, err := openPBX(in.Settings, in.Configuration, in.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("open the users of the PBX: %w", err)
 	}
-	return &synchronisation{config: config, servers: servers(in), selection: in.Settings.selection(), rules: rules, pbx: adapter}, nil
+	s, err := in.Settings.synchronisation(in.Dir, servers(in), adapter, accept)
+	if err != nil {
+		return nil, errors.Join(err, adapter.Close())
+	}
+	return s, nil
 }
 
-// steps are shown to who asked. The error is that of the step that failed.
-func (s *synchronisation) steps(c *sdk.Call) (failed error) {
-	step := func(name string, do func(context.Context) (string, error), after ...string) {
+// synchronisation is one of these settings. dir is the module's directory; accept lets more change than the limits allow.
+func (s settings) synchronisation(dir string, servers []directory.Server, adapter pbx.Adapter, accept bool) (*synchronisation, error) {
+	rules, err := s.rules(accept)
+	if err != nil {
+		return nil, err
+	}
+	config := s.config()
+	config.Trust.Learn = pinsIn(dir).learn
+	return &synchronisation{config: config, servers: servers, selection: s.selection(), rules: rules, pbx: adapter}, nil
+}
+
+// onCall shows steps to who asked.
+func onCall(c *sdk.Call) step {
+	return func(name string, do func(context.Context) (string, error), after ...string) {
 		c.Do(name, func(ctx context.Context) (string, error) {
 			found, err := do(ctx)
-			failed = errors.Join(failed, err)
 			return found, asVerdict(err)
 		}, after...)
 	}
-	const read, compare, apply = "read the directory", "compare with the PBX", "change the PBX"
-	step(read, s.read)
-	step(compare, s.compare, read)
-	step(apply, func(ctx context.Context) (string, error) { return s.apply(ctx, c.DryRun) }, compare)
-	return failed
 }
 
 // asVerdict gives an error its remedy, where it knows one.
@@ -150,12 +152,10 @@ func (r *report) shown() sdk.Result {
 	if r.DryRun {
 		out.Message = "it would be: " + out.Message
 	}
-	for _, c := range []sdk.Count{
+	out.Counts = []sdk.Count{
 		{Name: "seen", N: int64(r.Counts.Seen)}, {Name: "created", N: int64(r.Counts.Created)}, {Name: "updated", N: int64(r.Counts.Updated)},
 		{Name: "reactivated", N: int64(r.Counts.Reactivated)}, {Name: "marked", N: int64(r.Counts.Marked)},
 		{Name: "unchanged", N: int64(r.Counts.Unchanged)}, {Name: "skipped", N: int64(r.Counts.Skipped)}, {Name: "groups", N: int64(r.Counts.Groups)},
-	} {
-		out.Counts = append(out.Counts, c)
 	}
 	for _, i := range r.Items {
 		out.Rows = append(out.Rows, []string{i.Login, string(i.Action), i.Reason})

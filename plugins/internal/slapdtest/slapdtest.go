@@ -50,6 +50,7 @@ include /etc/ldap/schema/nis.schema
 include /etc/ldap/schema/inetorgperson.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
+moduleload ppolicy
 pidfile %[1]s/pid
 argsfile %[1]s/args
 TLSCACertificateFile %[1]s/ca.pem
@@ -66,6 +67,7 @@ directory %[1]s/data
 index objectClass eq
 index uid,mail,member,uniqueMember,memberUid,entryUUID eq
 dbnosync
+overlay ppolicy
 limits dn.exact="cn=reader,` + Base + `" size.soft=3 size.hard=3 size.prtotal=unlimited
 `
 
