@@ -71,6 +71,10 @@ func (m modules) List(context.Context) ([]control.ModuleStatus, error) {
 		s := control.ModuleStatus{
 			Name: x.Name, Version: x.Version, SHA256: x.SHA256, State: string(x.State), Reason: x.Reason,
 			Message: x.Message, Remedy: x.Remedy, PID: x.PID, RSS: x.RSS, Restarts: x.Restarts, Sandbox: control.Sandbox(x.Sandbox),
+			Contract: x.Contract, Unsandboxed: x.Trusted,
+		}
+		for _, n := range x.Notes {
+			s.Notes = append(s.Notes, control.Note(n))
 		}
 		if x.Pending != nil {
 			s.Pending = candidate(*x.Pending)
@@ -82,6 +86,15 @@ func (m modules) List(context.Context) ([]control.ModuleStatus, error) {
 
 func (m modules) Restart(_ context.Context, _ string, name tunnel.Owner) error {
 	return refusal(m.Host.Restart(name))
+}
+
+func (m modules) Regrant(ctx context.Context, by string, name tunnel.Owner, g tunnel.Grant, less bool) control.Effect {
+	return control.Effect(m.Host.Regrant(ctx, by, name, g, less))
+}
+
+func (m modules) Distrust(ctx context.Context, by string, name tunnel.Owner) (control.Effect, error) {
+	e, err := m.Host.Distrust(ctx, by, name)
+	return control.Effect(e), refusal(err)
 }
 
 func (m modules) Described(ctx context.Context, name tunnel.Owner) error {
@@ -122,7 +135,7 @@ func refusal(err error) error {
 
 func face(b pluginhost.Binary) control.Face {
 	d := b.Description
-	return control.Face{Version: d.Version, SHA256: b.SHA256, Slots: d.Slots, Policy: d.Policy, Grants: d.Grants, Capabilities: d.Capabilities}
+	return control.Face{Version: d.Version, SHA256: b.SHA256, Slots: d.Slots, Policy: d.Policy, Grants: d.Grants, Capabilities: d.Capabilities, Contract: d.Contract}
 }
 
 func candidate(c pluginhost.Candidate) *control.Candidate {

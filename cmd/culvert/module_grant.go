@@ -20,8 +20,10 @@ that it asks for, and gets when this command says so, for all of its
 configurations. culvert module show tells in words what each grant lets it do.
 
 GRANT is one of: dial PORT, serve PORT (ports of this machine's loopback), read
-PATH, write PATH, programs, network. The module's process is started anew with
-it; tunnels are not touched.`,
+PATH, write PATH, programs, network. The module's process, where one runs, is
+ended and started anew with it; tunnels are not touched. Where nothing can be
+started, because another binary waits for acceptance, the process that runs goes
+on without it, and the command says so.`,
 		Example: "  culvert module show tapi\n  culvert module grant tapi dial 5038",
 	}, func(ctx context.Context, name tunnel.Owner, g tunnel.Grant) (control.Regrant, error) {
 		return a.daemon.GrantModule(ctx, name, g)
@@ -32,9 +34,16 @@ func moduleRevokeCommand(a *app) *cobra.Command {
 	return onGrant(a, true, &cobra.Command{
 		Use:   "revoke NAME GRANT",
 		Short: "Take a right back from a module",
-		Long: `Take a right back from a module. Its process is ended at once and started anew
-without it; tunnels are not touched.`,
-		Example: "  culvert module revoke tapi dial 5038",
+		Long: `Take a right back from a module. Its process is ended at once, and has ended when
+the command returns. It is started anew without the right, unless nothing can be
+started, because another binary waits for acceptance or the file is gone: then
+the module stands still until that is settled, and the command says what hinders
+it. Tunnels are not touched.
+
+GRANT is what culvert module show tells it has; or unsandboxed, which takes back
+what culvert module accept --unsandboxed gave: where nothing on this machine
+confines modules, it runs no more.`,
+		Example: "  culvert module show tapi\n  culvert module revoke tapi dial 5038\n  culvert module revoke tapi unsandboxed",
 	}, func(ctx context.Context, name tunnel.Owner, g tunnel.Grant) (control.Regrant, error) {
 		return a.daemon.RevokeModule(ctx, name, g)
 	})
@@ -50,28 +59,41 @@ func onGrant(a *app, less bool, cmd *cobra.Command, change func(context.Context,
 	}
 	cmd.ValidArgsFunction = a.completeGrant(less)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		right, fs := tunnel.ParseGrant(tunnel.Grant(strings.Join(args[1:], " ")))
+		right, fs := parseGrant(strings.Join(args[1:], " "), less)
 		fs = append(tunnel.CheckName(args[0], tunnel.MaxName).At("NAME"), fs.At("GRANT")...)
 		if len(fs) > 0 {
 			return fs
 		}
-		done, err := change(cmd.Context(), tunnel.Owner(args[0]), right.Grant())
+		g := right.Grant()
+		done, err := change(cmd.Context(), tunnel.Owner(args[0]), g)
 		if err != nil {
 			return err
 		}
 		a.warn(done.Warnings)
-		return a.show(done, func() { a.regranted(done.Name, right, less) })
+		return a.show(done, func() { a.regranted(done, right, less) })
 	}
 	return cmd
 }
 
-// regranted says what was changed, in words.
-func (a *app) regranted(name string, right tunnel.Right, less bool) {
-	if less {
-		a.say("%s: %s taken back", clean(name), clean(string(right.Grant())))
-		return
+// parseGrant reads a grant, or what else revoke takes back.
+func parseGrant(text string, less bool) (tunnel.Right, tunnel.Findings) {
+	if less && text == string(control.Unsandboxed) {
+		return tunnel.Right{Kind: tunnel.GrantKind(text)}, nil
 	}
-	a.say("%s: %s granted\n%s", clean(name), clean(string(right.Grant())), right.Words())
+	return tunnel.ParseGrant(tunnel.Grant(text))
+}
+
+// regranted says what was changed, in words, and what became of the process; where that leaves something to do, the
+// warning has said it.
+func (a *app) regranted(done control.Regrant, right tunnel.Right, less bool) {
+	if less {
+		a.say("%s: %s taken back", clean(done.Name), clean(string(right.Grant())))
+	} else {
+		a.say("%s: %s granted\n%s", clean(done.Name), clean(string(right.Grant())), right.Words())
+	}
+	if done.Message != "" && done.Remedy == "" {
+		a.say("%s", clean(done.Message))
+	}
 }
 
 // grantRows say what a module asks for, in words, and whether it was given.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,10 +36,49 @@ func (a *app) moduleTable(all []control.Module) {
 	}
 	var rows [][]string
 	for _, m := range all {
-		rows = append(rows, []string{m.Name, orDash(m.Version), orDash(short(m.SHA256)), m.State, orDash(deref(m.Reason)), memoryText(m.RSSBytes),
+		rows = append(rows, []string{m.Name, orDash(m.Version), orDash(short(m.SHA256)), m.State, memoryText(m.RSSBytes),
 			strconv.Itoa(m.Restarts), orDash(strings.Join(m.Configurations, " ")), strconv.Itoa(len(m.Tunnels))})
 	}
-	a.table([]string{"MODULE", "VERSION", "SHA256", "STATE", "REASON", "MEMORY", "RESTARTS", "CONFIGURATIONS", "TUNNELS"}, rows)
+	a.table([]string{"MODULE", "VERSION", "SHA256", "STATE", "MEMORY", "RESTARTS", "CONFIGS", "TUNNELS"}, rows)
+	a.contractLine(all)
+	for _, m := range all {
+		if m.Reason != nil {
+			a.aside(m.Name+": "+*m.Reason, m.Message, m.Remedy)
+		}
+		a.notes(m)
+	}
+}
+
+// contractLine says which modules speak which version of the contract, where that is known.
+func (a *app) contractLine(all []control.Module) {
+	speak := map[int][]string{}
+	for _, m := range all {
+		if m.Contract > 0 {
+			speak[m.Contract] = append(speak[m.Contract], clean(m.Name))
+		}
+	}
+	for _, version := range slices.Sorted(maps.Keys(speak)) {
+		who := "all modules"
+		if len(speak[version]) < len(all) {
+			who = strings.Join(speak[version], " ")
+		}
+		a.say("contract %d: %s", version, who)
+	}
+}
+
+// notes are what is worth knowing of a module beside how it runs.
+func (a *app) notes(m control.Module) {
+	for _, n := range m.Notes {
+		a.aside(m.Name+": "+n.About, n.Message, n.Remedy)
+	}
+}
+
+// aside is something about subject, and below it what to do.
+func (a *app) aside(subject, message, remedy string) {
+	a.say("%s", clean(subject+": "+message))
+	if remedy != "" {
+		a.say("  %s", cleanLine(remedy))
+	}
 }
 
 // short is enough of a checksum to tell binaries apart.
@@ -82,11 +123,19 @@ func (a *app) modulePage(m control.Module) {
 	add("sandbox", m.Sandbox)
 	add("what that means", m.SandboxMessage)
 	add("what to do about it", m.SandboxRemedy)
+	if m.Unsandboxed {
+		add("unsandboxed", "accepted to run where nothing confines it")
+	}
 	add("sha256", m.SHA256)
+	add("contract", contractText(m.Contract))
 	add("configurations", orDash(strings.Join(m.Configurations, " ")))
 	add("tunnels", orDash(strings.Join(m.Tunnels, " ")))
 	a.table(nil, rows)
 	a.grantsPage(m.Name, m.Grants)
+	if len(m.Notes) > 0 {
+		a.say("\nTo know:")
+		a.notes(m)
+	}
 	if m.Pending != nil {
 		a.candidate(m.Name, *m.Pending)
 	}
@@ -122,7 +171,15 @@ func faceRows(f control.Face) [][]string {
 		grants = append(grants, string(g))
 	}
 	return [][]string{{"version", orDash(f.Version)}, {"sha256", orDash(f.SHA256)}, {"slots", orDash(strings.Join(slots, ", "))},
-		{"policy", policyText(f.Policy)}, {"asks for", orDash(strings.Join(grants, ", "))}, {"capabilities", orDash(strings.Join(f.Capabilities, ", "))}}
+		{"policy", policyText(f.Policy)}, {"asks for", orDash(strings.Join(grants, ", "))}, {"capabilities", orDash(strings.Join(f.Capabilities, ", "))}, {"contract", contractText(f.Contract)}}
+}
+
+// contractText is which version of the contract a binary speaks.
+func contractText(version int) string {
+	if version == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("version %d", version)
 }
 
 // slotText is all of a slot that an operator judges: what it may be, its default first.

@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 
@@ -50,6 +49,9 @@ func (s *Server) regrant(w http.ResponseWriter, r *http.Request, change func(con
 	if err := decode(w, r, &in); err != nil {
 		return err
 	}
+	if less && in.Grant == string(Unsandboxed) {
+		return s.distrust(w, r, name)
+	}
 	if _, fs := tunnel.ParseGrant(tunnel.Grant(in.Grant)); len(fs) > 0 {
 		return fs.At("grant")
 	}
@@ -62,23 +64,28 @@ func (s *Server) regrant(w http.ResponseWriter, r *http.Request, change func(con
 	if err := change(r.Context(), by(r), name, tunnel.Grant(in.Grant)); err != nil {
 		return named(err, name)
 	}
-	out := Regrant{Name: string(name), Warnings: []string{}}
-	if held := s.Modules.Regrant(r.Context(), name, less); held != nil {
-		out.Warnings = append(out.Warnings, notYet(held))
+	return s.regranted(w, r, name, s.Modules.Regrant(r.Context(), by(r), name, tunnel.Grant(in.Grant), less))
+}
+
+// distrust takes back that a module runs where nothing confines it.
+func (s *Server) distrust(w http.ResponseWriter, r *http.Request, name tunnel.Owner) error {
+	e, err := s.Modules.Distrust(r.Context(), by(r), name)
+	if err != nil {
+		return named(err, name)
+	}
+	return s.regranted(w, r, name, e)
+}
+
+// regranted answers what was changed, and warns where that is not all that must be done.
+func (s *Server) regranted(w http.ResponseWriter, r *http.Request, name tunnel.Owner, e Effect) (err error) {
+	out := Regrant{Name: string(name), Effect: e, Warnings: []string{}}
+	if e.Remedy != "" {
+		out.Warnings = append(out.Warnings, e.Message+": "+e.Remedy)
 	}
 	if out.Grants, err = s.grants(r.Context(), name); err != nil {
 		return err
 	}
 	return answer(w, http.StatusOK, out)
-}
-
-// notYet says why what was granted is not taken up now, and what to do.
-func notYet(held error) string {
-	var fs tunnel.Findings
-	if !errors.As(held, &fs) || len(fs) == 0 {
-		return "the grant is not taken up yet: " + held.Error()
-	}
-	return fmt.Sprintf("the grant is not taken up yet: %s: %s", fs[0].Message, fs[0].WayOut)
 }
 
 // awaitDescription waits for the description of a module that was installed a moment ago; what is taken back needs none.

@@ -27,15 +27,21 @@ func TestGrantsThroughTheAPI(t *testing.T) {
 	if acc := must(c.AcceptModule(t.Context(), "tapi", true)); !slices.Equal(acc.Grants, want) {
 		t.Errorf("accepted: %+v", acc.Grants)
 	}
-	d.Held = tunnel.Findings{{Code: tunnel.PolicyRefused, Message: "another binary lies there", WayOut: "culvert module accept tapi"}}
-	if done = must(c.GrantModule(t.Context(), "tapi", "network")); len(done.Warnings) != 1 || !strings.Contains(done.Warnings[0], "another binary lies there: culvert module accept tapi") {
+	d.Effect = control.Effect{Process: control.ProcessKept, Message: "its process runs on without it: another binary lies there", Remedy: "culvert module accept tapi"}
+	if done = must(c.GrantModule(t.Context(), "tapi", "network")); done.Effect != d.Effect || len(done.Warnings) != 1 || !strings.Contains(done.Warnings[0], "another binary lies there: culvert module accept tapi") {
 		t.Errorf("with another binary waiting: %q", done.Warnings)
 	}
-	if done = must(c.RevokeModule(t.Context(), "tapi", "dial 5038")); done.Grants[0].Granted {
+	if done = must(c.RevokeModule(t.Context(), "tapi", "dial 5038")); done.Grants[0].Granted || done.Effect != d.Effect {
 		t.Errorf("taken back: %+v", done)
 	}
+	if done = must(c.RevokeModule(t.Context(), "tapi", control.Unsandboxed)); done.Effect != d.Effect {
+		t.Errorf("trusted no more: %+v", done)
+	}
+	if _, err := c.GrantModule(t.Context(), "tapi", control.Unsandboxed); !errors.Is(err, tunnel.ErrInvalid) {
+		t.Errorf("nothing but accept has it run unsandboxed: %v", err)
+	}
 	calls := strings.Join(d.Calls(), "\n")
-	for _, call := range []string{"grant tapi dial 5038 by operator:", "accept module tapi unsandboxed by operator:", "revoke tapi dial 5038 by operator:"} {
+	for _, call := range []string{"grant tapi dial 5038 by operator:", "accept module tapi unsandboxed by operator:", "revoke tapi dial 5038 by operator:", "distrust module tapi by operator:"} {
 		if !strings.Contains(calls, call) {
 			t.Errorf("nobody was asked to %s: %s", call, calls)
 		}

@@ -20,6 +20,9 @@ func TestNamesAreTheContract(t *testing.T) {
 	d.Events.Add(tunnel.Event{Time: time.Now(), Type: tunnel.TunnelAdded, Actor: "host", Subject: "hello/x"})
 	d.Steps = []control.Step{{Name: "name", State: control.StepOK}}
 	d.World.Report(tunnel.Ref{Owner: "hello", Name: "x"}, troubled)
+	d.Module(t, tunnel.Description{Name: "tapi", Version: "1", Policy: tunnel.Anything, Grants: []tunnel.Grant{"network"}})
+	d.SetModules(control.ModuleStatus{Name: "tapi", Notes: []control.Note{{About: "network"}}})
+	regranted := must(c.GrantModule(t.Context(), "tapi", "network"))
 
 	for _, tt := range []struct {
 		what, names string
@@ -39,8 +42,13 @@ func TestNamesAreTheContract(t *testing.T) {
 			cause evidence fixes`, must(c.Tunnels(t.Context(), ""))[1].Mappings},
 		{"end of a mapping", `host port`, must(c.Tunnels(t.Context(), ""))[0].Mappings[0].Local},
 		{"module", `name version sha256 state reason message remedy pid rss_bytes restarts sandbox configurations tunnels
-			grants pending sandbox_message sandbox_remedy`,
+			grants pending sandbox_message sandbox_remedy contract unsandboxed notes`,
 			must(c.Modules(t.Context()))},
+		{"note of a module", `about message remedy`, must(c.Modules(t.Context()))[0].Notes},
+		{"grant of a module", `grant granted words`, regranted.Grants},
+		{"effect of a grant", `name grants process message remedy warnings`, regranted},
+		{"acceptance", `name before after grants`, must(c.AcceptModule(t.Context(), "tapi", false))},
+		{"binary", `version sha256 slots policy grants capabilities contract`, must(c.AcceptModule(t.Context(), "tapi", false)).After},
 		{"shown configuration", `module name settings defaults sites tunnels warnings`, must(c.AddConfiguration(t.Context(), control.NewConfiguration{Module: "hello", Name: "shown"}))},
 		{"configuration", `module name enabled state reason message revision`, must(c.Configurations(t.Context()))},
 		{"check", `ok fingerprint steps`, must(c.Check(t.Context(), control.CheckInput{Server: "a@b", LoginInput: control.LoginInput{Login: "key"}}, func(control.Step) {}))},

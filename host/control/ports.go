@@ -58,9 +58,11 @@ type Modules interface {
 	// Accept starts the binary that waits for it, for its description alone, and pins it; before is the zero Face where
 	// there was none. With unsandboxed it may run although nothing confines modules here.
 	Accept(ctx context.Context, by string, name tunnel.Owner, unsandboxed bool) (before, after Face, err error)
-	// Regrant starts the module's process anew with what it is granted now; less says that something was taken back. held
-	// says why nothing can be started with what was granted yet, in the form of Findings; a process that runs is kept then.
-	Regrant(ctx context.Context, name tunnel.Owner, less bool) (held error)
+	// Regrant has the module take up that it was granted something, or with less, that this was taken back, and says what
+	// became of its process. It does not run any more when what was taken back is.
+	Regrant(ctx context.Context, by string, name tunnel.Owner, g tunnel.Grant, less bool) Effect
+	// Distrust takes back that a binary was accepted to run where nothing confines it, or is ErrNotFound.
+	Distrust(ctx context.Context, by string, name tunnel.Owner) (Effect, error)
 	// Test has a module test a configuration, with doc in place of the stored settings where it is not nil, and reports each
 	// step when it begins (StepRunning) and when it is decided. An error is why there was no test.
 	Test(ctx context.Context, ref tunnel.ConfigurationRef, doc json.RawMessage, report func(Step)) error
@@ -73,6 +75,7 @@ type ModuleStatus struct {
 	Name     tunnel.Owner
 	Version  string
 	SHA256   string // hex, of the pinned binary
+	Contract int    // version that it speaks, 0 where not known
 	State    string // stopped, starting, running, waiting, failed, accept
 	Reason   tunnel.Reason
 	Message  string
@@ -82,6 +85,9 @@ type ModuleStatus struct {
 	Restarts int
 	Sandbox  Sandbox
 	Pending  *Candidate // a binary that waits for acceptance
+	Notes    []Note
+
+	Unsandboxed bool // the binary may run where nothing confines it
 }
 
 // Sandbox is how well a module is confined: full, partial or none, and where it is not full what the module can do for
@@ -101,6 +107,7 @@ type Face struct {
 	Grants  []tunnel.Grant `json:"grants"` // that it asks for
 
 	Capabilities []string `json:"capabilities"`
+	Contract     int      `json:"contract"` // version that it speaks, 0 where not known
 }
 
 // Candidate is a binary that waits for acceptance. Nobody started it yet, so its Face has the checksum alone, unless an

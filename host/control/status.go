@@ -96,6 +96,12 @@ func (s *Status) module(m Module, needed bool) {
 	default:
 		s.Notes = append(s.Notes, Problem{Subject: m.Name, Reason: m.Reason, Message: message, Remedy: m.Remedy})
 	}
+	if !needed {
+		return // what it was granted opens nothing to nobody
+	}
+	for _, n := range m.Notes {
+		s.Notes = append(s.Notes, Problem{Subject: m.Name, Message: n.About + ": " + n.Message, Remedy: n.Remedy, More: "culvert module show " + m.Name})
+	}
 }
 
 // configuration says what is wrong with an enabled configuration.

@@ -42,7 +42,7 @@ func (h *Host) Accept(ctx context.Context, by string, name tunnel.Owner, unsandb
 			m.trusted = after.SHA256
 		}
 		m.turn++
-		m.restarts = 0
+		m.restarts, m.contract = 0, 0
 	})
 	return before, after, nil
 }

@@ -14,6 +14,21 @@ type Sandbox struct {
 	Remedy  string
 }
 
+// note keeps which files the process was given when it started.
+func (r *running) note(h *Host, granted []tunnel.Grant, p sandbox.Plan, handed []*os.File) {
+	r.opened = map[tunnel.Grant]inode{}
+	for _, f := range handed {
+		for _, g := range granted {
+			if right, fs := tunnel.ParseGrant(g); len(fs) == 0 && right.Path == f.Name() {
+				r.opened[g], _ = fileInode(f)
+			}
+		}
+	}
+	if p.Network {
+		r.resolver = h.resolverNow()
+	}
+}
+
 func (h *Host) confinement() Sandbox {
 	why, remedy := h.support.Lack()
 	return Sandbox{Level: string(h.support.Level()), Message: why, Remedy: remedy}

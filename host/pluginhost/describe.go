@@ -74,6 +74,7 @@ func (m *module) ask(ctx context.Context, sha string) (d tunnel.Description, err
 	if err != nil {
 		return d, err
 	}
+	d.Contract = r.client.NegotiatedVersion()
 	r.end(termGrace)
 	return d, nil
 }

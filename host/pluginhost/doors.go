@@ -157,6 +157,16 @@ func (d *doors) close() {
 	d.work.Wait()
 }
 
+// serves reports whether the door of a served port is open.
+func (d *doors) serves(port int) bool {
+	if d == nil {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.open[tunnel.Right{Kind: tunnel.GrantServe, Port: port}] != nil
+}
+
 // shutLocked lets no further connection through a door.
 func (d *doors) shutLocked(o *door) {
 	_ = o.listener.Close()

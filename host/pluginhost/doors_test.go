@@ -96,7 +96,9 @@ func TestModuleDialsALocalPortWithTheGrant(t *testing.T) {
 	r.says(c, fmt.Sprintf("culvert module grant hello dial %d", port))
 
 	r.catalog.grant("hello", tunnel.Grant(fmt.Sprint("dial ", port)))
-	must(t, r.Regrant(t.Context(), "hello", false))
+	if e := r.Regrant(t.Context(), "operator:7", "hello", tunnel.Grant(fmt.Sprint("dial ", port)), false); e.Process != Restarted || e.Remedy != "" {
+		t.Errorf("%+v", e)
+	}
 	r.says(c, "HELLO FROM THE MODULE <nil>")
 }
 
@@ -114,15 +116,21 @@ func TestGrantIsHeldBackWhileAnotherBinaryWaits(t *testing.T) {
 	for _, name := range []tunnel.Owner{"hello", "idle"} {
 		r.install(string(name), "2.0.0")
 		must(t, r.Look(t.Context()))
-		var u *Unusable
-		if err := r.Regrant(t.Context(), name, false); !errors.As(err, &u) || u.Reason != tunnel.NeedsAcceptance {
-			t.Errorf("%s: %v", name, err)
+		want := map[tunnel.Owner]string{"hello": Kept, "idle": NoProcess}[name]
+		if e := r.Regrant(t.Context(), by, name, "network", false); e.Process != want || !strings.Contains(e.Message, "another binary lies under this name") || e.Remedy != "culvert module accept "+string(name) {
+			t.Errorf("%s: %+v", name, e)
 		}
 	}
 	if got := r.is("hello", Running, tunnel.NeedsAcceptance); got.PID != pid {
 		t.Errorf("process %d became %d", pid, got.PID)
 	}
-	must(t, r.Regrant(t.Context(), "hello", true))
+	e := r.Regrant(t.Context(), by, "hello", "network", true)
+	if e.Process != Ended || !strings.HasPrefix(e.Message, "its process was ended, and none can be started: another binary") || e.Remedy != "culvert module accept hello" {
+		t.Errorf("taken back: %+v", e)
+	}
+	if alivePid(pid) {
+		t.Error("what was taken back still runs")
+	}
 	r.is("hello", Accept, tunnel.NeedsAcceptance)
 }
 

@@ -43,7 +43,7 @@ func (m *module) serve(ctx context.Context, w want, live func()) error {
 	r, err := m.start(ctx, w.sha)
 	if err == nil {
 		live()
-		m.update(func() { m.life, m.process, m.problem = alive, r, nil })
+		m.update(func() { m.life, m.process, m.problem, m.contract = alive, r, nil, r.client.NegotiatedVersion() })
 		err = m.runAll(ctx, r)
 		m.update(func() { m.life = ending })
 		r.end(termGrace)

@@ -69,6 +69,7 @@ func (h *Host) lookRegularly(ctx context.Context, last error) {
 		select {
 		case <-t.C:
 			last = h.lookAndLog(ctx, last)
+			h.renewNetworks()
 		case <-ctx.Done():
 			return
 		}

@@ -50,6 +50,12 @@ func lead(path string) string {
 // inode is what a file or directory is, whatever it is called.
 type inode struct{ dev, ino uint64 }
 
+func fileInode(f *os.File) (inode, error) {
+	var st unix.Stat_t
+	err := unix.Fstat(int(f.Fd()), &st)
+	return inode{st.Dev, st.Ino}, err
+}
+
 func inodeOf(path string) (inode, bool) {
 	var st unix.Stat_t
 	if err := unix.Lstat(path, &st); err != nil {

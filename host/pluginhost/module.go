@@ -62,6 +62,7 @@ type module struct {
 	purges   map[string]bool       // configurations whose directories shall go before another run of that name
 	testing  string                // the configuration that a test is under way of, "" for none
 	acts     map[string]bool       // actions that operators asked for and that are under way, by configuration and name
+	endTest  func(error)           // ends it
 	closed   bool                  // the host is stopping
 	turn     int                   // raised by each Restart and Accept: what runs from an earlier turn ends
 	life     life                  // how far its process is
@@ -69,6 +70,8 @@ type module struct {
 	process  *running              // while life is alive
 	doors    *doors                // of the present process, or the last; written by keep alone
 	problem  *unusable             // why it is not alive though it should be
+	renewed  time.Time             // when it was last started anew for the files of its resolver
+	contract int                   // the version that its last process spoke, 0 before the first
 	restarts int
 	active   map[string]*run // by configuration, in the present process
 	told     Module

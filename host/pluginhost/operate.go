@@ -66,14 +66,8 @@ func (h *Host) Described(ctx context.Context, name tunnel.Owner) error {
 		switch {
 		case m.pin != nil:
 			return true, nil
-		case !m.found.there:
-			return true, notInstalled(name)
-		case m.found.problem != nil:
-			return true, m.unusable(m.found.problem)
-		case m.otherLocked():
-			return true, m.unusable(m.needsAcceptanceLocked())
-		case !m.confinedLocked(m.found.sha):
-			return true, m.unusable(m.unconfined())
+		case m.refusalLocked() != nil:
+			return true, m.refusalLocked()
 		case m.mute != nil:
 			return true, m.unusable(m.mute)
 		}
@@ -102,60 +96,21 @@ func (m *module) wait(ctx context.Context, done func() (bool, error)) error {
 }
 
 // Restart ends the module's process, if it has one, and starts it again, if it shall run, with all backoff forgotten.
-// It returns before that has happened. Where another binary lies in place of the accepted one, or one that cannot be
-// used, it refuses: what runs would end, and nothing could be started.
+// It returns before that has happened. Where nothing can be started, because another binary lies in place of the accepted
+// one, or none, or one that cannot be used, it refuses: what runs would end for nothing.
 func (h *Host) Restart(name tunnel.Owner) error {
 	m, err := h.installed(name)
 	if err != nil {
 		return err
 	}
 	m.update(func() {
-		if err = m.blockedLocked(); err != nil {
+		if err = m.refusalLocked(); err != nil {
 			return
 		}
 		m.turn++
 		m.restarts, m.mute = 0, nil
 	})
 	return err
-}
-
-// blockedLocked is why nothing could be started where the present process ended, nil where it could.
-func (m *module) blockedLocked() error {
-	switch {
-	case m.otherLocked():
-		return m.unusable(m.needsAcceptanceLocked())
-	case m.found.problem != nil:
-		return m.unusable(m.found.problem)
-	case m.pin != nil && !m.confinedLocked(m.pin.SHA256):
-		return m.unusable(m.unconfined())
-	}
-	return nil
-}
-
-// Regrant has the module take up what the operator granted it, or took back, a moment ago: its process is ended, and
-// started again with that. Doors that are not granted any more are closed before it returns.
-//
-// Where nothing can be started, because another binary waits or the one there cannot be used, what is granted is not taken
-// up before that is settled, and held, an *Unusable, says why: a process that runs is kept until then, without the grant.
-// One that was granted less is ended all the same.
-func (h *Host) Regrant(ctx context.Context, name tunnel.Owner, less bool) (held error) {
-	m := h.lookup(name)
-	if m == nil {
-		return nil
-	}
-	m.mu.Lock()
-	doors := m.doors
-	m.mu.Unlock()
-	if doors != nil {
-		doors.review(ctx)
-	}
-	m.update(func() {
-		if held = m.blockedLocked(); held == nil || less {
-			held = nil
-			m.turn++
-		}
-	})
-	return held
 }
 
 // Log yields what the module wrote, oldest first; with follow then each new line until ctx ends, whose error comes last.

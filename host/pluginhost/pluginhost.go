@@ -95,6 +95,8 @@ type Host struct {
 	startTimeout time.Duration
 	lookEvery    time.Duration
 	testLimit    time.Duration
+	resolver     []string
+	renewEvery   time.Duration
 	support      sandbox.Support // what modules are confined by
 	cages        *sandbox.Groups // that bound them, nil where there are none
 
@@ -112,7 +114,7 @@ type Host struct {
 // New makes a Host that runs nothing yet.
 func New(cfg Config) *Host {
 	return &Host{
-		cfg: cfg, sockets: Sockets{Dir: cfg.SocketDir}, startTimeout: startTimeout, lookEvery: lookEvery, testLimit: tunnel.TestLimit, support: sandbox.Detect(),
+		cfg: cfg, sockets: Sockets{Dir: cfg.SocketDir}, startTimeout: startTimeout, lookEvery: lookEvery, testLimit: tunnel.TestLimit, resolver: resolverFiles, renewEvery: renewEvery, support: sandbox.Detect(),
 		looking: make(chan struct{}, 1),
 		modules: make(map[tunnel.Owner]*module), groups: make(map[int]tunnel.Owner), hashes: make(map[string]hashed),
 	}
@@ -208,6 +210,9 @@ func (h *Host) setRun(ctx context.Context, r tunnel.Run) error {
 		}
 		if r.Purge {
 			m.purges[r.Ref.Name] = true
+		}
+		if (r.Gone || r.Purge) && m.testing == r.Ref.Name {
+			m.endTest(errRemoved)
 		}
 	})
 	return nil

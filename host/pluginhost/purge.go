@@ -8,7 +8,8 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-// purge removes the directories of configurations that the operator wants gone, each once no run uses it any more.
+// purge removes the directories of configurations that the operator wants gone, each once no run, no test and no process
+// that is about to end uses it any more.
 func (m *module) purge(ctx context.Context) {
 	for {
 		name, changed := m.purgeable()
@@ -33,8 +34,11 @@ func (m *module) purge(ctx context.Context) {
 func (m *module) purgeable() (name string, changed <-chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.life == ending || m.life != dead && (!m.neededLocked() || m.served != m.turn) {
+		return "", m.changed
+	}
 	for name := range m.purges {
-		if m.active[name] == nil {
+		if m.active[name] == nil && m.testing != name {
 			return name, nil
 		}
 	}

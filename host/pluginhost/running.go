@@ -36,6 +36,9 @@ type running struct {
 	client  *plugin.Client
 	module  *wire.Module
 	sockets string // go-plugin's directory for this process
+
+	opened   map[tunnel.Grant]inode // what its rights to paths opened
+	resolver map[string]inode       // what it finds names by, nil where it has no network of its own
 }
 
 // launch starts the binary of m that has the checksum sha, in that room, and makes it ready: one attempt, all of it within
@@ -109,6 +112,7 @@ func (h *Host) clientConfig(ctx context.Context, m *module, binary *os.File, in 
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, dir string) (runner.Runner, error) {
 			r.sockets = dir
 			confined, granted := h.sandbox(m, dir, in)
+			r.note(h, in.granted, confined, granted)
 			p := plan{
 				Name: string(m.name), Env: slices.Concat(cmd.Env, h.environment(in)), Limit: pluginLimits,
 				Support: h.support, Sandbox: confined,

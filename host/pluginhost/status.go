@@ -40,6 +40,7 @@ type Module struct {
 	Name     tunnel.Owner
 	Version  string // of the accepted binary, as the module says
 	SHA256   string // of the accepted binary, in hex
+	Contract int    // the version of the contract that it speaks, 0 where not known
 	State    State
 	Reason   tunnel.Reason // "" where nothing is wrong
 	Message  string
@@ -48,18 +49,9 @@ type Module struct {
 	RSS      uint64     // bytes of memory it has, 0 where unknown
 	Restarts int        // since the daemon's start, those the operator asked for left out
 	Sandbox  Sandbox    // how it is confined
+	Trusted  bool       // its binary may run where nothing confines it
 	Pending  *Candidate // the binary that waits for acceptance, nil where none does
-}
-
-// Modules returns every module: those in the plugin directory, and those that have configurations.
-func (h *Host) Modules() []Module {
-	var list []Module
-	for _, m := range h.all() {
-		if s, listed := m.status(); listed {
-			list = append(list, s)
-		}
-	}
-	return list
+	Notes    []Note     // what of its grants opens nothing, and other things worth knowing
 }
 
 // Pid is the process of a module, 0 where none runs. One that is only starting, or only describes itself, is not yet its.
@@ -68,18 +60,27 @@ func (h *Host) Pid(name tunnel.Owner) int {
 	if m == nil {
 		return 0
 	}
-	s, _ := m.status()
-	return s.PID
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.pidLocked()
 }
 
-func (m *module) status() (s Module, listed bool) {
+func (m *module) pidLocked() int {
+	if m.process == nil {
+		return 0
+	}
+	return m.process.process.pid()
+}
+
+// status is how the module is, but for its notes, and what these are made from.
+func (m *module) status() (s Module, v survey, listed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s = m.statusLocked()
 	if s.PID != 0 {
 		s.RSS = residentMemory(s.PID)
 	}
-	return s, m.listedLocked()
+	return s, m.surveyLocked(), m.listedLocked()
 }
 
 // listedLocked reports whether there is anything to show: a name that once was in the directory is not.
@@ -87,15 +88,17 @@ func (m *module) listedLocked() bool {
 	return m.found.there || len(m.runs) > 0 || m.life != dead
 }
 
-// statusLocked says how the module is; memory is left out.
+// statusLocked says how the module is; memory and notes are left out.
 func (m *module) statusLocked() Module {
 	s := Module{Name: m.name, Sandbox: m.host.confinement(), Restarts: m.restarts, Pending: m.candidateLocked()}
 	if m.pin != nil {
-		s.SHA256, s.Version = m.pin.SHA256, m.pin.Description.Version
+		s.SHA256, s.Version, s.Contract = m.pin.SHA256, m.pin.Description.Version, m.pin.Description.Contract
+		s.Trusted = m.trusted == m.pin.SHA256
 	}
-	if m.process != nil {
-		s.PID = m.process.process.pid()
+	if m.contract != 0 {
+		s.Contract = m.contract
 	}
+	s.PID = m.pidLocked()
 	var why *unusable
 	s.State, why = m.stateLocked()
 	if why != nil {
@@ -106,25 +109,18 @@ func (m *module) statusLocked() Module {
 
 func (m *module) stateLocked() (State, *unusable) {
 	state := map[life]State{starting: Starting, alive: Running, ending: Running}[m.life]
+	blocked, why := m.blockedLocked()
 	switch {
 	case m.closed:
 		return Stopped, nil
-	case m.life != dead && m.found.problem != nil:
-		return state, m.found.problem
-	case m.life != dead && m.otherLocked():
-		return state, m.needsAcceptanceLocked()
+	case m.life != dead && why != nil:
+		return state, why
 	case m.life != dead && m.served != m.turn && m.neededLocked():
 		return Starting, nil // what was asked for since is what counts: the present process ends
 	case m.life != dead:
 		return state, nil
-	case !m.found.there:
-		return Failed, &unusable{tunnel.ModuleMissing, fmt.Sprintf("%s is not in the plugin directory", m.name), "install the module, or culvert config remove its configurations"}
-	case m.found.problem != nil:
-		return Failed, m.found.problem
-	case m.otherLocked():
-		return Accept, m.needsAcceptanceLocked()
-	case !m.confinedLocked(m.found.sha):
-		return Accept, m.unconfined()
+	case why != nil:
+		return blocked, why
 	case m.pin == nil && m.mute != nil:
 		return Failed, m.mute
 	case m.pin == nil:
@@ -137,20 +133,6 @@ func (m *module) stateLocked() (State, *unusable) {
 		return Failed, m.problem
 	}
 	return Waiting, m.problem
-}
-
-func (m *module) needsAcceptanceLocked() *unusable {
-	u := &unusable{reason: tunnel.NeedsAcceptance, remedy: "culvert module accept " + string(m.name)}
-	if m.pin != nil {
-		u.message = fmt.Sprintf("another binary lies under this name, SHA-256 %.12s...; accepted is %.12s...", m.found.sha, m.pin.SHA256)
-	} else {
-		u.message = "which binary was accepted cannot be read any more: " + tunnel.Clean(m.lost.Error(), 200)
-	}
-	if m.mute != nil {
-		u.message += "; the other one cannot be used: " + m.mute.message
-		u.remedy = m.mute.remedy
-	}
-	return u
 }
 
 // tellLocked tells the journal and the registry what changed for them.

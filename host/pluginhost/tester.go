@@ -30,25 +30,46 @@ func (h *Host) Test(ctx context.Context, ref tunnel.ConfigurationRef, doc json.R
 		return err
 	}
 	t := &test{module: m, ref: ref, report: report, began: map[string]time.Time{}}
-	settings, elsewhere, err := t.settings(ctx, doc)
+	if _, _, err := t.settings(ctx, doc); err != nil {
+		return err
+	}
+	inner, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	if err := m.beginTest(ctx, ref, end); err != nil {
+		return err
+	}
+	defer m.update(func() { m.testing, m.endTest = "", nil })
+	settings, elsewhere, err := t.settings(ctx, doc) // again: whoever removes the configuration now ends the test
 	if err != nil {
 		return err
 	}
-	if err := m.beginTest(ref); err != nil {
-		return err
-	}
-	defer m.update(func() { m.testing = "" })
-	limited, cancel := context.WithTimeout(ctx, h.testLimit)
+	limited, cancel := context.WithTimeout(inner, h.testLimit)
 	defer cancel()
 	t.tell(settingsStep(doc != nil, elsewhere))
 	t.run(limited, settings)
 	return ctx.Err()
 }
 
-// beginTest notes that a test is under way, which has the module's process run, unless there is one already.
-func (m *module) beginTest(ref tunnel.ConfigurationRef) (err error) {
+// errRemoved ends the test of a configuration that is removed.
+var errRemoved = errors.New("the configuration was removed meanwhile")
+
+// beginTest notes that a test is under way, which has the module's process run, unless there is one already. What is left
+// of a configuration of that name before goes first. end ends the test.
+func (m *module) beginTest(ctx context.Context, ref tunnel.ConfigurationRef, end context.CancelCauseFunc) error {
+	for {
+		if err := m.wait(ctx, func() (bool, error) { return !m.purges[ref.Name], nil }); err != nil {
+			return err
+		}
+		if begun, err := m.tryTest(ref, end); begun || err != nil {
+			return err
+		}
+	}
+}
+
+func (m *module) tryTest(ref tunnel.ConfigurationRef, end context.CancelCauseFunc) (begun bool, err error) {
 	m.update(func() {
 		switch {
+		case m.purges[ref.Name]:
 		case m.pin == nil || !m.pin.Description.Can(tunnel.CapabilityTester):
 			err = tunnel.Findings{{
 				Code: tunnel.NotFound, Field: "module", Value: string(m.name),
@@ -65,10 +86,10 @@ func (m *module) beginTest(ref tunnel.ConfigurationRef) (err error) {
 			if !m.neededLocked() {
 				m.problem = nil // of a process before; whether this one starts is seen anew
 			}
-			m.testing = ref.Name
+			m.testing, m.endTest, begun = ref.Name, end, true
 		}
 	})
-	return err
+	return begun, err
 }
 
 // test is one test under way.
@@ -117,6 +138,9 @@ func (t *test) run(ctx context.Context, settings json.RawMessage) {
 	}
 	err = r.module.Test(ctx, t.ref, settings, dir, t.take)
 	switch {
+	case context.Cause(ctx) == errRemoved:
+		t.conclude(errRemoved.Error(), "")
+		t.await(r)
 	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded): // the other end may see the time first
 		t.conclude(fmt.Sprintf("it had not come to its end when the time for the test was over, %v", t.module.host.testLimit),
 			"the steps before it show how far the test came")
@@ -128,6 +152,20 @@ func (t *test) run(ctx context.Context, settings json.RawMessage) {
 		t.conclude("the module's test has no step", "the module's author can mend it")
 	case len(t.steps.Running()) > 0:
 		t.conclude("the module ended its test without saying how this went", "the module's author can mend it")
+	}
+}
+
+// await sees that the module does nothing more for a test that was ended: where it goes on with it, its process ends.
+func (t *test) await(r *running) {
+	grace, done := context.WithTimeout(context.Background(), stopGrace)
+	defer done()
+	if err := r.module.StopTest(grace); err != nil && !errors.Is(err, wire.ErrGone) {
+		t.module.log.say("a test did not end within its grace period, so its process is ended")
+		t.module.update(func() {
+			if t.module.process == r {
+				t.module.turn++
+			}
+		})
 	}
 }
 
@@ -146,6 +184,8 @@ func (t *test) process(ctx context.Context) (r *running, err error) {
 	switch {
 	case errors.As(err, &u):
 		s.Outcome, s.Message, s.Remedy = tunnel.StepFailed, u.Message, u.Remedy
+	case err != nil && context.Cause(ctx) == errRemoved:
+		s.Outcome, s.Message = tunnel.StepFailed, errRemoved.Error()
 	case err != nil:
 		s.Outcome, s.Message, s.Remedy = tunnel.StepFailed, err.Error(), "culvert module show "+string(t.ref.Module)
 	case started:
@@ -164,14 +204,8 @@ func (m *module) readyLocked() (done bool, r *running, err error) {
 		return true, nil, errors.New("the daemon is stopping")
 	case m.life != dead:
 		return false, nil, nil
-	case !m.found.there:
-		return true, nil, notInstalled(m.name)
-	case m.found.problem != nil:
-		return true, nil, m.unusable(m.found.problem)
-	case m.otherLocked():
-		return true, nil, m.unusable(m.needsAcceptanceLocked())
-	case !m.confinedLocked(m.found.sha):
-		return true, nil, m.unusable(m.unconfined())
+	case m.refusalLocked() != nil:
+		return true, nil, m.refusalLocked()
 	case m.problem != nil:
 		return true, nil, m.unusable(m.problem)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,8 @@ func (testPlugin) Test(ctx context.Context, r wire.Run, report func(tunnel.TestS
 	if err := json.Unmarshal(r.Settings, &o); err != nil {
 		return err
 	}
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
 	say := func(name string, o tunnel.Outcome, message, remedy string) {
 		report(tunnel.TestStep{Name: name, Outcome: o, Message: message, Remedy: remedy})
 	}
@@ -57,6 +60,19 @@ func (testPlugin) Test(ctx context.Context, r wire.Run, report func(tunnel.TestS
 		os.Exit(3)
 	case "deaf":
 		forever()
+	case "scribble": // as long as it lives, and a while longer than it should
+		for over := ctx.Done(); ; time.Sleep(time.Millisecond) {
+			_ = os.MkdirAll(r.Dir, 0o700)
+			_ = os.WriteFile(filepath.Join(r.Dir, "scribble"), []byte("x"), 0o600)
+			select {
+			case <-over:
+				over = nil
+				time.AfterFunc(100*time.Millisecond, cancel)
+			case <-late.Done():
+				return ctx.Err()
+			default:
+			}
+		}
 	case "hang":
 		<-ctx.Done()
 		time.Sleep(100 * time.Millisecond)

@@ -26,7 +26,7 @@ func notPublished(t tunnel.Tunnel, m tunnel.Mapping, module tunnel.Owner, asks [
 		WayOut:  "choose another local port; or, if the site shall reach it, make that tunnel the operator's own: culvert tunnel add operator/NAME",
 	}
 	if slices.Contains(asks, dial) {
-		f.WayOut = "choose another local port; or, if the site shall reach it: " + string(tunnel.GrantLine(t.Ref.Owner, dial))
+		f.WayOut = "choose another local port; or, if the site shall reach it: " + tunnel.GrantLine(t.Ref.Owner, dial)
 	}
 	return f
 }

@@ -45,6 +45,9 @@ type Description struct {
 	Capabilities []string `json:"capabilities,omitempty"`
 	Actions      []Action `json:"actions,omitempty"`
 	Jobs         []Job    `json:"jobs,omitempty"`
+
+	// Contract is the version of the contract that it speaks. The host fills it in, 0 is not known.
+	Contract int `json:"contract,omitempty"`
 }
 
 // Site is the part of a configuration's settings that one tunnel is made from; it looks the same in every module (R54).

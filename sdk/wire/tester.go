@@ -53,6 +53,13 @@ func (m *Module) Test(ctx context.Context, ref tunnel.ConfigurationRef, settings
 	return err
 }
 
+// StopTest asks the module's test to end, and returns when it has, with the context's error when that takes longer than
+// ctx. Where none is under way it returns at once.
+func (m *Module) StopTest(ctx context.Context) error {
+	_, err := m.rpc.Stop(ctx, &pluginv1.StopRequest{Configuration: underTest})
+	return err
+}
+
 // Test runs the plugin's test; one at a time, for it is the operator's.
 func (s *pluginServer) Test(req *pluginv1.TestRequest, out grpc.ServerStreamingServer[pluginv1.TestResponse]) error {
 	t, ok := s.plugin.(Tester)

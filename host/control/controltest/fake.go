@@ -46,7 +46,7 @@ type Fake struct {
 	OnTest    func(context.Context, tunnel.ConfigurationRef, json.RawMessage, func(control.Step)) error // what a test does instead
 	OnAct     func(context.Context, control.Ask, func(tunnel.ActReport)) (tunnel.Result, error)         // what an action or job does
 	AllJobs   []control.ConfigurationJobs                                                               // how the jobs are
-	Held      error                                                                                     // why no process takes up what it is granted
+	Effect    control.Effect                                                                            // what becomes of a process when its module's grants change
 	Unsafe    error                                                                                     // why the plugin directory cannot be looked at
 }
 

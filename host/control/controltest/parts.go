@@ -39,7 +39,17 @@ func (m modules) Restart(ctx context.Context, by string, name tunnel.Owner) erro
 	return nil
 }
 
-func (m modules) Regrant(context.Context, tunnel.Owner, bool) (held error) { return m.f.Held }
+func (m modules) Regrant(context.Context, string, tunnel.Owner, tunnel.Grant, bool) control.Effect {
+	return m.f.Effect
+}
+
+func (m modules) Distrust(ctx context.Context, by string, name tunnel.Owner) (control.Effect, error) {
+	if err := m.Described(ctx, name); err != nil {
+		return control.Effect{}, err
+	}
+	m.f.called(by, "distrust module %s", name)
+	return m.f.Effect, nil
+}
 
 func (m modules) Accept(ctx context.Context, by string, name tunnel.Owner, unsandboxed bool) (before, after control.Face, err error) {
 	d, err := m.f.Description(ctx, name)
