@@ -57,12 +57,15 @@ func inXML(s string) string {
 	return b.String()
 }
 
-// people is the phonebook for an LDAP server of the PBX's own. Names of entries are made of IDs alone.
+// people is the phonebook for an LDAP server of the PBX's own. Names of entries are made of IDs alone. There is no line
+// that says the version, which slapadd takes for an attribute.
 func people(_ *sheet, s pbx.State) []files.File {
 	var b bytes.Buffer
-	b.WriteString("version: 1\n")
-	for _, u := range listed(s) {
-		fmt.Fprintf(&b, "\ndn: uid=%s,ou=phonebook\nobjectClass: inetOrgPerson\nuid: %s\n", u.ID, u.ID)
+	for i, u := range listed(s) {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "dn: uid=%s,ou=phonebook\nobjectClass: inetOrgPerson\nuid: %s\n", u.ID, u.ID)
 		surname := u.Surname
 		if surname == "" {
 			surname = u.Name() // the class wants one
