@@ -96,6 +96,9 @@ func (l *live[S]) do(ctx context.Context, limit time.Duration, c *Call, work Wor
 	defer cancel()
 	c.Steps = &Steps{ctx: ctx, log: l.in.Log, report: c.step}
 	r, err := try(ctx, l.in, c, work)
+	if errors.Is(err, tunnel.ErrExists) && !c.said() {
+		return Result{}, err // the job that it is for is under way
+	}
 	c.flush()
 	if err != nil && ctx.Err() != nil && !isVerdict(err) {
 		err = context.Cause(ctx)
@@ -137,6 +140,10 @@ func (c *Call) outcome(r Result, err error) Result {
 func failed(err error) Result {
 	s := verdict("", err)
 	r := Result{Outcome: tunnel.ResultFailed, Message: s.Message, Remedy: s.Remedy}
+	var fs tunnel.Findings
+	if errors.As(err, &fs) && len(fs) == 1 && fs.Error() == err.Error() {
+		r.Message, r.Remedy = fs[0].Message, fs[0].WayOut
+	}
 	switch s.Outcome {
 	case tunnel.StepWarning:
 		r.Outcome = tunnel.ResultPartial

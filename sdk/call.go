@@ -79,3 +79,10 @@ func (c *Call) relay(r tunnel.ActReport) {
 	c.flushLocked()
 	c.tell(r)
 }
+
+// said reports whether anything was told.
+func (c *Call) said() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pending != nil || !c.told.IsZero() || len(c.done) > 0
+}

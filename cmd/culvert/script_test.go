@@ -30,6 +30,7 @@ import (
 //	$SERVER $PORT   the site's SSH server, which knows the daemon's key and the password "open sesame"
 //	$SERVICE        the port of a service there, that greets and hangs up
 //	$P1 ... $P4     free ports
+//	$STATE          the daemon's state directory
 //
 // and the commands below beside those of testscript.
 func TestScripts(t *testing.T) {
@@ -68,7 +69,7 @@ func buildModules(t *testing.T) string {
 			t.Fatalf("build the modules: %v\n%s", err, out)
 		}
 	}
-	build("-o", dir+"/", "./examples/hello", "./plugins/monitoring")
+	build("-o", dir+"/", "./examples/hello", "./plugins/monitoring", "./cmd/culvert/testdata/working")
 	for _, v := range []string{"1", "2"} { // no module is called so
 		build("-ldflags=-X main.version="+v+".0.0", "-o", dir+"/asking.v"+v, "./cmd/culvert/testdata/asking")
 	}
@@ -95,7 +96,7 @@ func newStage(env *testscript.Env, modules string) error {
 	if err := os.CopyFS(plugins, os.DirFS(modules)); err != nil {
 		return err
 	}
-	for _, m := range []string{"hello", "monitoring", "asking.v1", "asking.v2"} {
+	for _, m := range []string{"hello", "monitoring", "working", "asking.v1", "asking.v2"} {
 		if err := os.Chmod(filepath.Join(plugins, m), 0o755); err != nil {
 			return err
 		}
@@ -121,6 +122,7 @@ func newStage(env *testscript.Env, modules string) error {
 	}
 	env.Setenv("CULVERT_SOCKET", socket)
 	env.Setenv("PLUGINS", plugins)
+	env.Setenv("STATE", filepath.Join(dir, "state"))
 	env.Setenv("SERVER", fmt.Sprintf("pbx@127.0.0.1:%d", site.Port()))
 	env.Setenv("FINGERPRINT", site.Fingerprint())
 	env.Setenv("PORT", strconv.Itoa(site.Port()))
