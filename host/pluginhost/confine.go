@@ -48,8 +48,14 @@ func (h *Host) confineAll() {
 	h.cfg.Log.Info("modules are confined", "sandbox", s.Level, "landlock", h.support.Landlock, "memory", "bounded for each module")
 }
 
-// cage is a control group for a process of the module, nil where there are none.
-func (h *Host) cage(name tunnel.Owner) *sandbox.Group {
+// cage bounds a process with all that comes from it, and ends with it. It is a control group.
+type cage interface {
+	Descriptor() int // for the start of the process in it
+	End()
+}
+
+// cage is one for a process of the module, nil where there are none.
+func (h *Host) cage(name tunnel.Owner) cage {
 	if h.cages == nil {
 		return nil
 	}

@@ -333,3 +333,85 @@ func TestServedPortIsGivenUpWithItsListener(t *testing.T) {
 		return err == nil
 	}, func() string { return "it is not" })
 }
+
+// TestDoorThatIsGivenUpLeavesNothing: what waits for its end hears of it, though the module's process goes on.
+func TestDoorThatIsGivenUpLeavesNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	d := r.doorsOf(t, "hello")
+	right := tunnel.Right{Kind: tunnel.GrantServe, Port: freePort(t)}
+	r.catalog.grant("hello", right.Grant())
+	path, err := d.listenPath(t.Context(), right.Port)
+	must(t, err)
+	d.mu.Lock()
+	o := d.open[right]
+	d.mu.Unlock()
+	own, err := net.Listen("unix", path)
+	must(t, err)
+	time.Sleep(2 * d.watch) // it has been heard
+	own.Close()
+	select {
+	case <-o.ctx.Done():
+	case <-time.After(time.Minute):
+		t.Fatal("its context lives on")
+	}
+	if d.ctx.Err() != nil {
+		t.Error("the other doors are closed as well")
+	}
+}
+
+// TestRevokeWhileADoorOpensIsNotMissed: whichever comes first, the door does not stay open.
+func TestRevokeWhileADoorOpensIsNotMissed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	d := r.doorsOf(t, "hello")
+	right := tunnel.Right{Kind: tunnel.GrantServe, Port: freePort(t)}
+	asked, revoked := make(chan struct{}), make(chan struct{})
+	var asks atomic.Int64
+	d.granted = func(context.Context, tunnel.Owner) ([]tunnel.Grant, error) {
+		if asks.Add(1) > 1 {
+			return nil, nil
+		}
+		close(asked)
+		<-revoked // between this look and the opening
+		return []tunnel.Grant{right.Grant()}, nil
+	}
+	opened, reviewed := make(chan error, 1), make(chan struct{})
+	go func() { _, err := d.listenPath(context.Background(), right.Port); opened <- err }()
+	<-asked
+	go func() { d.review(context.Background()); close(reviewed) }()
+	select {
+	case <-reviewed: // it saw no door
+	case <-time.After(50 * time.Millisecond): // it waits for the one that is being opened
+	}
+	close(revoked)
+	<-opened
+	<-reviewed
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.open) > 0 {
+		t.Error("a door is open that is not granted any more")
+	}
+}
+
+// TestReviewOutlivesItsCaller: who revokes one grant and hangs up closes no door to another.
+func TestReviewOutlivesItsCaller(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	d := r.doorsOf(t, "hello")
+	port := shouter(t)
+	d.granted = func(ctx context.Context, _ tunnel.Owner) ([]tunnel.Grant, error) {
+		return []tunnel.Grant{tunnel.Grant(fmt.Sprint("dial ", port))}, ctx.Err()
+	}
+	path, err := d.dialPath(t.Context(), port)
+	must(t, err)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	d.review(gone)
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal("the door is closed: ", err)
+	}
+	defer conn.Close()
+	must(t, wire.ReadGreeting(conn))
+}

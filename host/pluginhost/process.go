@@ -18,7 +18,6 @@ import (
 	"github.com/hashicorp/go-plugin/runner"
 	"golang.org/x/sys/unix"
 
-	"github.com/culvert-pbx/culvert/host/pluginhost/sandbox"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -44,7 +43,7 @@ type process struct {
 	seen    func(pid int, alive bool) // told of its fork and its end
 	roll    roll                      // its group is on it while it may have members
 	log     *moduleLog
-	cage    *sandbox.Group // of control, nil where there are none; ended with the process
+	cage    cage // nil where there are none; ended with the process
 	cmd     *exec.Cmd
 	out     *pipe
 	err     *pipe

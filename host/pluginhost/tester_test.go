@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/culvert-pbx/culvert/host/pluginhost/sandbox"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 	"github.com/culvert-pbx/culvert/sdk/wire"
 )
@@ -268,5 +269,28 @@ func TestWhatCannotBeTested(t *testing.T) {
 	got, err := r.try(t.Context(), c, "well")
 	if err != nil || !strings.HasPrefix(got[len(got)-1], "module failed: another binary lies under this name") {
 		t.Errorf("a binary that waits for acceptance: %v, %q", err, got)
+	}
+}
+
+// TestATestOfAModuleThatMayNotRunUnconfinedSaysSoAtOnce: none starts it, so it does not wait for its process.
+func TestATestOfAModuleThatMayNotRunUnconfinedSaysSoAtOnce(t *testing.T) {
+	t.Parallel()
+	dir, sockets := t.TempDir(), shortDir(t)
+	before := newRigIn(t, dir, sockets).run()
+	before.install("hello", "")
+	before.is("hello", Stopped, "") // accepted, where modules are confined
+	before.stop()
+	r := newRigIn(t, dir, sockets)
+	r.support, r.catalog, r.cfg.Catalog = sandbox.Support{}, before.catalog, before.catalog
+	r.run()
+	r.is("hello", Accept, tunnel.Unsandboxed)
+	var last tunnel.TestStep
+	began := time.Now()
+	err := r.Test(t.Context(), tunnel.ConfigurationRef{Module: "hello", Name: "default"}, json.RawMessage(`{"do":"wait"}`), func(s tunnel.TestStep) { last = s })
+	if err != nil || last.Name != tunnel.StepModule || last.Outcome != tunnel.StepFailed || !strings.Contains(last.Remedy, "--unsandboxed") {
+		t.Errorf("%v, %+v", err, last)
+	}
+	if took := time.Since(began); took > r.startTimeout/2 {
+		t.Errorf("it took %v", took)
 	}
 }
