@@ -49,5 +49,5 @@ func (monitoring) Run(ctx context.Context, in *sdk.Instance[settings]) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, l, newHandler(ctx, in.List, in.Settings.PBX, in.Log), in.Log)
+	return serve(ctx, l, newHandler(ctx, in.List, in.ModuleMetrics, in.Settings.PBX, in.Log), in.Log)
 }

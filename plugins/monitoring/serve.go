@@ -25,20 +25,20 @@ const (
 // list reads all tunnels, as sdk.Instance does.
 type list func(context.Context) iter.Seq2[tunnel.View, error]
 
-// newRegistry has every series, with the label pbx where it is not empty. Reading the tunnels ends with ctx.
-func newRegistry(ctx context.Context, tunnels list, pbx string, log hclog.Logger) *prometheus.Registry {
+// newRegistry has every series, with the label pbx where it is not empty. What it asks the host for ends with ctx.
+func newRegistry(ctx context.Context, tunnels list, modules measured, pbx string, log hclog.Logger) *prometheus.Registry {
 	own := prometheus.NewRegistry()
 	var r prometheus.Registerer = own
 	if pbx != "" {
 		r = prometheus.WrapRegistererWith(prometheus.Labels{"pbx": pbx}, own)
 	}
-	r.MustRegister(&tunnelCollector{ctx: ctx, list: tunnels, log: log}, &machineCollector{log: log})
+	r.MustRegister(&tunnelCollector{ctx: ctx, list: tunnels, log: log}, &moduleCollector{ctx: ctx, ask: modules, log: log}, &machineCollector{log: log})
 	return own
 }
 
 // newHandler serves /metrics from a registry of its own.
-func newHandler(ctx context.Context, tunnels list, pbx string, log hclog.Logger) http.Handler {
-	own := newRegistry(ctx, tunnels, pbx, log)
+func newHandler(ctx context.Context, tunnels list, modules measured, pbx string, log hclog.Logger) http.Handler {
+	own := newRegistry(ctx, tunnels, modules, pbx, log)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(own, promhttp.HandlerOpts{
 		ErrorLog:            log.StandardLogger(nil),

@@ -67,7 +67,7 @@ func TestEveryFactOfATunnelIsASeries(t *testing.T) {
 			},
 		},
 	}
-	page := get(newHandler(t.Context(), of(v), "", quiet), "/metrics")
+	page := get(newHandler(t.Context(), of(v), none, "", quiet), "/metrics")
 	got := parse(t, page.Body.String())
 	const tun = `{owner="adsync",tunnel="adsync/berlin.site"}`
 	dc := func(name, kind string) string {
@@ -122,7 +122,7 @@ func TestEveryFactOfATunnelIsASeries(t *testing.T) {
 func TestASilentHostCannotHangAScrape(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		page := get(newHandler(t.Context(), silent, "", quiet), "/metrics")
+		page := get(newHandler(t.Context(), silent, none, "", quiet), "/metrics")
 		if took := time.Since(begin); took != listLimit || page.Code != http.StatusOK {
 			t.Errorf("after %v it answers %d", took, page.Code)
 		}
@@ -143,7 +143,7 @@ func TestAHostThatFailsHalfWayTellsNothing(t *testing.T) {
 			_ = yield(tunnel.View{Tunnel: tunnel.Tunnel{Ref: own}}, nil) && yield(tunnel.View{}, errors.New("gone"))
 		}
 	}
-	got := parse(t, get(newHandler(t.Context(), broken, "", quiet), "/metrics").Body.String())
+	got := parse(t, get(newHandler(t.Context(), broken, none, "", quiet), "/metrics").Body.String())
 	if names := got.with("culvert_"); len(names) != 1 || got["culvert_registry_up"] != 0 {
 		t.Errorf("it tells %q", names)
 	}
@@ -151,7 +151,7 @@ func TestAHostThatFailsHalfWayTellsNothing(t *testing.T) {
 
 func TestScrapesAtATimeAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHandler(t.Context(), silent, "", quiet)
+		h := newHandler(t.Context(), silent, none, "", quiet)
 		var under sync.WaitGroup
 		for range maxScrapes {
 			under.Go(func() {
@@ -169,7 +169,7 @@ func TestScrapesAtATimeAreLimited(t *testing.T) {
 }
 
 func TestOtherPaths(t *testing.T) {
-	h := newHandler(t.Context(), of(), "", quiet)
+	h := newHandler(t.Context(), of(), none, "", quiet)
 	for _, c := range []struct {
 		method, path string
 		code         int

@@ -14,7 +14,7 @@ var _ sdk.Tester[settings] = monitoring{}
 // Test checks that there is something to scrape, and that what is exposed comes out at the site.
 func (monitoring) Test(_ context.Context, in *sdk.Instance[settings], t *sdk.Steps) {
 	t.Do("metrics", func(ctx context.Context) (string, error) {
-		return countSeries(newRegistry(ctx, in.List, in.Settings.PBX, in.Log))
+		return countSeries(newRegistry(ctx, in.List, in.ModuleMetrics, in.Settings.PBX, in.Log))
 	})
 	t.Do("tunnel", in.TunnelIsUp(in.Settings.Site))
 	for _, s := range []sdk.Slot{host, node, checkmk} {

@@ -19,7 +19,7 @@ const (
 	MaxLabelValue  = 100 // bytes
 	maxMetricHelp  = 200
 	MetricJobs     = "job_" // begins the names of what the SDK measures of jobs
-	metricReserved = "configuration module job"
+	metricReserved = "configuration module job pbx"
 )
 
 // MetricKind says what the values of a metric are.
