@@ -33,8 +33,8 @@ func TestHostileServers(t *testing.T) {
 	for _, h := range all {
 		if h.LetsIn {
 			t.Run(h.Name, func(t *testing.T) {
-				for range rounds {
-					beInside(t, h)
+				for i := range rounds {
+					t.Run(strconv.Itoa(i), func(t *testing.T) { beInside(t, h) }) // what it opens is closed with it
 				}
 			})
 		}

@@ -81,16 +81,15 @@ func (l *Link) wanted(nc ssh.NewChannel) (m *mapping, origin string) {
 	return l.asked[bind{e.Host, e.Port}], e.Origin
 }
 
-// refuse says no without waiting for the server to take it, unless very many refusals wait already.
+// refuse says no without waiting for the server to take it, unless very many refusals wait already: until the socket is
+// closed, also while the link takes its leave, since what is not refused stays in the library's memory.
 func (l *Link) refuse(nc ssh.NewChannel, reason ssh.RejectionReason, why string) {
 	select {
 	case l.refusing <- struct{}{}:
-	case <-l.ctx.Done():
+	case <-l.closed:
 		return // its server will learn soon enough
 	}
-	if !l.spawn(func() { defer func() { <-l.refusing }(); _ = nc.Reject(reason, why) }) {
-		<-l.refusing
-	}
+	l.spawn(func() { defer func() { <-l.refusing }(); _ = nc.Reject(reason, why) }) // or the place is kept until then
 }
 
 // take serves one connection to the mapping's remote port. While a proof is under way those that may be its own are
