@@ -188,6 +188,23 @@ func (l limits) set() error {
 			return fmt.Errorf("set the limit %s: %w", r.name, err)
 		}
 	}
+	return leaveTasks()
+}
+
+// leaveTasks keeps a part of the tasks that the user may have for the host: all of the user's count, whoever started them,
+// and a Go program that cannot have a thread dies. Root has no such limit.
+func leaveTasks() error {
+	var have unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &have); err != nil {
+		return fmt.Errorf("read the limit of tasks: %w", err)
+	}
+	if have.Cur == unix.RLIM_INFINITY {
+		return nil
+	}
+	v := have.Cur - have.Cur/4
+	if err := unix.Prlimit(0, unix.RLIMIT_NPROC, &unix.Rlimit{Cur: v, Max: v}, nil); err != nil {
+		return fmt.Errorf("set the limit of tasks: %w", err)
+	}
 	return nil
 }
 

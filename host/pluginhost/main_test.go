@@ -16,6 +16,7 @@ import (
 // TestMain makes the test binary all three: the host, its launcher, and the plugins, which are links to it.
 func TestMain(m *testing.M) {
 	pluginLimits.Data += raceMemory
+	moduleBounds.memory += raceMemory
 	LaunchIfAsked()
 	if wire.Started(os.Getenv) {
 		serveTestPlugin()

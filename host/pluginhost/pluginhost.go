@@ -97,6 +97,7 @@ type Host struct {
 	testLimit    time.Duration
 	resolver     []string
 	renewEvery   time.Duration
+	bounds       bounds          // of each module's processes together
 	support      sandbox.Support // what modules are confined by
 	cages        *sandbox.Groups // that bound them, nil where there are none
 
@@ -114,7 +115,7 @@ type Host struct {
 // New makes a Host that runs nothing yet.
 func New(cfg Config) *Host {
 	return &Host{
-		cfg: cfg, sockets: Sockets{Dir: cfg.SocketDir}, startTimeout: startTimeout, lookEvery: lookEvery, testLimit: tunnel.TestLimit, resolver: resolverFiles, renewEvery: renewEvery, support: sandbox.Detect(),
+		cfg: cfg, sockets: Sockets{Dir: cfg.SocketDir}, startTimeout: startTimeout, lookEvery: lookEvery, testLimit: tunnel.TestLimit, resolver: resolverFiles, renewEvery: renewEvery, bounds: moduleBounds, support: sandbox.Detect(),
 		looking: make(chan struct{}, 1),
 		modules: make(map[tunnel.Owner]*module), groups: make(map[int]tunnel.Owner), hashes: make(map[string]hashed),
 	}

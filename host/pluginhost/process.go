@@ -43,7 +43,8 @@ type process struct {
 	seen    func(pid int, alive bool) // told of its fork and its end
 	roll    roll                      // its group is on it while it may have members
 	log     *moduleLog
-	cage    cage // nil where there are none; ended with the process
+	cage    cage   // nil where there are none; ended with the process
+	bounds  bounds // that it is held to where it has no cage
 	cmd     *exec.Cmd
 	out     *pipe
 	err     *pipe
@@ -56,7 +57,8 @@ type process struct {
 	once     sync.Once // guards the closing of exited
 
 	mu     sync.Mutex
-	group  int // its pid and process group; 0 before it was forked, and once it is reaped and the number free again
+	broke  string // its bounds, and how
+	group  int    // its pid and process group; 0 before it was forked, and once it is reaped and the number free again
 	disarm func() bool
 }
 
@@ -80,6 +82,9 @@ func (p *process) Start(context.Context) error {
 	}
 	defer report.Close()
 	go p.reap()
+	if p.cage == nil {
+		go p.watch()
+	}
 	p.disarm = context.AfterFunc(p.start, p.kill)
 	var failed launchError
 	if err = json.NewDecoder(io.LimitReader(report, 4096)).Decode(&failed); errors.Is(err, io.EOF) {
@@ -161,6 +166,9 @@ func (p *process) reap() {
 	p.roll.strike(pid)
 	err := p.cmd.Wait()
 	p.group = 0
+	if p.broke != "" {
+		err = errors.New(p.broke)
+	}
 	p.mu.Unlock()
 	p.endCage()
 	p.over(err)
@@ -216,6 +224,15 @@ func (p *process) kill() {
 		p.log.say("process %s does not go though it was killed; it is left behind, and goes when the kernel lets it", p.ID())
 		p.over(errLeft)
 	}
+}
+
+// breakOff kills the process, and says why as how it ended.
+func (p *process) breakOff(why string) {
+	p.mu.Lock()
+	p.broke = why
+	p.mu.Unlock()
+	p.log.say("%s: it is ended", why)
+	p.signal(unix.SIGKILL)
 }
 
 // stop ends the process: SIGTERM, then after the grace SIGKILL. It returns when the process is gone, or left behind.

@@ -121,7 +121,7 @@ func (h *Host) clientConfig(ctx context.Context, m *module, binary *os.File, in 
 			r.process.granted = granted
 			r.process.cage = h.cage(m.name)
 			r.process.seen = func(pid int, alive bool) { h.seen(m.name, pid, alive) }
-			r.process.log, r.process.roll = m.log, h.sockets.roll()
+			r.process.log, r.process.roll, r.process.bounds = m.log, h.sockets.roll(), h.bounds
 			return r.process, nil
 		},
 	}

@@ -10,12 +10,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
+	"golang.org/x/sys/unix"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 	"github.com/culvert-pbx/culvert/sdk/wire"
@@ -143,6 +145,18 @@ func (testPlugin) Run(ctx context.Context, r wire.Run) error {
 		for ctx.Err() == nil {
 			fmt.Fprintln(os.Stderr, strings.Repeat("x", 300))
 		}
+	case "threads":
+		for range 48 { // each has a stack of 8 MiB, where C starts it
+			go func() { runtime.LockOSThread(); forever() }()
+		}
+	case "tables":
+		return fillTables()
+	case "children":
+		for range 200 {
+			if err := exec.Command("/bin/sleep", "600").Start(); err != nil {
+				return err
+			}
+		}
 	case "grandchild":
 		c := exec.Command("/bin/sleep", "600")
 		c.Stdout, c.Stderr = os.NewFile(1, "stdout"), os.NewFile(2, "stderr")
@@ -156,6 +170,20 @@ func (testPlugin) Run(ctx context.Context, r wire.Run) error {
 	time.Sleep(50 * time.Millisecond) // a clean-up that takes a while
 	note("stopped", "cleanly")
 	return ctx.Err()
+}
+
+// fillTables has the kernel make tables for pages that hold nothing, which no limit of memory counts.
+func fillTables() error {
+	const step = 2 << 20 // what one table is for
+	b, err := unix.Mmap(-1, 0, 1<<40, unix.PROT_READ, unix.MAP_ANONYMOUS|unix.MAP_PRIVATE|unix.MAP_NORESERVE)
+	if err != nil {
+		return err
+	}
+	var sum byte
+	for at := 0; at < len(b); at += step {
+		sum += b[at]
+	}
+	return fmt.Errorf("it had its way, %d", sum)
 }
 
 // said leaves what came of something, whole at once.

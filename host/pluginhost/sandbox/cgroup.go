@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What all processes of one module may have together, where there are control groups.
+// What all processes of one module may have together.
 const (
-	maxMemory = 768 << 20 // bytes; the limit of each process lies below
-	maxTasks  = 512       // processes and threads
+	MaxMemory = 768 << 20 // bytes; the limit of each process lies below
+	MaxTasks  = 512       // processes and threads
 )
 
 // Groups makes control groups for modules in the part of the machine's that the service manager left to the daemon
@@ -88,7 +88,7 @@ func delegated(dir string) bool {
 
 func openGroups(dir string, inIt bool) (*Groups, error) {
 	g := &Groups{dir: dir, limits: map[string]string{
-		"memory.max": fmt.Sprint(maxMemory), "memory.oom.group": "1", "pids.max": fmt.Sprint(maxTasks),
+		"memory.max": fmt.Sprint(MaxMemory), "memory.oom.group": "1", "pids.max": fmt.Sprint(MaxTasks),
 	}}
 	if inIt {
 		home := filepath.Join(dir, daemonGroup)
