@@ -8,8 +8,8 @@ import (
 )
 
 // Outcome is what every adapter does with a plan before it writes anything: it refuses one that is stale, touches what is
-// protected, or leads to a state with findings, and counts. after is the state to keep, with its version. Files, refusals
-// and the reload are the adapter's to add to the result.
+// protected, or leads to a state with findings, and counts. after is the state to keep. Versions after a plan that is not
+// empty, files, refusals and the reload are the adapter's to add.
 func Outcome(have State, p Plan) (after State, r Result, err error) {
 	if p.Base != "" && p.Base != have.Version {
 		return State{}, Result{}, ErrStale
@@ -17,13 +17,15 @@ func Outcome(have State, p Plan) (after State, r Result, err error) {
 	if err := p.checkProtected(have); err != nil {
 		return State{}, Result{}, err
 	}
-	after = p.After(have)
+	after = have
+	if !p.Empty() {
+		after = p.After(have)
+	}
 	if fs := after.Check(); len(fs) > 0 {
 		return State{}, Result{}, fs
 	}
-	after.Version = after.Digest()
 	r = p.count(have)
-	r.Version = after.Version
+	r.Version = have.Version
 	return after, r, nil
 }
 

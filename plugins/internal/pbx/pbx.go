@@ -64,7 +64,7 @@ type Result struct {
 	Files                       []string  // names of the files that were written anew, sorted
 	Reloaded                    bool      // the PBX has been told to take them up, and did
 	Refused                     []Refusal // fields that were left out, by user or group, then field
-	Version                     string    // of the state that is now
+	Version                     string    // of the state that is now; of a preview, of the state before
 }
 
 // Changed reports whether anything was written.

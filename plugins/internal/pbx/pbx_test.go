@@ -2,6 +2,7 @@ package pbx_test
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -130,6 +131,34 @@ func TestDiffPutsAdminsFirstAndGroupsLast(t *testing.T) {
 	if rest := pbx.Diff(p.After(have), want); !rest.Empty() {
 		t.Errorf("what is left to do: %+v", rest)
 	}
+}
+
+// No field is forgotten where users and groups are compared.
+func TestEqualSeesEveryField(t *testing.T) {
+	for i := range reflect.TypeFor[pbx.User]().NumField() {
+		u := anna()
+		if name := change(reflect.ValueOf(&u).Elem(), i); u.Equal(anna()) {
+			t.Errorf("users that differ in %s are equal", name)
+		}
+	}
+	for i := range reflect.TypeFor[pbx.Group]().NumField() {
+		g := pbxtest.Sample().Groups[0]
+		if name := change(reflect.ValueOf(&g).Elem(), i); g.Equal(pbxtest.Sample().Groups[0]) {
+			t.Errorf("groups that differ in %s are equal", name)
+		}
+	}
+}
+
+func change(v reflect.Value, field int) (name string) {
+	switch f := v.Field(field); f.Kind() {
+	case reflect.String:
+		f.SetString(f.String() + "x")
+	case reflect.Bool:
+		f.SetBool(!f.Bool())
+	default:
+		f.SetZero()
+	}
+	return v.Type().Field(field).Name
 }
 
 // A clone and what a plan leads to share nothing with the state they come from.

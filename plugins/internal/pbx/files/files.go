@@ -45,7 +45,8 @@ type Adapter struct {
 	system      System
 	record, out *place
 
-	mu sync.Mutex // one change at a time
+	mu     sync.Mutex // one change at a time
+	digest string     // of the record as it was last read or committed
 }
 
 // Open makes good what a crash left undone, but for the reload, which the next Apply repeats. Where somebody writes at the
@@ -76,6 +77,9 @@ func (a *Adapter) open(c Config) (err error) {
 
 func (a *Adapter) repair() error {
 	if err := errors.Join(a.record.sweep(), a.out.sweep()); err != nil {
+		return err
+	}
+	if _, err := a.load(); err != nil || a.note().Shown == a.digest && a.digest != "" {
 		return err
 	}
 	state, err := a.read()
@@ -133,11 +137,9 @@ func (a *Adapter) apply(ctx context.Context, p pbx.Plan) (pbx.Result, error) {
 	}
 	var record *File
 	if !p.Empty() {
-		f, err := encode(after)
-		if err != nil {
+		if record, r.Version, err = a.commitment(after); err != nil {
 			return pbx.Result{}, err
 		}
-		record = &f
 	}
 	pub, err := a.publish(after, record)
 	if err != nil {
@@ -146,6 +148,17 @@ func (a *Adapter) apply(ctx context.Context, p pbx.Plan) (pbx.Result, error) {
 	r.Files, r.Refused = pub.names(), pub.refused
 	r.Reloaded, err = a.reload(ctx, pub)
 	return r, err
+}
+
+// commitment is what makes a state the present one, and its version.
+func (a *Adapter) commitment(s pbx.State) (*File, string, error) {
+	f, digest, err := encode(s)
+	if err != nil {
+		return nil, "", err
+	}
+	_, mark, err := a.local()
+	a.digest = digest
+	return &f, version(digest, mark), err
 }
 
 func (a *Adapter) outcome(ctx context.Context, p pbx.Plan) (pbx.State, pbx.Result, error) {

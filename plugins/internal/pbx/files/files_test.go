@@ -71,7 +71,7 @@ func TestFilesThatAreNotWantedAnyMoreGo(t *testing.T) {
 		fs, _ := both(s)
 		return fs[:1], nil
 	}
-	open(t, dir, one)
+	apply(t, open(t, dir, one), generation(1))
 	if _, err := os.Stat(filepath.Join(dir, "pbx", "groups.json")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the file that is not rendered any more: %v", err)
 	}

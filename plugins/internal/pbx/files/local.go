@@ -17,29 +17,28 @@ const LocalName = "local-users.csv"
 
 const maxLocal = 4 << 20
 
-// local are the users of that file, all protected.
-func (a *Adapter) local() ([]pbx.User, error) {
+// local are the users of that file, all protected, and a mark of what it says.
+func (a *Adapter) local() (users []pbx.User, mark string, err error) {
 	data, err := a.out.read(LocalName, maxLocal)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, "", nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte("\ufeff"))))
 	rows, err := r.ReadAll()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", LocalName, err)
+		return nil, "", fmt.Errorf("%s: %w", LocalName, err)
 	}
-	var users []pbx.User
 	for i := 1; i < len(rows); i++ {
 		u, err := localUser(rows[0], rows[i])
 		if err != nil {
-			return nil, fmt.Errorf("%s: row %d: %w", LocalName, i+1, err)
+			return nil, "", fmt.Errorf("%s: row %d: %w", LocalName, i+1, err)
 		}
 		users = append(users, u)
 	}
-	return users, nil
+	return users, sum(data), nil
 }
 
 // localUser reads one row; its ID comes from the login, so that two rows of one login are found out.

@@ -84,30 +84,29 @@ func (a *Adapter) stage(pub publication, record *File) error {
 	return nil
 }
 
-// show renames what was staged, and takes away files that are not rendered any more.
+// show renames what was staged, takes away files that are not rendered any more, and notes of which record readers have
+// the files now.
 func (a *Adapter) show(n note, pub publication) error {
-	touched := len(pub.changed) > 0
 	for _, f := range pub.changed {
 		if err := a.out.commit(f.Name); err != nil {
 			return err
 		}
 	}
-	for _, name := range n.Files {
-		if !slices.Contains(pub.all, name) {
-			touched = true
-			if err := a.out.remove(name); err != nil {
-				return err
-			}
+	gone := slices.DeleteFunc(slices.Clone(n.Files), func(name string) bool { return slices.Contains(pub.all, name) })
+	for _, name := range gone {
+		if err := a.out.remove(name); err != nil {
+			return err
 		}
 	}
-	if !touched {
+	if len(pub.changed)+len(gone) > 0 {
+		if err := a.out.sync(); err != nil {
+			return err
+		}
+	}
+	if n.Shown == a.digest && slices.Equal(n.Files, pub.all) {
 		return nil
 	}
-	if err := a.out.sync(); err != nil {
-		return err
-	}
-	n = a.note()
-	n.Files = pub.all
+	n.Files, n.Shown = pub.all, a.digest
 	return a.keep(n)
 }
 
@@ -136,6 +135,7 @@ const (
 // more.
 type note struct {
 	Files    []string `json:"files"`    // every name that may be there
+	Shown    string   `json:"shown"`    // the digest of the record that the files for readers are of
 	Reloaded string   `json:"reloaded"` // the digest of the last files that the other program took up
 }
 

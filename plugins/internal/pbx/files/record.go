@@ -29,9 +29,9 @@ type body struct {
 	Groups []pbx.Group `json:"groups"`
 }
 
-// encode is the record of a state. What is protected is not the module's to keep.
-func encode(s pbx.State) (File, error) {
-	var b body
+// encode is the record of a state, with its digest. What is protected is not the module's to keep.
+func encode(s pbx.State) (File, string, error) {
+	b := body{Users: make([]pbx.User, 0, len(s.Users))}
 	for _, u := range s.Users {
 		if !u.Protected {
 			b.Users = append(b.Users, u)
@@ -44,34 +44,31 @@ func encode(s pbx.State) (File, error) {
 	}
 	second, err := json.Marshal(b)
 	if err != nil {
-		return File{}, err
+		return File{}, "", err
 	}
-	first, err := json.Marshal(header{format, sum(second)})
+	digest := sum(second)
+	first, err := json.Marshal(header{format, digest})
 	if err != nil {
-		return File{}, err
+		return File{}, "", err
 	}
-	return File{recordName, bytes.Join([][]byte{first, second, nil}, []byte("\n"))}, nil
+	return File{recordName, bytes.Join([][]byte{first, second, nil}, []byte("\n"))}, digest, nil
 }
 
-// decode is encode's inverse; its errors wrap pbx.ErrDamaged.
-func decode(data []byte) (body, error) {
+// verify takes a record apart; its errors wrap pbx.ErrDamaged.
+func verify(data []byte) (second []byte, digest string, err error) {
 	first, second, _ := bytes.Cut(data, []byte("\n"))
 	second = bytes.TrimSuffix(second, []byte("\n"))
 	var h header
-	var b body
 	if err := json.Unmarshal(first, &h); err != nil {
-		return b, fmt.Errorf("%w: %w", pbx.ErrDamaged, err)
+		return nil, "", fmt.Errorf("%w: %w", pbx.ErrDamaged, err)
 	}
 	if h.Format != format {
-		return b, fmt.Errorf("%w: format %d is not known here; install the version that wrote it", pbx.ErrDamaged, h.Format)
+		return nil, "", fmt.Errorf("%w: format %d is not known here; install the version that wrote it", pbx.ErrDamaged, h.Format)
 	}
 	if h.SHA256 != sum(second) {
-		return b, fmt.Errorf("%w: its checksum is wrong; restore %s from a backup, or remove it to begin anew", pbx.ErrDamaged, recordName)
+		return nil, "", fmt.Errorf("%w: its checksum is wrong; restore %s from a backup, or remove it to begin anew", pbx.ErrDamaged, recordName)
 	}
-	if err := json.Unmarshal(second, &b); err != nil {
-		return b, fmt.Errorf("%w: %w", pbx.ErrDamaged, err)
-	}
-	return b, nil
+	return second, h.SHA256, nil
 }
 
 func sum(data []byte) string {
@@ -79,25 +76,41 @@ func sum(data []byte) string {
 	return hex.EncodeToString(s[:])
 }
 
-// read is the record and the users that are the PBX's own.
+// read is the record and the users that are the PBX's own. The version says both.
 func (a *Adapter) read() (pbx.State, error) {
-	data, err := a.record.read(recordName, maxRecord)
-	b := body{}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
+	data, err := a.load()
+	if err != nil {
 		return pbx.State{}, err
-	default:
-		if b, err = decode(data); err != nil {
-			return pbx.State{}, err
+	}
+	var b body
+	if len(data) > 0 {
+		if err := json.Unmarshal(data, &b); err != nil {
+			return pbx.State{}, fmt.Errorf("%w: %w", pbx.ErrDamaged, err)
 		}
 	}
-	local, err := a.local()
+	local, mark, err := a.local()
 	if err != nil {
 		return pbx.State{}, err
 	}
 	s := pbx.State{Users: append(b.Users, local...), Groups: b.Groups}
 	s.Sort()
-	s.Version = s.Digest()
+	s.Version = version(a.digest, mark)
 	return s, nil
 }
+
+// load is the body of the record, whose digest it keeps; nothing where there is none yet.
+func (a *Adapter) load() (data []byte, err error) {
+	a.digest = ""
+	data, err = a.record.read(recordName, maxRecord)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	data, a.digest, err = verify(data)
+	return data, err
+}
+
+// version tells states apart.
+func version(record, local string) string { return sum([]byte(record + " " + local))[:32] }

@@ -64,7 +64,8 @@ func (m *Memory) Apply(ctx context.Context, p pbx.Plan) (pbx.Result, error) {
 	if r.Changed() {
 		m.applied++
 	}
-	m.state, r.Reloaded = after, true
+	after.Version = after.Digest()
+	m.state, r.Reloaded, r.Version = after, true, after.Version
 	return r, nil
 }
 
