@@ -21,6 +21,14 @@ func (a *app) stdinSecret(flag, prompt string) (string, error) {
 	if terminal(a.in) {
 		return a.prompt(prompt)
 	}
+	s, err := a.stdinText(flag)
+	if err != nil {
+		return "", err
+	}
+	return secretLine(flag, s)
+}
+
+func (a *app) stdinText(flag string) (string, error) {
 	b, err := io.ReadAll(io.LimitReader(a.in, maxSecret+1))
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", flag, err)
@@ -28,7 +36,29 @@ func (a *app) stdinSecret(flag, prompt string) (string, error) {
 	if len(b) > maxSecret {
 		return "", tooLong(flag, "standard input")
 	}
-	return secretLine(flag, string(b))
+	return string(b), nil
+}
+
+// stdinSetting reads a secret of a module's settings from standard input: it may have lines.
+func (a *app) stdinSetting(flag, key string) (string, error) {
+	if terminal(a.in) {
+		return a.prompt(key)
+	}
+	s, err := a.stdinText(flag)
+	if err != nil {
+		return "", err
+	}
+	return secretText(flag, s)
+}
+
+// secretText is the secret in what was read, where it may be of several lines, like a private key in PEM: these are kept as
+// they are, with the line ends of Unix. Which setting may have lines, the host knows.
+func secretText(from, s string) (string, error) {
+	if line := firstLine(s); !strings.Contains(line, "\n") {
+		return secretLine(from, s)
+	}
+	s = strings.ReplaceAll(s, "\r\n", "\n")
+	return s, tunnel.CheckSecretText(from, s).Err()
 }
 
 // secretLine is the secret in what was read, which is named like where it came from.

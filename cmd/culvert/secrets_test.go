@@ -211,7 +211,7 @@ func TestBadSettings(t *testing.T) {
 func TestBadSecretSettings(t *testing.T) {
 	b := newTestbed(t)
 	for _, key := range []string{"bind_password", "site.password"} {
-		for secret, says := range map[string]string{"a\x00b": "control character", "a\x1b[2J": "control character", "a\nb": "line break", "\xfc": "not UTF-8"} {
+		for secret, says := range map[string]string{"a\x00b": "control character", "a\x1b[2J": "control character", "a\rb\nc": "line break", "\xfc": "not UTF-8"} {
 			r := b.run(secret, "config", "set", "hello/default", "--secret-stdin", key)
 			if r.code != exitUsage || !strings.Contains(r.err, says) || strings.Contains(r.err, "a\\") {
 				t.Errorf("%s %q: exit %d: %s", key, secret, r.code, r.err)
@@ -221,6 +221,26 @@ func TestBadSecretSettings(t *testing.T) {
 	document := file(t, `{"bind_password": "a\u0000b"}`)
 	if r := b.run("", "config", "set", "hello/default", "--file", document); r.code != exitUsage || !strings.Contains(r.err, "bind_password: the secret holds") {
 		t.Errorf("exit %d: %s", r.code, r.err)
+	}
+}
+
+// A key in PEM has lines; the password of a site has one.
+func TestSecretSettingsOfSeveralLines(t *testing.T) {
+	b := newTestbed(t)
+	const pem = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----\n"
+	if r := b.run(pem, "config", "set", "hello/default", "--secret-stdin", "bind_password"); r.code != 0 {
+		t.Errorf("exit %d: %s", r.code, r.err)
+	}
+	b.must("config", "set", "hello/default", "--secret-file", "bind_password="+file(t, strings.ReplaceAll(pem, "\n", "\r\n")))
+	if out := b.must("config", "show", "hello/default"); strings.Contains(out, "MC4C") || !strings.Contains(out, "***") {
+		t.Errorf("shown as %s", out)
+	}
+	r := b.run(pem, "config", "set", "hello/default", "--secret-stdin", "site.password")
+	if r.code != exitUsage || !strings.Contains(r.err, "site.password: the secret holds a line break") || strings.Contains(r.err, "MC4C") {
+		t.Errorf("as a password: exit %d: %s", r.code, r.err)
+	}
+	if r := b.run(pem+strings.Repeat("x", 20_000), "config", "set", "hello/default", "--secret-stdin", "bind_password"); r.code != exitUsage || !strings.Contains(r.err, "use at most 16384") {
+		t.Errorf("too long: exit %d: %s", r.code, r.err)
 	}
 }
 

@@ -31,7 +31,7 @@ func (f *settingsFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&f.set, "set", nil, "KEY=VALUE, like an argument (again for more)")
 	cmd.Flags().StringVar(&f.file, "file", "", "all settings as a JSON document in this file (- is standard input); *** keeps a secret")
 	cmd.Flags().StringVar(&f.secretStdin, "secret-stdin", "", "the value of this KEY is on standard input")
-	cmd.Flags().StringArrayVar(&f.secretFiles, "secret-file", nil, "KEY=FILE: the value of KEY is in this file (again for more)")
+	cmd.Flags().StringArrayVar(&f.secretFiles, "secret-file", nil, "KEY=FILE: the value of KEY is in this file, a key in PEM too (again for more)")
 	_ = cmd.RegisterFlagCompletionFunc("set", cobra.NoFileCompletions)
 	_ = cmd.RegisterFlagCompletionFunc("secret-stdin", cobra.NoFileCompletions)
 }
@@ -63,7 +63,7 @@ func (f *settingsFlags) read(a *app, args []string) (control.SettingsInput, erro
 		return in, err
 	}
 	if f.secretStdin != "" {
-		secret, err := a.stdinSecret("--secret-stdin", f.secretStdin)
+		secret, err := a.stdinSetting("--secret-stdin", f.secretStdin)
 		if err != nil {
 			return in, err
 		}
@@ -83,13 +83,13 @@ func (f *settingsFlags) checkSecretFiles() (fs tunnel.Findings) {
 	return fs
 }
 
-// readSecretFiles takes the first line of each file, as a password stands in one.
+// readSecretFiles takes what each file holds, without the line end behind a password.
 func (f *settingsFlags) readSecretFiles(in *control.SettingsInput) error {
 	for _, s := range f.secretFiles {
 		key, name, _ := strings.Cut(s, "=")
 		text, err := readFile("--secret-file", name)
 		if err == nil {
-			text, err = secretLine("--secret-file", text)
+			text, err = secretText("--secret-file", text)
 		}
 		if err != nil {
 			return err

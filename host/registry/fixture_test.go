@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/aes"
@@ -280,4 +281,11 @@ func (b *logBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.String()
+}
+
+// withoutMetrics is d when the module has lost a slot, and no longer offers it at its sites.
+func withoutMetrics(d tunnel.Description) tunnel.Description {
+	d.Slots = d.Slots[:1]
+	d.Schema = bytes.ReplaceAll(d.Schema, []byte(`["ldaps","metrics"]`), []byte(`["ldaps"]`))
+	return d
 }

@@ -80,7 +80,7 @@ func first(fs tunnel.Findings) tunnel.Findings {
 }
 
 // values checks what JSON Schema sees otherwise: a required text that is empty and a required setting of a group that is
-// not there are missing; 1.0 is no integer to a Go struct; a span of time is one; a secret is one line; and a key with a
+// not there are missing; 1.0 is no integer to a Go struct; a span of time is one; a password of a site is one line, and another secret has no control characters but line breaks and tabs; and a key with a
 // dot could not be set again.
 func (c *checker) values() { c.root.walk(c.doc, nil, c.value) }
 
@@ -97,7 +97,7 @@ func (c *checker) value(n *node, v any, path []string) {
 		case Schedule:
 			c.schedule(n, v, path)
 		case Secret:
-			c.findings = append(c.findings, tunnel.CheckSecret(c.field(path), v)...)
+			c.findings = append(c.findings, c.secret(path, v)...)
 		}
 	case []any:
 		for i, item := range v {
@@ -107,6 +107,13 @@ func (c *checker) value(n *node, v any, path []string) {
 		}
 	}
 	c.keys(n, v, path)
+}
+
+func (c *checker) secret(path []string, s string) tunnel.Findings {
+	if parent := c.root.at(path[:len(path)-1]); parent != nil && parent.Mark == Site {
+		return tunnel.CheckSecret(c.field(path), s)
+	}
+	return tunnel.CheckSecretText(c.field(path), s)
 }
 
 // keys checks those of an object.

@@ -121,7 +121,7 @@ func TestSetRefuses(t *testing.T) {
 		"port=٣":                           "malformed port ٣",
 		"on=yes":                           "malformed on yes",
 		"on=True":                          "malformed on True",
-		"numbers=1,x":                      "malformed numbers x",
+		"numbers=1,x":                      "malformed numbers[1] x",
 		`groups=["a"`:                      `malformed groups ["a"`,
 		`names={"a":1},"v":{}`:             `malformed names {"a":1},"v":{}`,
 		"site=x":                           "malformed site ***",

@@ -62,7 +62,7 @@ func editElement(schema, doc json.RawMessage, key, place string, edit func(n *no
 
 func setElement(schema, doc json.RawMessage, key, place, value string) (json.RawMessage, tunnel.Findings) {
 	return editElement(schema, doc, key, place, func(n *node, list []any, at int) ([]any, tunnel.Findings) {
-		v, fs := n.Items.value(key+"["+place+"]", value)
+		v, fs := n.Items.value(fmt.Sprintf("%s[%d]", key, at), value)
 		if at == len(list) {
 			return append(list, v), fs
 		}

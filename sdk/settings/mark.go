@@ -3,12 +3,13 @@ package settings
 import "github.com/culvert-pbx/culvert/sdk/tunnel"
 
 func newSecret() *node {
-	return &node{Type: "string", Mark: Secret, WriteOnly: true, MaxLength: maxString}
+	return &node{Type: "string", Mark: Secret, WriteOnly: true, MaxLength: maxText}
 }
 
 // newSite is the same in every module (R54).
 func newSite() *node {
 	password, viaPassword := newSecret(), newSecret()
+	password.MaxLength, viaPassword.MaxLength = maxString, maxString
 	password.Title, viaPassword.Title = "Password", "Password of the proxy's user"
 	return &node{Type: "object", Mark: Site, Others: &others{}, Properties: properties{
 		{"server", &node{Type: "string", Title: "SSH server", Description: "[USER@]HOST[:PORT]; empty: no tunnel",

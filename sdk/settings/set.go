@@ -127,8 +127,8 @@ func (n *node) commas(field, text string) (any, tunnel.Findings) {
 	if text == "" {
 		return list, nil
 	}
-	for part := range strings.SplitSeq(text, ",") {
-		v, fs := n.Items.value(field, strings.TrimSpace(part))
+	for i, part := range strings.Split(text, ",") {
+		v, fs := n.Items.value(fmt.Sprintf("%s[%d]", field, i), strings.TrimSpace(part))
 		if len(fs) > 0 {
 			return nil, fs
 		}

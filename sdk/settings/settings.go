@@ -25,6 +25,7 @@ const (
 	maxFindings = 100       // about one document
 	maxPattern  = 200       // bytes of a pattern
 	maxProgram  = 250       // parts of a pattern, its repetitions written out
+	maxText     = 16 << 10  // characters of a secret whose field does not say otherwise: it may be a key with its certificates
 	maxString   = 4096      // characters of a string whose field does not say otherwise
 )
 

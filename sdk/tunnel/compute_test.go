@@ -232,11 +232,11 @@ func TestCheckDescription(t *testing.T) {
 		{"two slots of a name", func(d *Description) { d.Slots[1].Name = "ldap" }, []string{"exists slots[ldap].name ldap"}},
 		{"title", func(d *Description) { d.Slots[0].Title = "a\nb" }, []string{`malformed slots[ldap].title a\nb`}},
 		{"no kinds", func(d *Description) { d.Slots[0].Kinds = nil }, []string{"required slots[ldap].kinds"}},
-		{"kind", func(d *Description) { d.Slots[0].Kinds = []Kind{Reach, "x"} }, []string{"malformed slots[ldap].kinds x"}},
+		{"kind", func(d *Description) { d.Slots[0].Kinds = []Kind{Reach, "x"} }, []string{"malformed slots[ldap].kinds[1] x"}},
 		{"spec", func(d *Description) { d.Slots[0].Spec = "x" }, []string{"malformed slots[ldap].spec x"}},
 		{"spec with a name", func(d *Description) { d.Slots[0].Spec = "a=:1" }, []string{"malformed slots[ldap].spec a=:1"}},
-		{"policy", func(d *Description) { d.Policy.Kinds = []Kind{"x"} }, []string{"malformed policy.kinds x"}},
-		{"grant", func(d *Description) { d.Grants = []Grant{"dial\n1"} }, []string{`malformed grants dial\n1`}},
+		{"policy", func(d *Description) { d.Policy.Kinds = []Kind{"x"} }, []string{"malformed policy.kinds[0] x"}},
+		{"grant", func(d *Description) { d.Grants = []Grant{"dial\n1"} }, []string{`malformed grants[0] dial\n1`}},
 		{"many grants", func(d *Description) { d.Grants = manyGrants(33) }, []string{"too-many grants 33"}},
 		{"many slots", func(d *Description) {
 			for i := range MaxMappings {

@@ -27,8 +27,8 @@ func CheckDescription(d Description) Findings {
 	}
 	fs = append(fs, checkLine(d.Version, "version", maxVersion)...)
 	fs = append(fs, d.checkSlots()...)
-	for _, k := range d.Policy.Kinds {
-		fs = append(fs, checkKind(k).At("policy.kinds")...)
+	for i, k := range d.Policy.Kinds {
+		fs = append(fs, checkKind(k).At(at("policy.kinds", i))...)
 	}
 	fs = append(fs, checkRanges(d.Policy.Ports).In("policy")...)
 	fs = append(fs, d.checkGrants()...)
@@ -41,8 +41,8 @@ func (d Description) checkCapabilities() (fs Findings) {
 	if n := len(d.Capabilities); n > maxCapabilities {
 		return one(TooMany, "capabilities", strconv.Itoa(n), fmt.Sprintf("the module has %d capabilities", n), atMost(maxCapabilities))
 	}
-	for _, c := range d.Capabilities {
-		fs = append(fs, CheckName(c, MaxName).At("capabilities")...)
+	for i, c := range d.Capabilities {
+		fs = append(fs, CheckName(c, MaxName).At(at("capabilities", i))...)
 	}
 	return fs
 }
@@ -78,8 +78,8 @@ func (s Slot) checkDefaults() Findings {
 		return one(Required, "kinds", "", "the slot says no kind", "give one of "+list(Kinds))
 	}
 	var fs Findings
-	for _, k := range s.Kinds {
-		fs = append(fs, checkKind(k).At("kinds")...)
+	for i, k := range s.Kinds {
+		fs = append(fs, checkKind(k).At(at("kinds", i))...)
 	}
 	if len(fs) > 0 {
 		return fs

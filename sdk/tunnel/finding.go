@@ -29,6 +29,9 @@ func (fs Findings) At(field string) Findings {
 	return out
 }
 
+// at is the field of one value of a list.
+func at(list string, i int) string { return list + "[" + strconv.Itoa(i) + "]" }
+
 // quoted is text from outside inside a sentence.
 func quoted(s string) string { return `"` + Clean(s, shown) + `"` }
 

@@ -164,9 +164,9 @@ func (d Description) checkGrants() (fs Findings) {
 	}
 	for i, g := range d.Grants {
 		_, gfs := ParseGrant(g)
-		fs = append(fs, gfs.At("grants")...)
+		fs = append(fs, gfs.At(at("grants", i))...)
 		if slices.Contains(d.Grants[:i], g) {
-			fs = append(fs, find(Exists, "grants", string(g), "the module asks twice for "+quoted(string(g)), "ask once"))
+			fs = append(fs, find(Exists, at("grants", i), string(g), "the module asks twice for "+quoted(string(g)), "ask once"))
 		}
 	}
 	return fs

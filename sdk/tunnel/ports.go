@@ -71,8 +71,8 @@ func checkRanges(rs []PortRange) Findings {
 		return one(TooMany, "ports", strconv.Itoa(n), fmt.Sprintf("there are %d port ranges", n), atMost(maxRanges))
 	}
 	var fs Findings
-	for _, r := range rs {
-		fs = append(fs, r.check().At("ports")...)
+	for i, r := range rs {
+		fs = append(fs, r.check().At(at("ports", i))...)
 	}
 	return fs
 }

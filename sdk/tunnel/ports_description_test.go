@@ -11,8 +11,8 @@ func TestPortsOfDescriptions(t *testing.T) {
 		want   []string
 	}{
 		{"some", []PortRange{{1, 635}, {636, 636}}, []PortRange{{1, 65535}}, nil},
-		{"none that can be read", []PortRange{{}, {636, 636}}, []PortRange{{}}, []string{"out-of-range slots[ldap].ports 0", "out-of-range policy.ports 0"}},
-		{"backwards", []PortRange{{636, 636}, {9, 8}}, nil, []string{"out-of-range slots[ldap].ports 9-8"}},
+		{"none that can be read", []PortRange{{}, {636, 636}}, []PortRange{{}}, []string{"out-of-range slots[ldap].ports[0] 0", "out-of-range policy.ports[0] 0"}},
+		{"backwards", []PortRange{{636, 636}, {9, 8}}, nil, []string{"out-of-range slots[ldap].ports[1] 9-8"}},
 		{"without the default", []PortRange{{389, 389}}, nil, []string{"policy-refused slots[ldap].spec 636"}},
 		{"too many", append(make([]PortRange, maxRanges), PortRange{636, 636}), make([]PortRange, maxRanges+1), []string{"too-many slots[ldap].ports 65", "too-many policy.ports 65"}},
 	} {

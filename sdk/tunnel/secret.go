@@ -44,6 +44,12 @@ func CheckSecret(field, s string) Findings {
 	return nil
 }
 
+// CheckSecretText is CheckSecret for a secret that may have lines, such as a private key in PEM: line breaks and tabs are
+// part of it.
+func CheckSecretText(field, s string) Findings {
+	return CheckSecret(field, strings.NewReplacer("\n", "", "\t", "").Replace(s))
+}
+
 // Credential is what a tunnel logs in with.
 type Credential struct {
 	Login      Login
