@@ -33,9 +33,9 @@ func (t Tunnel) loginWords() string {
 // which port, to what, and by which link and proxy. slots are those of the tunnel's owner; the one that m fills is named
 // with its title. Third parties that get access are always said (R35).
 func Explain(t Tunnel, m Mapping, slots []Slot) string {
-	s := m.who(t) + " " + m.target(t) + ", " + m.entrance()
-	if m.Kind.Exposes() && !m.Kind.Gateway() && slices.Contains(t.AcceptWider, m.Name) {
-		s += ", and the operator accepts that hosts connected to the SSH server use that port too"
+	s := m.who(t) + " " + m.target(t) + ", " + m.entrance(t)
+	if m.wider(t) {
+		s += ": the operator accepts that, though only the SSH server itself was to"
 	}
 	if m.Lane == LaneBulk {
 		s += ", over the tunnel's second link, the one for bulk"
@@ -49,6 +49,8 @@ func Explain(t Tunnel, m Mapping, slots []Slot) string {
 // who may connect, with the verb.
 func (m Mapping) who(t Tunnel) string {
 	switch {
+	case m.wider(t):
+		return "The SSH server, and every host that can connect to it where it offers the port more widely, reach"
 	case m.Kind == ReachGateway:
 		return "The PBX and every host that can connect to it reach"
 	case m.Kind == ExposeGateway:
@@ -59,6 +61,11 @@ func (m Mapping) who(t Tunnel) string {
 		return "Only the module " + Clean(string(t.Ref.Owner), MaxName) + " reaches"
 	}
 	return "Only the PBX itself reaches"
+}
+
+// wider reports whether others than declared may use the mapping, which the operator accepts.
+func (m Mapping) wider(t Tunnel) bool {
+	return m.Kind == Expose && slices.Contains(t.AcceptWider, m.Name)
 }
 
 // target is where connections go.
@@ -78,12 +85,14 @@ func (m Mapping) target(t Tunnel) string {
 }
 
 // entrance is the port, or what stands for one, that those who connect use.
-func (m Mapping) entrance() string {
+func (m Mapping) entrance(t Tunnel) string {
 	switch {
 	case m.Kind == ReachGateway:
 		return fmt.Sprintf("through port %d on every address of the PBX, so that third parties get access", m.Local.Port)
 	case m.Kind == ExposeGateway:
 		return fmt.Sprintf("through port %d on every address of the SSH server, so that third parties get access", m.Remote.Port)
+	case m.wider(t):
+		return fmt.Sprintf("through the SSH server's port %d", m.Remote.Port)
 	case m.Kind == Expose:
 		return fmt.Sprintf("through its own port %d", m.Remote.Port)
 	case m.Private():

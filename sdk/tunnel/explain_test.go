@@ -24,7 +24,7 @@ func TestExplain(t *testing.T) {
 		{"operator/a", "expose-gateway x=22:2222", nil, "The SSH server and every host that can connect to it reach port 22 of the PBX, through port 2222 on every address of the SSH server, so that third parties get access."},
 		{"adsync/a", "expose-gateway x=:8080", nil, "The SSH server and every host that can connect to it reach the module adsync on the PBX, through port 8080 on every address of the SSH server, so that third parties get access."},
 		{"operator/a", "expose x=9100:9100", func(v *Tunnel) { v.AcceptWider = []string{"x"} },
-			"Only the SSH server itself reaches port 9100 of the PBX, through its own port 9100, and the operator accepts that hosts connected to the SSH server use that port too."},
+			"The SSH server, and every host that can connect to it where it offers the port more widely, reach port 9100 of the PBX, through the SSH server's port 9100: the operator accepts that, though only the SSH server itself was to."},
 		{"operator/a", "reach x=1:2", func(v *Tunnel) { v.Mappings[0].Lane = LaneBulk },
 			"Only the PBX itself reaches port 2 of the SSH server site.example.org, through its own port 1, over the tunnel's second link, the one for bulk."},
 		{"operator/a", "reach x=1:2", func(v *Tunnel) { v.Via = mustVia(t, "http://pbx@proxy.lan:3128") },
