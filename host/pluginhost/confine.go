@@ -67,6 +67,13 @@ func (h *Host) cage(name tunnel.Owner) cage {
 	return g
 }
 
+// haveHeir sees that what modules start has somebody to end it when the host is killed.
+func (h *Host) haveHeir() {
+	if err := h.heir.appoint(h.roll); err != nil {
+		h.cfg.Log.Warn("what modules start may outlive this daemon, if it is killed, until the next start", "error", err)
+	}
+}
+
 // ReadableByModules is the place that every module may read without a grant and that path leads to or into, "" where there
 // is none. What is secret must not lie there.
 func ReadableByModules(path string) string { return sandbox.Readable(lead(path)) }

@@ -45,11 +45,15 @@ type limits struct {
 	Data     uint64 // bytes of memory
 }
 
-// LaunchIfAsked becomes a plugin when this process was started to be its launcher, and else returns at once. Every
+// LaunchIfAsked becomes a plugin when this process was started to be its launcher, or the host's heir, and else returns at once. Every
 // program that hosts plugins calls it before anything else: the host starts its own binary again, and what must happen
 // between fork and the plugin (limits, descriptors, and whatever else confines it) happens in that second start, where
 // no other thread of the host is about.
 func LaunchIfAsked() {
+	if len(os.Args) == 3 && os.Args[1] == heirWord {
+		inherit(roll(os.Args[2]))
+		os.Exit(0)
+	}
 	if len(os.Args) != 2 || os.Args[1] != launchWord {
 		return
 	}

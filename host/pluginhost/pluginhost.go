@@ -97,7 +97,9 @@ type Host struct {
 	testLimit    time.Duration
 	resolver     []string
 	renewEvery   time.Duration
-	bounds       bounds          // of each module's processes together
+	bounds       bounds // of each module's processes together
+	roll         roll   // of what modules' processes lead, and who ends it when this process is killed
+	heir         heir
 	support      sandbox.Support // what modules are confined by
 	cages        *sandbox.Groups // that bound them, nil where there are none
 
@@ -128,6 +130,7 @@ func (h *Host) Run(ctx context.Context) error {
 		return err
 	}
 	h.confineAll()
+	defer h.heir.close()
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -154,7 +157,7 @@ func (h *Host) Run(ctx context.Context) error {
 
 // prepare clears away what a daemon before left.
 func (h *Host) prepare() error {
-	ended, err := h.sockets.roll().endAll()
+	ended, err := endRolls(h.sockets.rolls())
 	if err != nil {
 		return fmt.Errorf("end what a daemon before left: %w", err)
 	}
@@ -164,6 +167,11 @@ func (h *Host) prepare() error {
 	if err := h.sockets.clear(); err != nil {
 		return fmt.Errorf("socket directory: %w", err)
 	}
+	own, err := os.MkdirTemp(h.sockets.rolls(), "")
+	if err != nil {
+		return err
+	}
+	h.roll = roll(own)
 	modules := filepath.Join(h.cfg.StateDir, "modules")
 	if err := os.MkdirAll(modules, 0o700); err != nil {
 		return err

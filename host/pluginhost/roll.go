@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// roll is a directory that holds the process groups that modules lead, one file each. A module dies with its daemon, the
-// programs that it started do not: the next daemon finds by the roll what its predecessor, killed, left behind. A module
+// roll is a directory that holds the process groups that the modules of one daemon lead, one file each. A module dies with
+// its daemon, the programs that it started do not: by the roll the daemon's heir ends them, or else the next daemon. A module
 // cannot leave its group, nor can anything that it starts. "" is a roll that keeps nothing.
 type roll string
 
@@ -38,6 +38,21 @@ func (r roll) strike(group int) {
 	}
 }
 
+// endRolls ends what is left of the groups on all rolls in dir, and the rolls. It returns how many processes that were.
+func endRolls(dir string) (ended int, err error) {
+	rolls, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	for _, e := range rolls {
+		r := roll(filepath.Join(dir, e.Name()))
+		n, rollErr := r.endAll()
+		ended += n
+		err = errors.Join(err, rollErr, os.RemoveAll(string(r)))
+	}
+	return ended, err
+}
+
 // endAll ends what is left of the groups on the roll, and returns when it is gone, with how many processes that were.
 func (r roll) endAll() (ended int, err error) {
 	entries, err := os.ReadDir(string(r))
@@ -56,8 +71,8 @@ func (r roll) endAll() (ended int, err error) {
 		if _, scanErr := fmt.Sscan(string(b), &of, &start); errors.Join(err, readErr, scanErr) == nil && of == boot && group > 1 {
 			ended += endGroup(group, start)
 		}
-		if err := os.Remove(filepath.Join(string(r), e.Name())); err != nil {
-			return ended, err
+		if err := os.Remove(filepath.Join(string(r), e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return ended, err // else somebody else ended it
 		}
 	}
 	return ended, nil

@@ -1,11 +1,13 @@
 package pluginhost
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -41,6 +43,11 @@ func TestProgramsOfADeadHostAreEndedByTheNext(t *testing.T) {
 	t.Cleanup(func() { _ = unix.Kill(program, unix.SIGKILL) })
 	group, err := unix.Getpgid(program)
 	must(t, err)
+	for _, child := range childrenOf(parentOf(group)) {
+		if line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", child)); strings.Contains(string(line), heirWord) {
+			must(t, unix.Kill(child, unix.SIGKILL))
+		}
+	}
 	kill()
 	r.eventually("the module is gone", func() bool { return !alivePid(group) }, func() string { return "" })
 	if !alivePid(program) {
@@ -51,10 +58,13 @@ func TestProgramsOfADeadHostAreEndedByTheNext(t *testing.T) {
 	is, _ := procOf(stranger)
 	boot, err := bootID()
 	must(t, err)
-	write(t, r.sockets.roll().file(recycled), boot+" 1", 0o600)
-	write(t, r.sockets.roll().file(stranger), fmt.Sprint(boot, " ", is.start), 0o600)
-	write(t, r.sockets.roll().file(1), boot+" 0", 0o600)
-	write(t, filepath.Join(string(r.sockets.roll()), "odd"), "", 0o600)
+	rolls, err := filepath.Glob(filepath.Join(r.sockets.rolls(), "*"))
+	must(t, err)
+	old := roll(rolls[0])
+	write(t, old.file(recycled), boot+" 1", 0o600)
+	write(t, old.file(stranger), fmt.Sprint(boot, " ", is.start), 0o600)
+	write(t, old.file(1), boot+" 0", 0o600)
+	write(t, filepath.Join(string(old), "odd"), "", 0o600)
 	must(t, os.RemoveAll(r.cfg.Dir)) // nothing is started here
 	must(t, os.Mkdir(r.cfg.Dir, 0o755))
 	must(t, r.prepare())
@@ -64,9 +74,47 @@ func TestProgramsOfADeadHostAreEndedByTheNext(t *testing.T) {
 	if !alivePid(recycled) || !alivePid(stranger) {
 		t.Error("somebody else's process was ended")
 	}
-	if left, err := os.ReadDir(string(r.sockets.roll())); err != nil || len(left) > 0 {
-		t.Errorf("left on the roll: %v, %v", left, err)
+	if _, err := os.Stat(string(old)); len(rolls) != 1 || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the rolls %q are left: %v", rolls, err)
 	}
+}
+
+// TestProgramsEndWithTheHost, though it was killed and no other has come: its heir ends them.
+func TestProgramsEndWithTheHost(t *testing.T) {
+	t.Parallel()
+	if sandbox.Detect().Level() != sandbox.Full {
+		t.Skip("this machine confines no modules")
+	}
+	dir, sockets := t.TempDir(), shortDir(t)
+	_, kill := otherHost(t, dir, sockets, ",programs")
+	r := newRigIn(t, dir, sockets)
+	program, err := strconv.Atoi(r.noteOf("hello", "default", "grandchild"))
+	must(t, err)
+	t.Cleanup(func() { _ = unix.Kill(program, unix.SIGKILL) })
+	kill()
+	r.eventually("the program is gone", func() bool { return !alivePid(program) }, func() string { return "" })
+}
+
+// TestHeirIsReplaced: one that was killed leaves room for another, and a host that ends takes its along.
+func TestHeirIsReplaced(t *testing.T) {
+	t.Parallel()
+	var h heir
+	dir := roll(t.TempDir())
+	must(t, h.appoint(dir))
+	first := h.gone
+	must(t, h.appoint(dir))
+	if h.gone != first {
+		t.Error("there are two")
+	}
+	for _, child := range childrenOf(os.Getpid()) {
+		if line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", child)); strings.HasSuffix(string(line), string(dir)+"\x00") {
+			must(t, unix.Kill(child, unix.SIGKILL))
+		}
+	}
+	<-first
+	must(t, h.appoint(dir))
+	h.close()
+	h.close()
 }
 
 // TestRollIsEmptyWhenNothingRuns: it holds whoever may have programs, and no more.
@@ -76,11 +124,11 @@ func TestRollIsEmptyWhenNothingRuns(t *testing.T) {
 	r.install("hello", "")
 	c := r.configure("hello/default", "wait")
 	r.note(c, "started")
-	if _, err := os.Stat(r.sockets.roll().file(r.Pid("hello"))); err != nil {
+	if _, err := os.Stat(r.roll.file(r.Pid("hello"))); err != nil {
 		t.Error(err)
 	}
 	r.stop()
-	if left, err := os.ReadDir(string(r.sockets.roll())); err != nil || len(left) > 0 {
+	if left, err := os.ReadDir(string(r.roll)); err != nil || len(left) > 0 {
 		t.Errorf("left on the roll: %v, %v", left, err)
 	}
 }

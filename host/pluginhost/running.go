@@ -121,7 +121,10 @@ func (h *Host) clientConfig(ctx context.Context, m *module, binary *os.File, in 
 			r.process.granted = granted
 			r.process.cage = h.cage(m.name)
 			r.process.seen = func(pid int, alive bool) { h.seen(m.name, pid, alive) }
-			r.process.log, r.process.roll, r.process.bounds = m.log, h.sockets.roll(), h.bounds
+			r.process.log, r.process.roll, r.process.bounds = m.log, h.roll, h.bounds
+			if p.Sandbox.Programs {
+				h.haveHeir()
+			}
 			return r.process, nil
 		},
 	}

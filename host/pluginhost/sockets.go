@@ -24,7 +24,7 @@ const MaxSocketDir = 40
 //	DIR/m/MODULE/dPORT.sock      the host listens: a port of this machine that the module may dial
 //	DIR/m/MODULE/own/sPORT.sock  the module listens: a port of this machine that it may serve
 //	DIR/m/.w/plugin-dirN/pluginN the wire between the host and one process, made and removed with it
-//	DIR/m/.g/PID                 no socket: the process groups that modules lead, see roll
+//	DIR/m/.g/ROLL/PID            no socket: the process groups that modules lead, see roll
 //
 // The wire's sockets are not below own/: go-plugin's two generated names take up to 38 bytes, which beside a long
 // module name is more than a socket's path can hold.
@@ -65,8 +65,8 @@ func (s Sockets) Prepare(name tunnel.Owner) error {
 // a name begins with a letter, and it lies in m, which nobody else uses: at start it is emptied.
 func (s Sockets) wire() string { return filepath.Join(s.Dir, "m", ".w") }
 
-// roll is beside it for the same reason.
-func (s Sockets) roll() roll { return roll(filepath.Join(s.Dir, "m", ".g")) }
+// rolls is beside it for the same reason.
+func (s Sockets) rolls() string { return filepath.Join(s.Dir, "m", ".g") }
 
 // clear refuses a directory that is too long and removes the sockets that a dead daemon's modules left. The host's own are
 // not touched: whoever listens on them replaces them.
@@ -78,7 +78,7 @@ func (s Sockets) clear() error {
 	if err := os.RemoveAll(s.wire()); err != nil {
 		return err
 	}
-	for _, dir := range []string{s.wire(), string(s.roll())} {
+	for _, dir := range []string{s.wire(), s.rolls()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
