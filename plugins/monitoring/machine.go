@@ -1,12 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"fmt"
-	"io"
-	"os"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"github.com/hashicorp/go-hclog"
@@ -20,11 +14,13 @@ var (
 	load       = desc("pbx_load", "Average length of the run queue over so many minutes.", "minutes")
 	uptime     = desc("pbx_uptime_seconds", "Since the machine was started.")
 	memory     = desc("pbx_memory_bytes", "Memory of the machine.")
-	memoryLeft = desc("pbx_memory_available_bytes", "Memory that programs can still get without swapping.")
+	memoryFree = desc("pbx_memory_free_bytes", "Memory that nothing uses, not even as a cache of files: programs can get more.")
+	swap       = desc("pbx_swap_bytes", "Swap space.")
+	swapFree   = desc("pbx_swap_free_bytes", "Swap space that nothing uses.")
 	disk       = desc("pbx_disk_bytes", "Size of the file system.", "path")
 	diskLeft   = desc("pbx_disk_free_bytes", "What unprivileged programs can still write there.", "path")
 
-	machineMetrics = []*prometheus.Desc{load, uptime, memory, memoryLeft, disk, diskLeft}
+	machineMetrics = []*prometheus.Desc{load, uptime, memory, memoryFree, swap, swapFree, disk, diskLeft}
 )
 
 func (*machineCollector) Describe(ch chan<- *prometheus.Desc) {
@@ -36,7 +32,7 @@ func (*machineCollector) Describe(ch chan<- *prometheus.Desc) {
 // Collect leaves out what cannot be read and logs why; the rest is served.
 func (c *machineCollector) Collect(ch chan<- prometheus.Metric) {
 	for what, collect := range map[string]func(chan<- prometheus.Metric) error{
-		"load and uptime": collectSysinfo, "available memory": collectMemoryLeft, "disk": collectDisk,
+		"load, uptime and memory": collectSysinfo, "disk": collectDisk,
 	} {
 		if err := collect(ch); err != nil {
 			c.log.Debug("left out of a scrape", "what", what, "error", err)
@@ -44,7 +40,8 @@ func (c *machineCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// collectSysinfo asks the kernel directly, which works where /proc is closed to modules.
+// collectSysinfo asks the kernel directly: /proc is closed to modules. How much memory could be had from caches, as
+// MemAvailable there says, it does not tell.
 func collectSysinfo(ch chan<- prometheus.Metric) error {
 	var s syscall.Sysinfo_t
 	if err := syscall.Sysinfo(&s); err != nil {
@@ -54,33 +51,11 @@ func collectSysinfo(ch chan<- prometheus.Metric) error {
 		ch <- gauge(load, float64(s.Loads[i])/(1<<16), minutes)
 	}
 	ch <- gauge(uptime, float64(s.Uptime))
-	ch <- gauge(memory, float64(s.Totalram)*float64(s.Unit))
+	unit := float64(s.Unit)
+	for d, units := range map[*prometheus.Desc]uint64{memory: s.Totalram, memoryFree: s.Freeram, swap: s.Totalswap, swapFree: s.Freeswap} {
+		ch <- gauge(d, float64(units)*unit)
+	}
 	return nil
-}
-
-func collectMemoryLeft(ch chan<- prometheus.Metric) error {
-	f, err := os.Open("/proc/meminfo")
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	left, err := available(f)
-	if err == nil {
-		ch <- gauge(memoryLeft, left)
-	}
-	return err
-}
-
-// available reads MemAvailable, in bytes, from the text of /proc/meminfo.
-func available(r io.Reader) (float64, error) {
-	for lines := bufio.NewScanner(io.LimitReader(r, 64<<10)); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		if len(fields) == 3 && fields[0] == "MemAvailable:" && fields[2] == "kB" {
-			kb, err := strconv.ParseUint(fields[1], 10, 64)
-			return float64(kb) * 1024, err
-		}
-	}
-	return 0, fmt.Errorf("no MemAvailable in it")
 }
 
 func collectDisk(ch chan<- prometheus.Metric) error {

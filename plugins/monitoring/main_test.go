@@ -114,7 +114,7 @@ func TestASiteScrapesThePage(t *testing.T) {
 			`culvert_tunnel_up{owner="monitoring",pbx="berlin",tunnel="monitoring/default.site"}`:                               1,
 			`culvert_mapping_up{kind="expose",mapping="host",owner="monitoring",pbx="berlin",tunnel="monitoring/default.site"}`: 1,
 		})
-		for _, prefix := range []string{"pbx_load", "pbx_uptime_seconds", "pbx_memory_bytes", "pbx_disk_bytes", "pbx_disk_free_bytes"} {
+		for _, prefix := range []string{"pbx_load", "pbx_uptime_seconds", "pbx_memory_bytes", "pbx_memory_free_bytes", "pbx_swap_bytes", "pbx_swap_free_bytes", "pbx_disk_bytes", "pbx_disk_free_bytes"} {
 			names := got.with(prefix)
 			if len(names) == 0 || got[names[0]] < 0 {
 				t.Errorf("%s is missing or negative", prefix)

@@ -7,7 +7,6 @@ import (
 	"iter"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -183,26 +182,6 @@ func TestOtherPaths(t *testing.T) {
 		h.ServeHTTP(w, httptest.NewRequest(c.method, c.path, nil))
 		if w.Code != c.code && (c.code != http.StatusMovedPermanently || w.Code/100 != 3) {
 			t.Errorf("%s %s is answered with %d", c.method, c.path, w.Code)
-		}
-	}
-}
-
-func TestMemAvailable(t *testing.T) {
-	for _, c := range []struct {
-		text string
-		want float64
-		ok   bool
-	}{
-		{"MemTotal:  2048 kB\nMemAvailable:    1024 kB\nBuffers: 1 kB\n", 1 << 20, true},
-		{"MemAvailable: 0 kB", 0, true},
-		{"MemTotal: 2048 kB\n", 0, false},
-		{"MemAvailable: lots kB\n", 0, false},
-		{"MemAvailable: -1 kB\n", 0, false},
-		{"", 0, false},
-		{strings.Repeat("x", 1<<20), 0, false},
-	} {
-		if got, err := available(strings.NewReader(c.text)); (err == nil) != c.ok || c.ok && got != c.want {
-			t.Errorf("%.40q is %v, %v", c.text, got, err)
 		}
 	}
 }
