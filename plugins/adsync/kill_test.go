@@ -36,6 +36,7 @@ type errand struct {
 
 // syncOnce is that program.
 func syncOnce() int {
+	frugal()
 	var e errand
 	if err := json.Unmarshal([]byte(os.Getenv(asSync)), &e); err != nil {
 		panic(err)

@@ -11,11 +11,19 @@ package main
 
 import (
 	"context"
+	"runtime/debug"
 
 	"github.com/culvert-pbx/culvert/sdk"
 )
 
-func main() { sdk.Serve(newModule()) }
+func main() {
+	frugal()
+	sdk.Serve(newModule())
+}
+
+// frugal has garbage collected rather earlier than Go would: a large directory makes much of it, there is time, and memory
+// belongs to the PBX.
+func frugal() { debug.SetGCPercent(25) }
 
 // version is the module's, shown by `culvert module show`.
 const version = "1.0.0"

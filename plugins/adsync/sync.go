@@ -23,7 +23,6 @@ type synchronisation struct {
 
 	report report
 	people []directory.Member
-	roster *roster.Roster
 	plan   pbx.Plan
 }
 
@@ -54,9 +53,9 @@ func (s *synchronisation) compare(ctx context.Context) (found string, err error)
 	if err != nil {
 		return "", fmt.Errorf("read the users of the PBX: %w", err)
 	}
-	s.roster, err = roster.Make(have, s.people, s.rules)
-	s.plan = s.roster.Plan
-	s.report.take(s.roster)
+	made, err := roster.Make(have, s.people, s.rules)
+	s.plan = made.Plan
+	s.report.take(made)
 	if err != nil {
 		return "", err
 	}
