@@ -20,6 +20,7 @@ import (
 
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/directory"
 	"github.com/culvert-pbx/culvert/plugins/internal/pbx"
+	"github.com/culvert-pbx/culvert/plugins/internal/pbx/adapter"
 	"github.com/culvert-pbx/culvert/plugins/internal/slapdtest"
 	set "github.com/culvert-pbx/culvert/sdk/settings"
 )
@@ -30,6 +31,9 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m)
 }
+
+// ownFiles is where the files of the PBX are, in the module's directory.
+const ownFiles = "files"
 
 // bed is a PBX of files, real servers of a directory, and between them a way that can be closed, as a tunnel is.
 type bed struct {
@@ -129,12 +133,12 @@ func in(ctx context.Context) step {
 func (b *bed) try(dry, accept bool) (report, error) {
 	b.t.Helper()
 	s := b.settings()
-	adapter, err := openPBX(s, "default", b.dir)
+	users, err := adapter.Open(s.PBX, b.dir, nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	defer adapter.Close()
-	run, err := s.synchronisation(b.dir, b.ends(s), adapter, accept)
+	defer users.Close()
+	run, err := s.synchronisation(b.dir, b.ends(s), users, accept)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -157,12 +161,12 @@ func (b *bed) sync() report {
 // state is what the PBX has.
 func (b *bed) state() pbx.State {
 	b.t.Helper()
-	a, err := openPBX(b.settings(), "default", b.dir)
+	users, err := adapter.Open(b.settings().PBX, b.dir, nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	defer a.Close()
-	s, err := a.Read(b.t.Context())
+	defer users.Close()
+	s, err := users.Read(b.t.Context())
 	if err != nil {
 		b.t.Fatal(err)
 	}

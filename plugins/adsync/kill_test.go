@@ -20,6 +20,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/directory"
+	"github.com/culvert-pbx/culvert/plugins/internal/pbx/adapter"
 	"github.com/culvert-pbx/culvert/plugins/internal/slapdtest"
 )
 
@@ -41,7 +42,7 @@ func syncOnce() int {
 	if err := json.Unmarshal([]byte(os.Getenv(asSync)), &e); err != nil {
 		panic(err)
 	}
-	adapter, err := openPBX(e.Settings, "default", e.Dir)
+	users, err := adapter.Open(e.Settings.PBX, e.Dir, nil)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -49,12 +50,12 @@ func syncOnce() int {
 	end := directory.Server{Name: "dc1-ldaps", Dial: func(ctx context.Context) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(e.Port)))
 	}}
-	run, err := e.Settings.synchronisation(e.Dir, []directory.Server{end}, adapter, true)
+	run, err := e.Settings.synchronisation(e.Dir, []directory.Server{end}, users, true)
 	if err == nil {
 		run.config.Password = e.Password
 		err = errors.Join(run.run(in(context.Background()), false), writeJSON(filepath.Join(e.Dir, reportName(false)), run.report))
 	}
-	if err := errors.Join(err, adapter.Close()); err != nil {
+	if err := errors.Join(err, users.Close()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -13,6 +13,7 @@ import (
 	"context"
 	"runtime/debug"
 
+	"github.com/culvert-pbx/culvert/plugins/internal/pbx/adapter"
 	"github.com/culvert-pbx/culvert/sdk"
 )
 
@@ -34,7 +35,7 @@ type adsync struct{ turns *turns }
 func newModule() adsync { return adsync{newTurns()} }
 
 func (adsync) Describe() sdk.Description {
-	return sdk.Description{Name: "adsync", Version: version, Slots: allSlots, Grants: []sdk.Grant{loginGrant, publishGrant}}
+	return sdk.Description{Name: "adsync", Version: version, Slots: allSlots, Grants: append(adapter.Grants(), loginGrant)}
 }
 
 // Run declares the site's tunnel, and answers the PBX's questions about passwords where that is wanted. Synchronising is

@@ -8,6 +8,7 @@ import (
 
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/directory"
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/roster"
+	"github.com/culvert-pbx/culvert/plugins/internal/pbx/adapter"
 	"github.com/culvert-pbx/culvert/plugins/internal/phone"
 	"github.com/culvert-pbx/culvert/sdk"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -21,7 +22,7 @@ type settings struct {
 	Groups     map[string]string `json:"groups" title:"Groups" help:"by the name of a group of the PBX: the DN of the group in the directory whose members are in it" maxlen:"1000"`
 	Numbers    phone.Settings    `json:"numbers" title:"Telephone numbers"`
 	Users      users             `json:"users" title:"Users of the PBX"`
-	PBX        pbxSettings       `json:"pbx" title:"The PBX"`
+	PBX        adapter.Settings  `json:"pbx" title:"The PBX"`
 	Safety     safety            `json:"safety" title:"Safety"`
 	Login      login             `json:"login" title:"Login"`
 	Schedule   sdk.Schedule      `json:"schedule" title:"When to synchronise" default:"every 1h" min:"5m"`
@@ -92,6 +93,7 @@ func (s settings) check() (fs tunnel.Findings) {
 	if _, nfs := phone.New(s.Numbers); len(nfs) > 0 {
 		fs = append(fs, nfs.In("numbers")...)
 	}
+	fs = append(fs, s.PBX.Check().In("pbx")...)
 	for _, p := range s.Directory.Pins {
 		if _, err := directory.ParsePin(p); err != nil {
 			add("directory.pins", err.Error(), "see what `openssl x509 -noout -fingerprint -sha256` prints")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/directory"
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/roster"
+	"github.com/culvert-pbx/culvert/plugins/internal/pbx/adapter"
 	"github.com/culvert-pbx/culvert/sdk"
 )
 
@@ -76,12 +77,12 @@ func tryComparing(ctx context.Context, in *sdk.Instance[settings], people []dire
 	if err != nil {
 		return "", err
 	}
-	adapter, err := openPBX(in.Settings, in.Configuration, in.Dir)
+	users, err := adapter.Open(in.Settings.PBX, in.Dir, in.DialLocal)
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, adapter.Close()) }()
-	have, err := adapter.Read(ctx)
+	defer func() { err = errors.Join(err, users.Close()) }()
+	have, err := users.Read(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/directory"
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/roster"
 	"github.com/culvert-pbx/culvert/plugins/internal/pbx"
+	"github.com/culvert-pbx/culvert/plugins/internal/pbx/adapter"
 	"github.com/culvert-pbx/culvert/sdk"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -88,26 +89,26 @@ func (m adsync) sync(ctx context.Context, in *sdk.Instance[settings], c *sdk.Cal
 
 // prepare makes a synchronisation of the settings. Its users of the PBX are to be closed.
 func prepare(in *sdk.Instance[settings], accept bool) (*synchronisation, error) {
-	adapter, err := openPBX(in.Settings, in.Configuration, in.Dir)
+	users, err := adapter.Open(in.Settings.PBX, in.Dir, in.DialLocal)
 	if err != nil {
 		return nil, fmt.Errorf("open the users of the PBX: %w", err)
 	}
-	s, err := in.Settings.synchronisation(in.Dir, servers(in), adapter, accept)
+	s, err := in.Settings.synchronisation(in.Dir, servers(in), users, accept)
 	if err != nil {
-		return nil, errors.Join(err, adapter.Close())
+		return nil, errors.Join(err, users.Close())
 	}
 	return s, nil
 }
 
 // synchronisation is one of these settings. dir is the module's directory; accept lets more change than the limits allow.
-func (s settings) synchronisation(dir string, servers []directory.Server, adapter pbx.Adapter, accept bool) (*synchronisation, error) {
+func (s settings) synchronisation(dir string, servers []directory.Server, users pbx.Adapter, accept bool) (*synchronisation, error) {
 	rules, err := s.rules(accept)
 	if err != nil {
 		return nil, err
 	}
 	config := s.config()
 	config.Trust.Learn = pinsIn(dir).learn
-	return &synchronisation{config: config, servers: servers, selection: s.selection(), rules: rules, pbx: adapter}, nil
+	return &synchronisation{config: config, servers: servers, selection: s.selection(), rules: rules, pbx: users}, nil
 }
 
 // onCall shows steps to who asked.
