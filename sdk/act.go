@@ -38,9 +38,9 @@ func (l *live[S]) act(ctx context.Context, action Action[S], a wire.Act, report 
 		return Result{}, err
 	}
 	defer leave()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(l.ctx, func() { cancel(errStopped) })()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(l.ctx, cancel)()
 	limit := time.Duration(seconds(action.Limit, tunnel.ActionLimit)) * time.Second
 	c := &Call{DryRun: a.DryRun, By: a.By, arguments: a.Arguments, tell: report}
 	return l.do(ctx, limit, c, action.Do)
@@ -90,7 +90,7 @@ func unknownWork(what, name string) error {
 // do does work within its limit, when it may begin, and makes whatever comes of it a Result.
 func (l *live[S]) do(ctx context.Context, limit time.Duration, c *Call, work Work[S]) (Result, error) {
 	if err := l.awaitReady(ctx); err != nil {
-		return Result{}, context.Cause(ctx)
+		return Result{}, l.why(ctx)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it took longer than its limit, %v", limit))
 	defer cancel()
@@ -101,9 +101,17 @@ func (l *live[S]) do(ctx context.Context, limit time.Duration, c *Call, work Wor
 	}
 	c.flush()
 	if err != nil && ctx.Err() != nil && !isVerdict(err) {
-		err = context.Cause(ctx)
+		err = l.why(ctx)
 	}
 	return c.outcome(r, err), nil
+}
+
+// why is why work was told to end.
+func (l *live[S]) why(ctx context.Context) error {
+	if l.ctx.Err() != nil {
+		return errStopped
+	}
+	return context.Cause(ctx)
 }
 
 func isVerdict(err error) bool {

@@ -78,17 +78,18 @@ func (j *job[S]) begin(ctx context.Context, by string, dryRun bool, follow func(
 	})
 	j.tell(r, tunnel.ActReport{Progress: &tunnel.Progress{}}) // it has begun
 	go func() {
-		defer leave()
 		j.end(r, j.work(ctx, r))
+		leave() // before anyone hears of the end, and begins the next
+		close(r.done)
 	}()
 	return r, nil
 }
 
 // work does the run.
 func (j *job[S]) work(ctx context.Context, r *jobRun) Result {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(j.live.ctx, func() { cancel(errStopped) })()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(j.live.ctx, cancel)()
 	c := &Call{DryRun: r.DryRun, By: r.By, tell: func(report tunnel.ActReport) { j.tell(r, report) }}
 	result, err := j.live.do(ctx, time.Duration(seconds(j.Limit, tunnel.JobLimit))*time.Second, c, j.Do)
 	if err != nil {
@@ -128,7 +129,6 @@ func (j *job[S]) end(r *jobRun, result Result) {
 	})
 	j.measure(r.JobRun)
 	j.live.in.Log.Info("job ended", "job", j.Name, "outcome", result.Outcome, "message", result.Message, "by", r.By, "dry_run", r.DryRun)
-	close(r.done)
 }
 
 // change changes what is known of the job, and keeps it.

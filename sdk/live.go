@@ -117,8 +117,8 @@ func (l *live[S]) enter(what, name string) (leave func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	key := what + " " + name
-	if l.over {
-		return nil, errStopped
+	if l.over || l.ctx.Err() != nil {
+		return nil, notRunning(l.in.Configuration)
 	}
 	if l.acts[key] {
 		return nil, underWay(what, name)

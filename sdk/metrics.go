@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -120,8 +121,8 @@ func (ms *Metrics) change(m Metric, labels []string, f func(*tunnel.Series) bool
 		}
 		s.Values = labels
 	}
-	if !f(&s) {
-		ms.mistakeLocked(m.Name, "a counter is only added to, and never less than 0")
+	if !f(&s) || math.IsNaN(s.Value) || math.IsInf(s.Value, 0) {
+		ms.mistakeLocked(m.Name, "its value is a number, and to a counter one is added that is not below 0")
 		return
 	}
 	if !there {

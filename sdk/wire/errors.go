@@ -31,6 +31,7 @@ var table = []struct {
 	{"invalid", tunnel.ErrInvalid, codes.InvalidArgument},
 	{"resync", tunnel.ErrResync, codes.DataLoss},
 	{"gone", ErrGone, codes.Unavailable},
+	{"unsupported", errors.ErrUnsupported, codes.Unimplemented},
 	{"panicked", ErrPanicked, codes.Internal},
 }
 

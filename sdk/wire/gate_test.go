@@ -246,7 +246,7 @@ func TestWhichCallsRead(t *testing.T) {
 			changing = append(changing, string(m.Name()))
 		}
 	}
-	if !slices.Equal(reading, []string{"Get", "List", "Watch"}) || len(changing) == 0 {
+	if !slices.Equal(reading, []string{"Get", "List", "Watch", "Metrics"}) || len(changing) == 0 {
 		t.Errorf("reading are %q, changing %q", reading, changing)
 	}
 }

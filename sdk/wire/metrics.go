@@ -53,7 +53,7 @@ func (s *pluginServer) Metrics(context.Context, *pluginv1.MetricsRequest) (*plug
 // Metrics sends what every module measures, one after another.
 func (s *hostServer) Metrics(_ *hostv1.MetricsRequest, out grpc.ServerStreamingServer[hostv1.MetricsResponse]) error {
 	if s.h.Metrics == nil {
-		return encode(errors.ErrUnsupported)
+		return errors.ErrUnsupported
 	}
 	all, err := s.h.Metrics(out.Context())
 	if err != nil {
