@@ -14,7 +14,9 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) { ForgetDomain(); os.Exit(code) }))
+}
 
 // newBed is a bed with an echo service at a port of the site.
 func newBed(t *testing.T) (b *Bed, port int) {
