@@ -135,7 +135,7 @@ func refusal(err error) error {
 
 func face(b pluginhost.Binary) control.Face {
 	d := b.Description
-	return control.Face{Version: d.Version, SHA256: b.SHA256, Slots: d.Slots, Policy: d.Policy, Grants: d.Grants, Capabilities: d.Capabilities, Contract: d.Contract}
+	return control.Face{Version: d.Version, SHA256: b.SHA256, Slots: d.Slots, Policy: d.Policy, Grants: d.Grants, Capabilities: d.Capabilities, Contract: d.Contract, Schema: d.Schema}
 }
 
 func candidate(c pluginhost.Candidate) *control.Candidate {

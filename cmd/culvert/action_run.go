@@ -42,7 +42,7 @@ failed, and 4 when the configuration does not run or the action is under way.`,
 	})
 	cmd.Flags().BoolVar(&in.DryRun, "dry-run", false, "say what would change, and change nothing")
 	cmd.Flags().BoolVar(&wait, "wait", false, "where the configuration does not run yet, wait for it, 20s at most")
-	f.register(cmd)
+	f.register(cmd, cobra.NoFileCompletions, cobra.NoFileCompletions)
 	return cmd
 }
 

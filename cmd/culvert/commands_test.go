@@ -89,7 +89,9 @@ func TestCommands(t *testing.T) {
 			got = append(got, strings.Join(path, " "))
 		}
 	})
-	want := strings.Split(`check
+	want := strings.Split(`action list
+action run
+check
 config add
 config disable
 config enable
@@ -99,6 +101,9 @@ config set
 config show
 config test
 events
+job list
+job run
+job show
 key show
 module accept
 module grant
@@ -107,6 +112,7 @@ module log
 module new
 module restart
 module revoke
+module settings
 module show
 status
 template list

@@ -43,7 +43,15 @@ func TestCompletion(t *testing.T) {
 		"module revoke tapi ":                                   "dial\tIt network\tIt",
 		"module revoke tapi dial ":                              "5038\tIt",
 		"module revoke tapi network ":                           "",
-		"module ":                                               "accept grant list log new restart revoke show",
+		"module ":                                               "accept grant list log new restart revoke settings show",
+		"module settings ":                                      "hello\tstopped office\tstopped",
+		"config set hello/default ":                             "base= number= site.server=\tSSH site.slots.web.on=",
+		"config set hello/default --set ":                       "base= number=",
+		"config set hello/default --set site.login=":            "site.login=key site.login=password",
+		"config add hello/b site.slots.web.on=":                 "site.slots.web.on=true site.slots.web.on=false",
+		"config set hello/default --set base=":                  "",
+		"config set hello/default --secret-stdin ":              "bind_password site.password",
+		"config set gone/default ":                              "",
 	} {
 		args := append([]string{"__complete"}, strings.Split(line, " ")...)
 		r := b.run("", args...)

@@ -10,10 +10,11 @@ import (
 )
 
 const settingsHelp = `Settings are named by dotted keys, like site.server or site.slots.host.on,
-and typed by the module. Of a list, KEY=A,B sets all values, KEY[0]=A one of
-them, and KEY[]=A adds one; the entry of a map is KEY.NAME. A password or
-another secret goes in over standard input or from a file, so that it stands on
-no command line: --secret-stdin site.password, --secret-file site.password=F.`
+and typed by the module: culvert module settings MODULE lists them. Of a list,
+KEY=A,B sets all values, KEY[0]=A one of them, and KEY[]=A adds one; the entry
+of a map is KEY.NAME. A password or another secret goes in over standard input
+or from a file, so that it stands on no command line:
+--secret-stdin site.password, --secret-file site.password=F.`
 
 func configAddCommand(a *app) *cobra.Command {
 	var f settingsFlags
@@ -26,7 +27,7 @@ func configAddCommand(a *app) *cobra.Command {
   culvert config add monitoring/berlin --file settings.json
   culvert config add monitoring/berlin site.login=password --secret-stdin site.password < password`,
 		Args:              atLeast(configArg),
-		ValidArgsFunction: a.completeConfigOwners,
+		ValidArgsFunction: a.thenSettings(a.completeConfigOwners),
 	}, func(cmd *cobra.Command, ref tunnel.ConfigurationRef, more []string) error {
 		in, err := f.read(a, more)
 		if err != nil {
@@ -41,7 +42,7 @@ func configAddCommand(a *app) *cobra.Command {
 		return a.configChanged(c, "added")
 	})
 	cmd.Flags().BoolVar(&disabled, "disabled", false, "store it switched off")
-	f.register(cmd)
+	f.register(cmd, a.completeSettings, a.completeSecrets)
 	return cmd
 }
 
@@ -57,7 +58,8 @@ func configSetCommand(a *app) *cobra.Command {
 		Example: `  culvert config set monitoring/default site.server=pbx@office.example.org
   culvert config set monitoring/default site.slots.node.on=true --wait
   culvert config set monitoring/default --file settings.json`,
-		Args: atLeast(configArg),
+		Args:              atLeast(configArg),
+		ValidArgsFunction: a.thenSettings(a.completeConfigurations),
 	}, func(cmd *cobra.Command, ref tunnel.ConfigurationRef, more []string) error {
 		in, err := f.read(a, more)
 		if err != nil {
@@ -76,7 +78,7 @@ func configSetCommand(a *app) *cobra.Command {
 	})
 	cmd.Flags().StringArrayVar(&unset, "unset", nil, "forget the value of this KEY, the entry KEY.NAME of a map, or the value KEY[N] of a list (again for more)")
 	ifRevision.register(cmd, "configuration")
-	f.register(cmd)
+	f.register(cmd, a.completeSettings, a.completeSecrets)
 	wait.register(cmd)
 	return cmd
 }

@@ -21,10 +21,11 @@ The exit code is 3 when a step fails. What runs is not disturbed. The test uses
 the tunnels as they are stored: culvert check tries another server.
 
 ` + settingsHelp,
-		Example: `  culvert config test adsync/default
-  culvert config test adsync/default base=dc=corp,dc=example
-  culvert config test adsync/default --secret-stdin bind_password -o json < password`,
-		Args: atLeast(configArg),
+		Example: `  culvert config test monitoring/default
+  culvert config test monitoring/default pbx=berlin
+  culvert config test monitoring/default -o json`,
+		Args:              atLeast(configArg),
+		ValidArgsFunction: a.thenSettings(a.completeConfigurations),
 	}, func(cmd *cobra.Command, ref tunnel.ConfigurationRef, more []string) error {
 		in, err := f.read(a, more)
 		if err != nil {
@@ -34,7 +35,7 @@ the tunnels as they are stored: culvert check tries another server.
 		return a.configTest(cmd, ref, in)
 	})
 	cmd.Flags().StringArrayVar(&unset, "unset", nil, "test without a value of this KEY (again for more)")
-	f.register(cmd)
+	f.register(cmd, a.completeSettings, a.completeSecrets)
 	return cmd
 }
 

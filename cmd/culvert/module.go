@@ -15,7 +15,7 @@ plugin directory; it runs while one of its configurations is enabled (culvert
 config).`,
 		Example: "  culvert module list\n  culvert module log monitoring -f",
 	})
-	cmd.AddCommand(moduleListCommand(a), moduleShowCommand(a), moduleRestartCommand(a), moduleAcceptCommand(a), moduleGrantCommand(a), moduleRevokeCommand(a), moduleLogCommand(a), moduleNewCommand(a))
+	cmd.AddCommand(moduleListCommand(a), moduleShowCommand(a), moduleSettingsCommand(a), moduleRestartCommand(a), moduleAcceptCommand(a), moduleGrantCommand(a), moduleRevokeCommand(a), moduleLogCommand(a), moduleNewCommand(a))
 	return cmd
 }
 

@@ -34,9 +34,9 @@ func moduleRevokeCommand(a *app) *cobra.Command {
 	return onGrant(a, true, &cobra.Command{
 		Use:   "revoke NAME GRANT",
 		Short: "Take a right back from a module",
-		Long: `Take a right back from a module. Its process is ended at once, and has ended when
-the command returns. It is started anew without the right, unless nothing can be
-started, because another binary waits for acceptance or the file is gone: then
+		Long: `Take a right back from a module. Its process is ended at once, and has ended
+when the command returns. It is started anew without the right, unless nothing
+can be started, because another binary waits for acceptance or the file is gone: then
 the module stands still until that is settled, and the command says what hinders
 it. Tunnels are not touched.
 

@@ -60,7 +60,28 @@ func (a *app) acceptance(acc control.Acceptance) {
 		rows = append(rows, []string{before[i][0], before[i][1], after[i][1], mark})
 	}
 	a.table([]string{"", "BEFORE", "NOW", ""}, rows)
+	a.differences(acc)
 	a.grantsPage(acc.Name, acc.Grants)
+}
+
+// differences shows which settings are new, gone or otherwise than before, where there was a binary before.
+func (a *app) differences(acc control.Acceptance) {
+	if len(acc.Settings) == 0 || acc.Before.SHA256 == "" {
+		return
+	}
+	a.say("\nSettings that change:")
+	var rows [][]string
+	for _, d := range acc.Settings {
+		before, after := d.Before, d.After
+		if before == "" {
+			before = "(new)"
+		}
+		if after == "" {
+			after = "(gone)"
+		}
+		rows = append(rows, []string{d.Key, before, after})
+	}
+	a.table([]string{"KEY", "BEFORE", "NOW"}, rows)
 }
 
 func moduleLogCommand(a *app) *cobra.Command {

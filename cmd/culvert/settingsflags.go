@@ -27,13 +27,14 @@ type settingsFlags struct {
 	secretFiles []string
 }
 
-func (f *settingsFlags) register(cmd *cobra.Command) {
+// register adds the flags; keys and secrets offer what may stand behind --set and --secret-stdin.
+func (f *settingsFlags) register(cmd *cobra.Command, keys, secrets cobra.CompletionFunc) {
 	cmd.Flags().StringArrayVar(&f.set, "set", nil, "KEY=VALUE, like an argument (again for more)")
 	cmd.Flags().StringVar(&f.file, "file", "", "all settings as a JSON document in this file (- is standard input); *** keeps a secret")
 	cmd.Flags().StringVar(&f.secretStdin, "secret-stdin", "", "the value of this KEY is on standard input")
 	cmd.Flags().StringArrayVar(&f.secretFiles, "secret-file", nil, "KEY=FILE: the value of KEY is in this file, a key in PEM too (again for more)")
-	_ = cmd.RegisterFlagCompletionFunc("set", cobra.NoFileCompletions)
-	_ = cmd.RegisterFlagCompletionFunc("secret-stdin", cobra.NoFileCompletions)
+	_ = cmd.RegisterFlagCompletionFunc("set", keys)
+	_ = cmd.RegisterFlagCompletionFunc("secret-stdin", secrets)
 }
 
 // read collects the settings; args are KEY=VALUE too.

@@ -155,6 +155,11 @@ func (c *Client) Module(ctx context.Context, name tunnel.Owner) (Module, error) 
 	return get[Module](ctx, c, modulePath(name))
 }
 
+// ModuleSettings is what the module's configurations may set.
+func (c *Client) ModuleSettings(ctx context.Context, name tunnel.Owner) (ModuleSettings, error) {
+	return get[ModuleSettings](ctx, c, modulePath(name)+"/settings")
+}
+
 // RestartModule ends its process and starts it again.
 func (c *Client) RestartModule(ctx context.Context, name tunnel.Owner) error {
 	return c.call(ctx, http.MethodPost, modulePath(name)+"/restart", nil, nil)

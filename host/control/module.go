@@ -1,6 +1,11 @@
 package control
 
-import "github.com/culvert-pbx/culvert/sdk/tunnel"
+import (
+	"encoding/json"
+
+	"github.com/culvert-pbx/culvert/sdk/settings"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
 
 // Module is one module as it is shown.
 type Module struct {
@@ -75,6 +80,18 @@ type Acceptance struct {
 	Before Face    `json:"before"`
 	After  Face    `json:"after"`
 	Grants []Grant `json:"grants"` // as in Module: accepting grants nothing
+
+	Settings []settings.Difference `json:"settings"` // which are new, gone or otherwise than before
+}
+
+// ModuleSettings is what a module's configurations may set, and which mappings their tunnels may have.
+type ModuleSettings struct {
+	Name    string          `json:"name"`
+	Version string          `json:"version"`
+	Schema  json.RawMessage `json:"schema"` // JSON Schema of a settings document, with x-culvert marks for sites, secrets and times
+	Keys    []settings.Key  `json:"keys"`   // the same, a setting each, in the schema's order
+	Slots   []tunnel.Slot   `json:"slots"`
+	Policy  tunnel.Policy   `json:"policy"`
 }
 
 func moduleOf(m ModuleStatus) Module {

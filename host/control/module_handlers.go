@@ -2,11 +2,13 @@ package control
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"net/http"
 
+	"github.com/culvert-pbx/culvert/sdk/settings"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -120,7 +122,29 @@ func (s *Server) acceptModule(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, Acceptance{Name: string(name), Before: before, After: after, Grants: grants})
+	return answer(w, http.StatusOK, Acceptance{Name: string(name), Before: before, After: after, Grants: grants,
+		Settings: settings.Compare(before.Schema, after.Schema)})
+}
+
+// moduleSettings shows what the module's configurations may set, as it says of itself.
+func (s *Server) moduleSettings(w http.ResponseWriter, r *http.Request) error {
+	name, err := moduleName(r)
+	if err != nil {
+		return err
+	}
+	s.lookBeside(w, r)
+	d, err := s.description(r.Context(), name)
+	if err != nil {
+		return err
+	}
+	schema := d.Schema
+	if len(schema) == 0 {
+		schema = json.RawMessage(`{"type":"object","additionalProperties":false}`)
+	}
+	return answer(w, http.StatusOK, ModuleSettings{
+		Name: string(name), Version: d.Version, Schema: schema, Keys: append([]settings.Key{}, settings.Keys(schema)...),
+		Slots: append([]tunnel.Slot{}, d.Slots...), Policy: d.Policy,
+	})
 }
 
 func (s *Server) moduleLog(w http.ResponseWriter, r *http.Request) error {

@@ -108,6 +108,8 @@ type Face struct {
 
 	Capabilities []string `json:"capabilities"`
 	Contract     int      `json:"contract"` // version that it speaks, 0 where not known
+
+	Schema json.RawMessage `json:"-"` // of its settings
 }
 
 // Candidate is a binary that waits for acceptance. Nobody started it yet, so its Face has the checksum alone, unless an

@@ -52,6 +52,7 @@ var routes = []route{
 
 	{"GET /v1/modules", reading, (*Server).listModules, nil},
 	{"GET /v1/modules/{module}", reading, (*Server).showModule, nil},
+	{"GET /v1/modules/{module}/settings", reading, (*Server).moduleSettings, nil},
 	{"GET /v1/modules/{module}/log", reading, (*Server).moduleLog, query{"follow": ofSwitch}},
 	{"POST /v1/modules/{module}/restart", changing, (*Server).restartModule, nil},
 	{"POST /v1/modules/{module}/accept", changing, (*Server).acceptModule, query{"unsandboxed": ofSwitch}},

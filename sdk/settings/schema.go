@@ -186,7 +186,7 @@ func newPlain(t reflect.Type, in scope) (*node, error) {
 		n.Type, n.Minimum, n.Maximum = "integer", "0", number(1<<t.Bits()-1)
 	case reflect.Slice:
 		items, err := newNode(t.Elem(), in.in(deep))
-		n.Type, n.Items, n.MaxItems = "array", items, 1000
+		n.Type, n.Items, n.MaxItems = "array", items, maxItems
 		return n, err
 	case reflect.Struct:
 		if in.place == group {

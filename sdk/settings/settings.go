@@ -26,6 +26,7 @@ const (
 	maxPattern  = 200       // bytes of a pattern
 	maxProgram  = 250       // parts of a pattern, its repetitions written out
 	maxText     = 16 << 10  // characters of a secret whose field does not say otherwise: it may be a key with its certificates
+	maxItems    = 1000      // of a list whose field does not say otherwise
 	maxString   = 4096      // characters of a string whose field does not say otherwise
 )
 

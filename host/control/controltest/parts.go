@@ -62,7 +62,7 @@ func (m modules) Accept(ctx context.Context, by string, name tunnel.Owner, unsan
 	}
 	m.f.called(by, "accept module %s%s", name, how)
 	before = control.Face{Version: "v0", SHA256: "00", Slots: []tunnel.Slot{}, Grants: []tunnel.Grant{}, Capabilities: []string{}}
-	after = control.Face{Version: d.Version, SHA256: "01", Slots: d.Slots, Policy: d.Policy, Grants: d.Grants, Capabilities: d.Capabilities}
+	after = control.Face{Version: d.Version, SHA256: "01", Slots: d.Slots, Policy: d.Policy, Grants: d.Grants, Capabilities: d.Capabilities, Schema: d.Schema}
 	return before, after, nil
 }
 
