@@ -245,7 +245,7 @@ func TestLateNonceIsSwallowed(t *testing.T) {
 	must(t, l.Apply(soon(t), expose("e", svc.port, freePort(t))))
 	for range 3 {
 		ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
-		wantReason(t, l.Prove(ctx, "e"), tunnel.RemotePortHeld)
+		wantReason(t, l.Prove(ctx, "e"), tunnel.ServerBusy)
 		cancel()
 	}
 	must(t, l.Prove(soon(t), "e")) // comes after the late ones
