@@ -28,6 +28,8 @@ func (a *act) do(ctx context.Context, r *running) (tunnel.Result, error) {
 		return tunnel.Result{Outcome: tunnel.ResultOK, Message: "it has begun"}, nil
 	case ctx.Err() != nil:
 		return tunnel.Result{}, ctx.Err()
+	case errors.Is(err, wire.ErrBroken):
+		return a.failed(err.Error(), "the module's author can mend it"), nil
 	case !a.begun && errors.As(err, &refused):
 		return tunnel.Result{}, refused
 	case limited.Err() != nil:

@@ -69,6 +69,8 @@ type testPlugin struct{}
 func (testPlugin) Describe() (tunnel.Description, error) {
 	d := tunnel.Description{Name: os.Args[0], Version: version(), Policy: tunnel.Anything, Capabilities: []string{tunnel.CapabilityTester}}
 	switch os.Args[0] {
+	case "worker":
+		describeWorker(&d)
 	case "untested":
 		d.Capabilities = nil
 	case "misnamed":

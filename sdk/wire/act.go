@@ -15,9 +15,15 @@ import (
 // ErrNoWork says that a module has neither actions nor jobs.
 var ErrNoWork = errors.New("the module has neither actions nor jobs")
 
+// ErrBroken says that what came from a module is not what the contract lets it say.
+var ErrBroken = errors.New("the module breaks the rules")
+
+func broken(what string) error { return fmt.Errorf("%w: %s", ErrBroken, what) }
+
 // Act has the module do an action, or a job now, for one configuration that runs, and hands over what it reports as it
 // comes: bounded and escaped, but by no other rule. It returns what came of it, fit to show; report's error where that is
-// one; ErrGone where the process ended. When ctx ends it returns at once.
+// one; ErrBroken where what it says is too much, or nothing; ErrGone where the process ended. When ctx ends it returns at
+// once.
 func (m *Module) Act(ctx context.Context, a Act, report func(tunnel.ActReport) error) (tunnel.Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -37,7 +43,7 @@ func (m *Module) Act(ctx context.Context, a Act, report func(tunnel.ActReport) e
 			return tunnel.Result{}, actEnd(ctx, err)
 		}
 		if result != nil {
-			return tunnel.Result{}, errors.New("the module went on after its result")
+			return tunnel.Result{}, broken("it went on after its result")
 		}
 		if result, err = take(res, report); err != nil {
 			return tunnel.Result{}, err
@@ -48,10 +54,15 @@ func (m *Module) Act(ctx context.Context, a Act, report func(tunnel.ActReport) e
 // actEnd is why an action ended without a result.
 func actEnd(ctx context.Context, err error) error {
 	if errors.Is(err, io.EOF) {
-		return errors.New("the module ended it without a result")
+		return broken("it ended without a result")
 	}
-	if err = decode(err); errors.Is(err, context.Canceled) && ctx.Err() == nil {
+	err = decode(err)
+	var fs tunnel.Findings
+	switch {
+	case errors.Is(err, context.Canceled) && ctx.Err() == nil:
 		return ErrGone // go-plugin drops the connection of a process that ended
+	case errors.As(err, &fs) && fs.Error() == tooLarge.Error():
+		return broken(fs[0].Message)
 	}
 	return err
 }
@@ -59,7 +70,7 @@ func actEnd(ctx context.Context, err error) error {
 // take takes one message of an action under way. The last holds the result.
 func take(res *pluginv1.ActResponse, report func(tunnel.ActReport) error) (*tunnel.Result, error) {
 	if fs := bounds(res); len(fs) > 0 {
-		return nil, fs.In("action")
+		return nil, broken(fs[0].Field + ": " + fs[0].Message)
 	}
 	switch {
 	case res.GetResult() != nil:
@@ -74,7 +85,7 @@ func take(res *pluginv1.ActResponse, report func(tunnel.ActReport) error) (*tunn
 		p := progressOf(res.GetProgress())
 		return nil, report(tunnel.ActReport{Progress: &p})
 	}
-	return nil, errors.New("the module reports nothing")
+	return nil, broken("it reports nothing")
 }
 
 // Act does the plugin's action or job. A panic in it is the plugin's to catch.
