@@ -278,6 +278,7 @@ var pathAttacks = []attack{
 	{forbidden, "list the sockets of all modules", in(func(s *scene) string { return filepath.Join(s.Sockets, "m") }, canList)},
 	{forbidden, "listen among the host's sockets of the own module", in(func(s *scene) string { return filepath.Join(s.Sockets, "m/attacker/false.sock") }, canListen)},
 	{forbidden, "listen among another module's", in(func(s *scene) string { return filepath.Join(s.Sockets, "m/victim/own/false.sock") }, canListen)},
+	{forbidden, "keep a file among the own sockets", in(func(s *scene) string { return filepath.Join(s.Sockets, "m/attacker/own/file") }, canCreate)},
 	{forbidden, "list another module's directory", in(victims(""), canList)},
 	{forbidden, "read another module's file", in(victims("default/started"), canRead)},
 	{forbidden, "write into another module's directory", in(victims("default/false"), canCreate)},
@@ -652,6 +653,43 @@ var kernelAttacks = []attack{
 			unix.Close(fd)
 		}
 		return err
+	}},
+	{forbidden, "take of the machine's queues of the disk", func(*scene, string) error {
+		*(*uintptr)(unsafe.Pointer(&scratch[0])) = 0
+		if err := call(unix.SYS_IO_SETUP, 1, buffer()); err != nil {
+			return err
+		}
+		return call(unix.SYS_IO_DESTROY, *(*uintptr)(unsafe.Pointer(&scratch[0])))
+	}},
+	{forbidden, "take of the user's watches", func(*scene, string) error {
+		fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
+		if err == nil {
+			unix.Close(fd)
+		}
+		return err
+	}},
+	{forbidden, "make a file that runs as its owner", func(s *scene, _ string) error {
+		name := filepath.Join(s.Own, "suid")
+		fd, err := unix.Open(name, unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC, unix.S_ISUID|0o755)
+		if err == nil {
+			unix.Close(fd)
+			err = unix.Unlink(name)
+		}
+		return err
+	}},
+	{forbidden, "make a node that runs as its owner", func(s *scene, _ string) error {
+		name := filepath.Join(s.Own, "suid")
+		return errors.Join(unix.Mknod(name, unix.S_IFREG|unix.S_ISUID|0o755, 0), unix.Unlink(name))
+	}},
+	{machine, "have a larger stack than other memory", func(*scene, string) error {
+		var have unix.Rlimit
+		if err := unix.Getrlimit(unix.RLIMIT_STACK, &have); err != nil {
+			return err
+		}
+		if have.Max <= 8<<20 {
+			return unix.EPERM
+		}
+		return nil
 	}},
 	{machine, "keep memory in a secret file", func(*scene, string) error {
 		fd, err := unix.MemfdSecret(0)

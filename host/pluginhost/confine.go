@@ -95,9 +95,9 @@ func (m *module) room(granted []tunnel.Grant) room {
 // sandbox is what a process that lives in r may use, and what it is handed for that: the files that the plan names by
 // their numbers in the launcher. wire is the directory of its sockets to the host.
 func (h *Host) sandbox(m *module, wire string, r room) (sandbox.Plan, []*os.File) {
-	p := sandbox.Plan{Own: []string{r.dir}, Sockets: []string{wire}}
+	p := sandbox.Plan{Own: []string{r.dir}, Wire: []string{wire}}
 	if r.listeners != "" {
-		p.Sockets = append(p.Sockets, r.listeners)
+		p.Listeners = []string{r.listeners}
 	}
 	var handed []*os.File
 	hand := func(right tunnel.Right, to *[]int) {

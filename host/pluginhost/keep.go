@@ -61,6 +61,9 @@ func (m *module) start(ctx context.Context, sha string) (*running, error) {
 	if err := m.dirs(); err != nil {
 		return nil, err
 	}
+	if err := removeSockets(m.host.sockets.Listeners(m.name)); err != nil { // of a process before
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, m.host.startTimeout)
 	defer cancel()
 	granted, err := m.host.cfg.Catalog.Grants(ctx, m.name)

@@ -182,6 +182,9 @@ func (l limits) set() error {
 		{"file size", unix.RLIMIT_FSIZE, l.FileSize},
 		{"data", unix.RLIMIT_DATA, l.Data},
 		{"open files", unix.RLIMIT_NOFILE, l.Files},
+		{"stack", unix.RLIMIT_STACK, 8 << 20}, // what it grows to is no data
+		{"locked memory", unix.RLIMIT_MEMLOCK, 8 << 20},
+		{"queued signals", unix.RLIMIT_SIGPENDING, 1024}, // timers are of these; all of the user's count
 	} {
 		var have unix.Rlimit
 		if err := unix.Getrlimit(r.which, &have); err != nil {

@@ -105,7 +105,7 @@ func TestWhatIsSwappedInAfterTheJudgementIsNotOpened(t *testing.T) {
 	m := newModule(r.Host, "hello")
 	t.Cleanup(m.log.ring.close)
 	must(t, m.dirs())
-	confined, granted := r.sandbox(m, r.sockets.Listeners("hello"), m.room([]tunnel.Grant{tunnel.Grant("read " + place)}))
+	confined, granted := r.sandbox(m, r.sockets.Module("hello"), m.room([]tunnel.Grant{tunnel.Grant("read " + place)}))
 	must(t, os.Rename(place, moved))
 	link(t, r.cfg.StateDir, place)
 

@@ -81,7 +81,7 @@ func TestClearRemovesSocketsOfModulesAlone(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	for _, d := range []string{s.wire(), s.Module("hello"), s.Listeners("hello")} {
+	for _, d := range []string{s.rolls(), s.Module("hello"), s.Listeners("hello")} {
 		if st, err := os.Stat(d); err != nil || st.Mode().Perm() != 0o700 {
 			t.Errorf("%s: %v, %v", d, st.Mode(), err)
 		}

@@ -167,6 +167,9 @@ func (h *Host) prepare() error {
 	if err := h.sockets.clear(); err != nil {
 		return fmt.Errorf("socket directory: %w", err)
 	}
+	if err := h.makeWires(); err != nil {
+		return err
+	}
 	own, err := os.MkdirTemp(h.sockets.rolls(), "")
 	if err != nil {
 		return err
@@ -187,6 +190,19 @@ func (h *Host) prepare() error {
 		}
 	}
 	return nil
+}
+
+// makeWires makes the directory below which wires are. It lies with the state, and only a link to it beside the sockets: a
+// module can make plain files there, and must not fill the memory that /run often is.
+func (h *Host) makeWires() error {
+	dir := filepath.Join(h.cfg.StateDir, "modules", ".wire")
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return os.Symlink(dir, h.sockets.wire())
 }
 
 // admit has every module that is known now, or later, worked for by run; with nil no further ones.

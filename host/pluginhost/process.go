@@ -69,7 +69,7 @@ func newProcess(ctx context.Context, p plan, binary *os.File, sockets string) *p
 	p.Host = os.Getpid()
 	return &process{
 		start: ctx, plan: p, binary: binary, sockets: sockets,
-		exited: make(chan struct{}), killTime: killTime, disarm: func() bool { return true },
+		exited: make(chan struct{}), killTime: killTime, bounds: moduleBounds, disarm: func() bool { return true },
 	}
 }
 
@@ -82,9 +82,7 @@ func (p *process) Start(context.Context) error {
 	}
 	defer report.Close()
 	go p.reap()
-	if p.cage == nil {
-		go p.watch()
-	}
+	go p.watch()
 	p.disarm = context.AfterFunc(p.start, p.kill)
 	var failed launchError
 	if err = json.NewDecoder(io.LimitReader(report, 4096)).Decode(&failed); errors.Is(err, io.EOF) {

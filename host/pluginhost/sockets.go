@@ -23,7 +23,7 @@ const MaxSocketDir = 40
 //	DIR/m/MODULE/own/HASH8.sock  the module listens: a private expose mapping
 //	DIR/m/MODULE/dPORT.sock      the host listens: a port of this machine that the module may dial
 //	DIR/m/MODULE/own/sPORT.sock  the module listens: a port of this machine that it may serve
-//	DIR/m/.w/plugin-dirN/pluginN the wire between the host and one process, made and removed with it
+//	DIR/m/.w/plugin-dirN/pluginN the wire between the host and one process, made and removed with it; .w is a link, see makeWires
 //	DIR/m/.g/ROLL/PID            no socket: the process groups that modules lead, see roll
 //
 // The wire's sockets are not below own/: go-plugin's two generated names take up to 38 bytes, which beside a long
@@ -78,10 +78,8 @@ func (s Sockets) clear() error {
 	if err := os.RemoveAll(s.wire()); err != nil {
 		return err
 	}
-	for _, dir := range []string{s.wire(), s.rolls()} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
-		}
+	if err := os.MkdirAll(s.rolls(), 0o700); err != nil {
+		return err
 	}
 	modules, err := os.ReadDir(filepath.Join(s.Dir, "m"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

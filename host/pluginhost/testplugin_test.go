@@ -151,6 +151,15 @@ func (testPlugin) Run(ctx context.Context, r wire.Run) error {
 		for range 48 { // each has a stack of 8 MiB, where C starts it
 			go func() { runtime.LockOSThread(); forever() }()
 		}
+	case "sockets":
+		for n := 0; ctx.Err() == nil; n++ {
+			l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: filepath.Join(arg, fmt.Sprint(n))})
+			if err != nil {
+				return err
+			}
+			l.SetUnlinkOnClose(false)
+			l.Close()
+		}
 	case "tables":
 		return fillTables()
 	case "children":

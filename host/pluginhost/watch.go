@@ -26,6 +26,9 @@ const (
 	watchGroupEvery = time.Second
 )
 
+// maxListeners is how many sockets a module may have made: the memory of the machine holds their names.
+const maxListeners = 1024
+
 // watch ends the process when it has more than its bounds, and returns when it has ended.
 func (p *process) watch() {
 	every := watchEvery
@@ -40,11 +43,35 @@ func (p *process) watch() {
 		case <-p.exited:
 			return
 		}
-		if why := p.bounds.brokenBy(p.had()); why != "" {
+		if why := p.excess(); why != "" {
 			p.breakOff(why)
 			return
 		}
 	}
+}
+
+// excess says what the process has too much of, "" for nothing.
+func (p *process) excess() string {
+	for _, dir := range p.plan.Sandbox.Listeners {
+		if n := entriesOf(dir, maxListeners+1); n > maxListeners {
+			return fmt.Sprintf("it made %d sockets or more, and a module may make %d", n, maxListeners)
+		}
+	}
+	if p.cage != nil {
+		return ""
+	}
+	return p.bounds.brokenBy(p.had())
+}
+
+// entriesOf is how many entries a directory has, counted up to most.
+func entriesOf(dir string, most int) int {
+	f, err := os.Open(dir)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	names, _ := f.Readdirnames(most)
+	return len(names)
 }
 
 // had is what the process, and what it may have started, has now.

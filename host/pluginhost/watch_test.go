@@ -2,6 +2,7 @@ package pluginhost
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -56,5 +57,39 @@ func TestBoundsOfThisProcess(t *testing.T) {
 	}
 	if b := boundsOf(1 << 30); b != (bounds{}) {
 		t.Errorf("no process has %+v", b)
+	}
+}
+
+// TestModuleIsEndedWhenItMakesTooManySockets: each takes memory of the machine though nobody listens at it any more. The
+// next process begins without them.
+func TestModuleIsEndedWhenItMakesTooManySockets(t *testing.T) {
+	t.Parallel()
+	r := newRig(t).run()
+	r.install("hello", "")
+	c := r.configure("hello/default", "sockets "+r.sockets.Listeners("hello"))
+	const says = "sockets or more, and a module may make 1024"
+	r.eventually("it is ended for that", func() bool { return strings.Contains(r.logOf("hello"), says) }, func() string { return r.logOf("hello") })
+	r.is("hello", Waiting, tunnel.Crashed)
+	r.configure("hello/default", "wait")
+	r.is("hello", Running, "")
+	r.reports(c, tunnel.ConfigRunning, "")
+	if n := entriesOf(r.sockets.Listeners("hello"), 10); n > 0 {
+		t.Errorf("%d sockets are left", n)
+	}
+}
+
+// TestWireLiesWithTheState: a module can make plain files beside its wire, which must not be in the machine's memory.
+func TestWireLiesWithTheState(t *testing.T) {
+	t.Parallel()
+	r := newRig(t).run()
+	r.install("hello", "")
+	r.note(r.configure("hello/default", "wait"), "started")
+	wires, err := filepath.Glob(filepath.Join(r.sockets.wire(), "*", "plugin*"))
+	must(t, err)
+	if len(wires) == 0 {
+		t.Fatal("there is no wire")
+	}
+	if at := lead(wires[0]); !strings.HasPrefix(at, lead(r.cfg.StateDir)+"/") {
+		t.Errorf("it lies at %s", at)
 	}
 }

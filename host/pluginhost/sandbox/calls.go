@@ -38,11 +38,12 @@ var (
 		unix.SYS_SETTIMEOFDAY, unix.SYS_CLOCK_SETTIME, unix.SYS_SETHOSTNAME, unix.SYS_SETDOMAINNAME,
 	}
 
-	// uncounted make memory that no limit of a process counts: files in memory, pages kept by a pipe or a ruleset. They are
-	// said not to exist, and programs then do without, as on an older kernel.
+	// uncounted make memory that no limit of a process counts: files in memory, pages kept by a pipe or a ruleset; or they
+	// take of what the whole machine or all of a user's processes have together: queues of the disk, watches. They are said
+	// not to exist, and programs then do without, as on an older kernel.
 	uncounted = []uint32{
 		unix.SYS_MEMFD_CREATE, unix.SYS_MEMFD_SECRET, unix.SYS_VMSPLICE, unix.SYS_MAP_SHADOW_STACK,
-		unix.SYS_LANDLOCK_CREATE_RULESET,
+		unix.SYS_LANDLOCK_CREATE_RULESET, unix.SYS_IO_SETUP, unix.SYS_INOTIFY_INIT1,
 	}
 
 	// unseen have arguments in memory, which a filter cannot judge. They are said not to exist, and programs then use
@@ -63,6 +64,12 @@ const (
 	typeMask      = 0xf // of socket's second argument; the rest are flags
 )
 
+// making is a call that makes a file, and which of its arguments is the file's mode.
+type making struct {
+	call uint32
+	mode int
+}
+
 // opening is a call that opens a file, and which of its arguments says how.
 type opening struct {
 	call  uint32
@@ -80,7 +87,9 @@ func newFilter(p Plan, pid, binary uint32) filter {
 	f.deny(unix.ENOSYS, unseen...)
 	f.deny(unix.ENOSYS, uncounted...)
 	f.judgeMemory()
+	f.deny(unix.ENOSYS, olderUncounted...)
 	f.judgeOpens()
+	f.judgeModes()
 	f.judgeSignals(pid)
 	f.judgePrograms(p.Programs, binary)
 	f.judgeSockets(p.Network)
@@ -102,6 +111,19 @@ func (f *filter) judgeOpens() {
 	}
 }
 
+// judgeModes refuses to make files that run as their owner: who else can reach one, where the operator granted a place to
+// write to, would be the daemon's user by it.
+func (f *filter) judgeModes() {
+	const special = unix.S_ISUID | unix.S_ISGID
+	for _, o := range opens { // only who makes a file gives a mode
+		f.on(o.call, loadArgument(o.flags), op(ifAnyOf, unix.O_CREAT|unix.O_TMPFILE&^unix.O_DIRECTORY, 0, 3),
+			loadArgument(o.flags+1), op(ifAnyOf, special, 0, 1), refuse(unix.EPERM))
+	}
+	for _, m := range makes {
+		f.on(m.call, loadArgument(m.mode), op(ifAnyOf, special, 0, 1), refuse(unix.EPERM))
+	}
+}
+
 // judgeSignals leaves a process its own signals, limits and processors, and no way to have the kernel signal another,
 // or to outlive the host.
 func (f *filter) judgeSignals(pid uint32) {
@@ -112,7 +134,7 @@ func (f *filter) judgeSignals(pid uint32) {
 	f.only(unix.SYS_SCHED_SETAFFINITY, 0, 0, pid)
 	f.never(unix.SYS_FCNTL, 1, unix.F_SETOWN, unix.F_SETOWN_EX, unix.F_SETSIG, unix.F_SETLEASE, unix.F_NOTIFY)
 	f.never(unix.SYS_IOCTL, 1, fioSetOwn, siocSetGroup, unix.TIOCSTI, tioclinux, unix.FS_IOC_SETFLAGS, fsSetXAttr, unix.FS_IOC_ENABLE_VERITY)
-	f.never(unix.SYS_PRCTL, 0, unix.PR_SET_PDEATHSIG)
+	f.never(unix.SYS_PRCTL, 0, unix.PR_SET_PDEATHSIG, unix.PR_SCHED_CORE)
 }
 
 // judgePrograms leaves a process its threads, and the one execution that is still to come; with the grant also children,

@@ -13,5 +13,11 @@ var olderForms = []uint32{
 // forks make a child without saying how.
 var forks = []uint32{unix.SYS_FORK, unix.SYS_VFORK}
 
+// olderUncounted are refused like those that came after them.
+var olderUncounted = []uint32{unix.SYS_INOTIFY_INIT}
+
+// makes are the calls that make a file without opening it, or say of no flags that they do.
+var makes = []making{{unix.SYS_CREAT, 1}, {unix.SYS_MKNOD, 1}, {unix.SYS_MKNODAT, 2}}
+
 // opens are the calls that open a file.
 var opens = []opening{{unix.SYS_OPEN, 1}, {unix.SYS_OPENAT, 2}}

@@ -111,6 +111,16 @@ func TestFilterJudgesCalls(t *testing.T) {
 		{"memory that grows like a stack", bare, unix.SYS_MMAP, [6]uint64{0, 4096, 3, unix.MAP_PRIVATE | unix.MAP_ANONYMOUS | unix.MAP_GROWSDOWN}, no},
 		{"memory in a file", programs, unix.SYS_MEMFD_CREATE, [6]uint64{}, noSuch},
 
+		{"make a file", bare, unix.SYS_OPENAT, [6]uint64{0, 0, unix.O_WRONLY | unix.O_CREAT, 0o755}, yes},
+		{"make a file that runs as its owner", bare, unix.SYS_OPENAT, [6]uint64{0, 0, unix.O_WRONLY | unix.O_CREAT, 0o4755}, no},
+		{"make a file that runs as its group", bare, unix.SYS_OPENAT, [6]uint64{0, 0, unix.O_RDWR | unix.O_CREAT, 0o2755}, no},
+		{"make a file without a name that does", bare, unix.SYS_OPENAT, [6]uint64{0, 0, unix.O_RDWR | unix.O_TMPFILE, 0o4755}, no},
+		{"open a directory, whatever the mode", bare, unix.SYS_OPENAT, [6]uint64{0, 0, unix.O_RDONLY | unix.O_DIRECTORY, 0o4755}, yes},
+		{"open a file, whatever the mode", bare, unix.SYS_OPENAT, [6]uint64{0, 0, unix.O_RDWR, 0o6000}, yes},
+		{"make a node that runs as its owner", bare, unix.SYS_MKNODAT, [6]uint64{0, 0, unix.S_IFREG | 0o4755}, no},
+		{"make a node", bare, unix.SYS_MKNODAT, [6]uint64{0, 0, unix.S_IFREG | 0o755}, yes},
+		{"share a core with another", bare, unix.SYS_PRCTL, [6]uint64{unix.PR_SCHED_CORE}, no},
+
 		{"signal oneself", bare, unix.SYS_KILL, [6]uint64{ownPid}, yes},
 		{"signal another", bare, unix.SYS_KILL, [6]uint64{1}, no},
 		{"signal the own group", bare, unix.SYS_KILL, [6]uint64{0}, no},
@@ -166,7 +176,7 @@ func TestFilterJudgesCalls(t *testing.T) {
 func TestFilterHoldsItsTables(t *testing.T) {
 	t.Parallel()
 	f := newFilter(Plan{Programs: true, Network: true}, ownPid, ownBinary)
-	for _, table := range [][]uint32{byPath, toProcesses, toKernel, olderForms, unseen, uncounted} {
+	for _, table := range [][]uint32{byPath, toProcesses, toKernel, olderForms, unseen, uncounted, olderUncounted} {
 		for _, call := range table {
 			if f.run(t, data{auditArch, call, [6]uint64{}}) == unix.SECCOMP_RET_ALLOW {
 				t.Errorf("call %d is allowed", call)

@@ -67,7 +67,8 @@ func allowances(p Plan) []allowance {
 	add(readFile|list, readable...)
 	add(readFile|writeFile, "/dev/null")
 	add(writeFile|readFile|list|remove|makeDir|makeFile|makeSock|makeLink|refer, p.Own...)
-	add(writeFile|readFile|list|remove|makeFile|makeSock, p.Sockets...)
+	add(writeFile|readFile|list|remove|makeFile|makeSock, p.Wire...)
+	add(list|remove|makeSock, p.Listeners...)
 	if p.Programs {
 		add(execute|readFile|list, runnable...)
 	}

@@ -23,12 +23,13 @@ import (
 // was granted comes as descriptors of the process that calls Enter: what somebody judged is what is opened, whatever its
 // name leads to by now.
 type Plan struct {
-	Own      []string // directories that are its own: all but executing what lies there
-	Sockets  []string // directories it makes sockets in, and plain files while it does
-	Read     []int    // granted files and directories, opened with O_PATH
-	Write    []int    // granted files and directories, read included
-	Network  bool     // granted: TCP and UDP sockets
-	Programs bool     // granted: starting the programs of the machine, in this same sandbox
+	Own       []string // directories that are its own: all but executing what lies there
+	Wire      []string // directories it makes sockets in, and plain files while it does
+	Listeners []string // directories it makes sockets in alone
+	Read      []int    // granted files and directories, opened with O_PATH
+	Write     []int    // granted files and directories, read included
+	Network   bool     // granted: TCP and UDP sockets
+	Programs  bool     // granted: starting the programs of the machine, in this same sandbox
 }
 
 // Enter confines the calling thread for ever, by all that s has. The caller has locked the thread, has given up new

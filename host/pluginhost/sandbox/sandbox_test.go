@@ -34,7 +34,7 @@ func TestLevelSaysWhatIsHeld(t *testing.T) {
 // A right to execute stands only with what the machine has installed, never with a place that a module writes to.
 func TestNoPlanExecutesWhatAModuleWrites(t *testing.T) {
 	t.Parallel()
-	p := Plan{Own: []string{"/own"}, Sockets: []string{"/sockets"}, Read: []int{6}, Write: []int{7}, Programs: true, Network: true}
+	p := Plan{Own: []string{"/own"}, Wire: []string{"/wire"}, Listeners: []string{"/listeners"}, Read: []int{6}, Write: []int{7}, Programs: true, Network: true}
 	seen := 0
 	for _, a := range allowances(p) {
 		switch executes, writes := a.rights&execute != 0, a.rights&(writeFile|makeFile) != 0; {
