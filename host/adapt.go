@@ -112,6 +112,11 @@ func (m modules) Test(ctx context.Context, ref tunnel.ConfigurationRef, doc json
 	}))
 }
 
+func (m modules) Validate(ctx context.Context, ref tunnel.ConfigurationRef, doc json.RawMessage) (tunnel.Findings, error) {
+	fs, err := m.Host.Validate(ctx, ref, doc)
+	return fs, refusal(err)
+}
+
 func (m modules) Act(ctx context.Context, a control.Ask, report func(tunnel.ActReport)) (tunnel.Result, error) {
 	result, err := m.Host.Act(ctx, pluginhost.Ask(a), report)
 	return result, refusal(err)

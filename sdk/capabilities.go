@@ -15,6 +15,11 @@ func (p plugin[S]) capabilities(d *tunnel.Description) (err error) {
 	if _, ok := p.module.(Tester[S]); ok {
 		d.Capabilities = append(d.Capabilities, tunnel.CapabilityTester)
 	}
+	if judges, err := validator[S](); err != nil {
+		return err
+	} else if judges {
+		d.Capabilities = append(d.Capabilities, tunnel.CapabilityValidator)
+	}
 	if a, ok := p.module.(Actor[S]); ok {
 		d.Capabilities = append(d.Capabilities, tunnel.CapabilityActions)
 		if d.Actions, err = describeActions(a.Actions()); err != nil {

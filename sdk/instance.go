@@ -26,6 +26,7 @@ type Instance[S any] struct {
 	ctx     context.Context // the run's
 	host    wire.Host
 	owner   tunnel.Owner
+	granted []tunnel.Grant
 	testing bool     // it is of a test, which changes nothing
 	live    *live[S] // the run; nil in a test
 

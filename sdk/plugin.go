@@ -47,6 +47,9 @@ func (p plugin[S]) Run(ctx context.Context, r wire.Run) (err error) {
 	if err != nil {
 		return err
 	}
+	if fs := wrong(&in.Settings); len(fs) > 0 {
+		return fs // stored while the module could not be asked, or was another version
+	}
 	l := p.live(ctx, in)
 	err = p.run(l.ctx, in)
 	l.begin()
@@ -67,7 +70,7 @@ func (p plugin[S]) run(ctx context.Context, in *Instance[S]) (err error) {
 func (p plugin[S]) instance(ctx context.Context, r wire.Run) (*Instance[S], error) {
 	in := &Instance[S]{
 		Log: r.Log, Configuration: r.Configuration, Dir: r.Dir, Metrics: newMetrics(p.metrics(), r.Log),
-		ctx: ctx, host: r.Host, owner: tunnel.Owner(p.module.Describe().Name),
+		ctx: ctx, host: r.Host, granted: r.Granted, owner: tunnel.Owner(p.module.Describe().Name),
 	}
 	if len(r.Settings) > 0 {
 		if err := json.Unmarshal(r.Settings, &in.Settings); err != nil {

@@ -36,9 +36,9 @@ func moduleRevokeCommand(a *app) *cobra.Command {
 		Short: "Take a right back from a module",
 		Long: `Take a right back from a module. Its process is ended at once, and has ended
 when the command returns. It is started anew without the right, unless nothing
-can be started, because another binary waits for acceptance or the file is gone: then
-the module stands still until that is settled, and the command says what hinders
-it. Tunnels are not touched.
+can be started, because another binary waits for acceptance or the file is
+gone: then the module stands still until that is settled, and the command says
+what hinders it. Tunnels are not touched.
 
 GRANT is what culvert module show tells it has; or unsandboxed, which takes back
 what culvert module accept --unsandboxed gave: where nothing on this machine

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -71,11 +72,15 @@ func (s *Server) addConfiguration(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return adding(err)
 	}
+	judged, err := s.validate(r.Context(), ref, doc)
+	if err != nil {
+		return adding(err)
+	}
 	warnings, err := s.Operator.AddConfiguration(r.Context(), by(r), ref, doc, !in.Disabled)
 	if err != nil {
 		return adding(err)
 	}
-	return s.answerConfiguration(w, r, http.StatusCreated, ref, append(seen, warnings...))
+	return s.answerConfiguration(w, r, http.StatusCreated, ref, slices.Concat(seen, judged, warnings))
 }
 
 func (s *Server) setConfiguration(w http.ResponseWriter, r *http.Request) error {
@@ -110,13 +115,17 @@ func (s *Server) changeSettings(r *http.Request, ref tunnel.ConfigurationRef, in
 		if err != nil {
 			return nil, err
 		}
+		judged, err := s.validate(r.Context(), ref, doc)
+		if err != nil {
+			return nil, err
+		}
 		based := c.Revision
 		if in.IfRevision != 0 {
 			based = in.IfRevision
 		}
 		warnings, err := s.Operator.SetConfiguration(r.Context(), by(r), ref, doc, based)
 		if in.IfRevision != 0 || try == tries || !errors.Is(err, tunnel.ErrStaleRevision) {
-			return append(seen, warnings...), err
+			return slices.Concat(seen, judged, warnings), err
 		}
 	}
 }

@@ -66,6 +66,9 @@ type Modules interface {
 	// Test has a module test a configuration, with doc in place of the stored settings where it is not nil, and reports each
 	// step when it begins (StepRunning) and when it is decided. An error is why there was no test.
 	Test(ctx context.Context, ref tunnel.ConfigurationRef, doc json.RawMessage, report func(Step)) error
+	// Validate asks a module what is wrong with doc as the settings of a configuration, which need not be there yet, beyond what
+	// a schema can say. An error is why it could not be asked.
+	Validate(ctx context.Context, ref tunnel.ConfigurationRef, doc json.RawMessage) (tunnel.Findings, error)
 	// Log yields the lines a module wrote, oldest first; with follow then each new one until ctx ends.
 	Log(ctx context.Context, name tunnel.Owner, follow bool) iter.Seq2[string, error]
 }

@@ -60,6 +60,21 @@ func (s *Server) settings(ctx context.Context, module tunnel.Owner, doc json.Raw
 	return doc, warnings, fs.Err()
 }
 
+// validate asks the module about settings that are to be stored. Where it cannot be asked they are stored all the same, with a
+// warning: they may be what keeps it from starting.
+func (s *Server) validate(ctx context.Context, ref tunnel.ConfigurationRef, doc json.RawMessage) (warnings []string, err error) {
+	fs, err := s.Modules.Validate(ctx, ref, doc)
+	switch {
+	case len(fs) > 0:
+		return nil, fs
+	case err == nil, errors.Is(err, tunnel.ErrNotFound):
+		return nil, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	}
+	return []string{fmt.Sprintf("module %s could not be asked whether these settings go together: %s", ref.Module, text(err))}, nil
+}
+
 // description is what the module says of itself, once it has.
 func (s *Server) description(ctx context.Context, module tunnel.Owner) (d tunnel.Description, err error) {
 	if err := s.Modules.Described(ctx, module); err != nil && !errors.Is(err, tunnel.ErrNotFound) {

@@ -83,3 +83,43 @@ func TestEditIsAllOrNothing(t *testing.T) {
 		t.Error(s)
 	}
 }
+
+// What a module says of settings refuses them, whether they are new or changed; one that cannot be asked refuses nothing.
+func TestTheModuleJudgesSettings(t *testing.T) {
+	d, c, ref := counters(t)
+	d.OnValidate = func(ref tunnel.ConfigurationRef, doc json.RawMessage) (tunnel.Findings, error) {
+		var is struct{ Count map[string]int }
+		_ = json.Unmarshal(doc, &is)
+		switch {
+		case is.Count["a"] > is.Count["b"]:
+			return tunnel.Findings{{Code: tunnel.Malformed, Field: "count.a", Message: "a is more than b", WayOut: "give less"}}, nil
+		case is.Count["a"] < 0:
+			return nil, errors.New("it does not start")
+		}
+		return nil, nil
+	}
+	both := func(a, b int) control.SettingsInput {
+		return control.SettingsInput{Set: []control.Setting{{Key: "count.a", Value: fmt.Sprint(a)}, {Key: "count.b", Value: fmt.Sprint(b)}}}
+	}
+	refused := func(err error) bool {
+		var e *control.Error
+		return errors.As(err, &e) && len(e.Findings) == 1 && e.Findings[0].Field == "count.a"
+	}
+	before := must(c.Configuration(t.Context(), ref))
+	if _, err := c.SetConfiguration(t.Context(), ref, control.ConfigurationEdit{SettingsInput: both(2, 1)}); !refused(err) {
+		t.Errorf("a change is %v", err)
+	}
+	if _, err := c.AddConfiguration(t.Context(), control.NewConfiguration{Module: "counters", Name: "other", SettingsInput: both(2, 1)}); !refused(err) {
+		t.Errorf("a new one is %v", err)
+	}
+	if after := must(c.Configuration(t.Context(), ref)); after.Revision != before.Revision {
+		t.Errorf("refused, it became %s", after.Settings)
+	}
+	if got := must(c.SetConfiguration(t.Context(), ref, control.ConfigurationEdit{SettingsInput: both(1, 2)})); len(got.Warnings) > 0 {
+		t.Errorf("good ones are warned of: %q", got.Warnings)
+	}
+	got := must(c.SetConfiguration(t.Context(), ref, control.ConfigurationEdit{SettingsInput: both(-1, 2)}))
+	if len(got.Warnings) != 1 || got.Warnings[0] != "module counters could not be asked whether these settings go together: it does not start" {
+		t.Errorf("without an answer: %q", got.Warnings)
+	}
+}

@@ -71,15 +71,16 @@ func (m *module) start(ctx context.Context, sha string) (*running, error) {
 		return nil, err
 	}
 	return m.host.launch(ctx, m, sha, m.room(granted), func(ctx context.Context, w *wire.Module) error {
-		return w.Connect(ctx, m.services())
+		return w.Connect(ctx, m.services(granted))
 	})
 }
 
 // services is what this module's process alone can ask: the owner is bound here.
-func (m *module) services() wire.HostServices {
+func (m *module) services(granted []tunnel.Grant) wire.HostServices {
 	sockets := m.host.sockets
 	return wire.HostServices{
 		Owner:   m.name,
+		Granted: granted,
 		Service: m.host.cfg.Service(m.name),
 		Refused: m.refused,
 		SocketPath: func(_ context.Context, ref tunnel.Ref, mapping string) (string, error) {

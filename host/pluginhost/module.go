@@ -60,6 +60,7 @@ type module struct {
 	trusting int                   // how many Accepts have what lies there run unconfined
 	runs     map[string]tunnel.Run // by configuration
 	purges   map[string]bool       // configurations whose directories shall go before another run of that name
+	asked    int                   // calls under way that need a process: its judgement of settings
 	testing  string                // the configuration that a test is under way of, "" for none
 	acts     map[string]bool       // actions that operators asked for and that are under way, by configuration and name
 	endTest  func(error)           // ends it
@@ -145,7 +146,7 @@ func (m *module) enabledLocked() bool {
 func (m *module) currentLocked() bool { return m.life == alive && m.served == m.turn }
 
 // neededLocked reports whether a process is needed.
-func (m *module) neededLocked() bool { return m.enabledLocked() || m.testing != "" }
+func (m *module) neededLocked() bool { return m.enabledLocked() || m.testing != "" || m.asked > 0 }
 
 // firstLocked reports whether no binary was accepted under this name yet: the next one is, once it has described itself.
 func (m *module) firstLocked() bool { return m.pin == nil && m.lost == nil }

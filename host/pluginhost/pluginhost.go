@@ -63,6 +63,9 @@ type Catalog interface {
 	// that doc gives otherwise than they are stored. It stores nothing.
 	TrialSettings(ctx context.Context, ref tunnel.ConfigurationRef, doc json.RawMessage) (_ json.RawMessage, elsewhere []string, err error)
 
+	// CandidateSettings is TrialSettings for a configuration that need not be there yet.
+	CandidateSettings(ctx context.Context, ref tunnel.ConfigurationRef, doc json.RawMessage) (json.RawMessage, error)
+
 	// ReportConfiguration is told how a configuration's run is. It must not call back.
 	ReportConfiguration(ref tunnel.ConfigurationRef, s tunnel.ConfigurationStatus)
 }

@@ -388,6 +388,10 @@ func (c *catalog) TrialSettings(_ context.Context, _ tunnel.ConfigurationRef, do
 	return doc, nil, nil
 }
 
+func (c *catalog) CandidateSettings(_ context.Context, _ tunnel.ConfigurationRef, doc json.RawMessage) (json.RawMessage, error) {
+	return doc, nil
+}
+
 func (c *catalog) ReportConfiguration(ref tunnel.ConfigurationRef, s tunnel.ConfigurationStatus) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -54,5 +54,5 @@ func (r *rig) start(ctx context.Context, m *module, sha string) (*running, error
 	if err := m.dirs(); err != nil {
 		return nil, err
 	}
-	return r.launch(ctx, m, sha, m.room(nil), func(ctx context.Context, w *wire.Module) error { return w.Connect(ctx, m.services()) })
+	return r.launch(ctx, m, sha, m.room(nil), func(ctx context.Context, w *wire.Module) error { return w.Connect(ctx, m.services(nil)) })
 }

@@ -67,7 +67,7 @@ func forever() {
 type testPlugin struct{}
 
 func (testPlugin) Describe() (tunnel.Description, error) {
-	d := tunnel.Description{Name: os.Args[0], Version: version(), Policy: tunnel.Anything, Capabilities: []string{tunnel.CapabilityTester}}
+	d := tunnel.Description{Name: os.Args[0], Version: version(), Policy: tunnel.Anything, Capabilities: []string{tunnel.CapabilityTester, tunnel.CapabilityValidator}}
 	switch os.Args[0] {
 	case "worker":
 		describeWorker(&d)
@@ -101,6 +101,21 @@ func version() string {
 		return strings.TrimSpace(v)
 	}
 	return "1.0.0"
+}
+
+// Validate has something to say of what is to be refused.
+func (testPlugin) Validate(settings json.RawMessage) (tunnel.Findings, error) {
+	var o orders
+	if err := json.Unmarshal(settings, &o); err != nil {
+		return nil, err
+	}
+	switch what, arg, _ := strings.Cut(o.Do, " "); what {
+	case "refuse":
+		return tunnel.Findings{{Code: tunnel.Malformed, Field: "do", Message: "no " + arg, WayOut: "do something else"}}, nil
+	case "crash":
+		os.Exit(3)
+	}
+	return nil, nil
 }
 
 // orders are the settings of the test plugin.

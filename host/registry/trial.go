@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"reflect"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -34,6 +35,26 @@ func (r *Registry) TrialSettings(ctx context.Context, ref tunnel.ConfigurationRe
 	}
 	given, err := r.runSettings(trial.under(m))
 	return given, otherSites(f.under(m), trial.under(m)), err
+}
+
+// CandidateSettings is TrialSettings for a configuration that need not be there yet: what its module would get to judge.
+func (r *Registry) CandidateSettings(ctx context.Context, ref tunnel.ConfigurationRef, doc json.RawMessage) (json.RawMessage, error) {
+	given, _, err := r.TrialSettings(ctx, ref, doc)
+	if !errors.Is(err, tunnel.ErrNotFound) {
+		return given, err
+	}
+	r.mu.RLock()
+	m := r.modules[ref.Module]
+	r.mu.RUnlock()
+	if m == nil {
+		return nil, tunnel.Findings{noModule(ref.Module)}
+	}
+	trial := &family{key: configurationKey(ref), configuration: &configurationRecord{Node: tunnel.Node}}
+	_, fs, err := r.takeSettings(trial.under(m), doc)
+	if err := errors.Join(fs.Err(), err); err != nil {
+		return nil, err
+	}
+	return r.runSettings(trial.under(m))
 }
 
 // otherSites are the paths of the sites that is has otherwise than was, their passwords included.

@@ -43,6 +43,20 @@ func TestTrialSettingsStoreNothing(t *testing.T) {
 	_, _, err = h.TrialSettings(t.Context(), conf("adsync/rome"), json.RawMessage(`{}`))
 	refused(t, err, tunnel.NotFound, "configuration")
 
+	// A module judges settings before there is a configuration, too.
+	got, err := h.CandidateSettings(t.Context(), conf("adsync/rome"), json.RawMessage(`{"site":{"server":"gw.example","login":"password","password":"`+canary+`"},"bind_password":"fresh"}`))
+	if err != nil || !strings.Contains(string(got), `"bind_password":"fresh"`) || strings.Contains(string(got), canary) {
+		t.Errorf("a new configuration's: %s, %v", got, err)
+	}
+	got, err = h.CandidateSettings(t.Context(), conf("adsync/berlin"), json.RawMessage(`{"bind_password":"***"}`))
+	if err != nil || !strings.Contains(string(got), "bind "+canary) {
+		t.Errorf("a stored one's: %s, %v", got, err)
+	}
+	_, err = h.CandidateSettings(t.Context(), conf("adsync/rome"), json.RawMessage(`{"colour":"blue"}`))
+	refused(t, err, tunnel.UnknownKey, "colour")
+	_, err = h.CandidateSettings(t.Context(), conf("absent/rome"), json.RawMessage(`{}`))
+	refused(t, err, tunnel.NotFound, "module")
+
 	after, err := h.Configuration(t.Context(), conf("adsync/berlin"))
 	h.must(err)
 	if after.Revision != before.Revision || string(after.Settings) != string(before.Settings) {

@@ -24,7 +24,7 @@ type Configured struct {
 // and changes nothing, else the module is stopped and runs with the new ones.
 func (c *Configured) Reconfigure(settings string) error {
 	c.w.t.Helper()
-	if err := c.w.Configure(c.ref, json.RawMessage(settings)); err != nil {
+	if err := c.w.accept(c.ref, settings); err != nil {
 		return err
 	}
 	_ = c.Stop()
@@ -104,7 +104,7 @@ func (c *Configured) start() {
 
 // asRun is what a run, or a test, is given.
 func (c *Configured) asRun(h wire.Host) wire.Run {
-	return wire.Run{Configuration: c.ref.Name, Settings: c.given(), Dir: c.dir, Log: c.w.log.of(c.ref.Name), Host: h}
+	return wire.Run{Configuration: c.ref.Name, Settings: c.given(), Dir: c.dir, Log: c.w.log.of(c.ref.Name), Host: h, Granted: c.w.granted()}
 }
 
 // newLine is a connection to the host, for one run or test.
@@ -123,7 +123,10 @@ func (c *Configured) cut() {
 
 // given are the settings as the real host gives them: without the passwords of sites and of their proxies.
 func (c *Configured) given() json.RawMessage {
-	schema, doc := c.w.said.Schema, c.w.Settings(c.ref)
+	return given(c.w.said.Schema, c.w.Settings(c.ref))
+}
+
+func given(schema, doc json.RawMessage) json.RawMessage {
 	shown, secrets := settings.Part(schema, doc)
 	for site := range settings.Sites(schema, doc) {
 		delete(secrets, site+".password")

@@ -50,6 +50,12 @@ func (w *World) grant(grants []tunnel.Grant) error {
 	return nil
 }
 
+func (w *World) granted() []tunnel.Grant {
+	w.sites.mu.Lock()
+	defer w.sites.mu.Unlock()
+	return slices.Clone(w.sites.granted)
+}
+
 // may refuses what a right is needed for that is not granted, as the host does.
 func (w *World) may(r tunnel.Right) error {
 	w.sites.mu.Lock()

@@ -2,6 +2,7 @@ package sdktest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -81,7 +82,7 @@ func (o *observed) Run(ctx context.Context, r wire.Run) error {
 	}
 }
 
-// errCrash says that an attempt took the module's process with it.
+// errCrash says that an attempt panicked, or took the module's process with it.
 var errCrash = errors.New("the module crashed")
 
 func (o *observed) attempt(ctx context.Context, r wire.Run) (err error) {
@@ -97,10 +98,18 @@ func (o *observed) attempt(ctx context.Context, r wire.Run) (err error) {
 			err = fmt.Errorf("%w: panic: %v\n%s", errCrash, p, debug.Stack())
 		}
 	}()
-	if err = o.Plugin.Run(ctx, r); errors.Is(err, wiretest.ErrDied) {
+	if err = o.Plugin.Run(ctx, r); errors.Is(err, wiretest.ErrDied) || errors.Is(err, wire.ErrPanicked) {
 		err = fmt.Errorf("%w: %w", errCrash, err)
 	}
 	return err
+}
+
+// Validate is the module's, where it judges settings.
+func (o *observed) Validate(doc json.RawMessage) (tunnel.Findings, error) {
+	if v, ok := o.Plugin.(wire.Validator); ok {
+		return v.Validate(doc)
+	}
+	return nil, nil
 }
 
 // Test is the module's, where it has one.

@@ -58,7 +58,6 @@
 package sdktest
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
 	"slices"
@@ -156,7 +155,7 @@ func (w *World) configure(name, settings string) (*Configured, error) {
 	if slices.ContainsFunc(w.all, func(o *Configured) bool { return o.ref == c.ref && o.there }) {
 		return nil, fmt.Errorf("configure %s: %w", c.ref, tunnel.ErrExists)
 	}
-	if err := w.Configure(c.ref, json.RawMessage(settings)); err != nil {
+	if err := w.accept(c.ref, settings); err != nil {
 		return nil, fmt.Errorf("configure %s: %w", c.ref, err)
 	}
 	c.there = true

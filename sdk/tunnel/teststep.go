@@ -9,6 +9,9 @@ import (
 // CapabilityTester is what a module that can test its configurations says in its Description.
 const CapabilityTester = "tester"
 
+// CapabilityValidator is what a module says that judges settings by more than their schema.
+const CapabilityValidator = "validator"
+
 // Bounds of one test.
 const (
 	MaxTestSteps = 50

@@ -79,7 +79,7 @@ func TestEveryFieldOfADescriptionCrosses(t *testing.T) {
 	want.Schema = []byte("{}")
 	v := reflect.ValueOf(&want).Elem()
 	for i := range v.NumField() {
-		if v.Type().Field(i).Name != "Schema" {
+		if name := v.Type().Field(i).Name; name != "Schema" && name != "Contract" { // which the host fills in
 			fillAll(v.Field(i), new(int))
 		}
 	}

@@ -72,12 +72,7 @@ func errorTo(err error) *hostv1.Error {
 			e.Is = append(e.Is, t.is)
 		}
 	}
-	for _, f := range findingsIn(err) {
-		e.Findings = append(e.Findings, &hostv1.Finding{
-			Code: string(f.Code), Field: cut(f.Field, maxPart), Value: cut(f.Value, maxPart),
-			Message: cut(f.Message, maxPart), WayOut: cut(f.WayOut, maxPart),
-		})
-	}
+	e.Findings = findingsTo(findingsIn(err))
 	var st *tunnel.StatusError
 	if errors.As(err, &st) {
 		e.Status = &hostv1.StatusError{
@@ -86,6 +81,15 @@ func errorTo(err error) *hostv1.Error {
 		}
 	}
 	return e
+}
+
+func findingsTo(fs tunnel.Findings) []*hostv1.Finding {
+	return each(fs[:min(len(fs), maxFindings)], func(f tunnel.Finding) *hostv1.Finding {
+		return &hostv1.Finding{
+			Code: string(f.Code), Field: cut(f.Field, maxPart), Value: cut(f.Value, maxPart),
+			Message: cut(f.Message, maxPart), WayOut: cut(f.WayOut, maxPart),
+		}
+	})
 }
 
 // findingsIn is every finding err holds, a single one included.

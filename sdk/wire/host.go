@@ -64,6 +64,7 @@ type Run struct {
 	Dir           string          // its own directory
 	Log           hclog.Logger
 	Host          Host
+	Granted       []tunnel.Grant // what the operator has granted the module
 }
 
 // Host is the host as one module sees it: the registry, bound to that module, and the sockets of its own mappings.

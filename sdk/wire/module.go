@@ -60,7 +60,7 @@ func (m *Module) Connect(ctx context.Context, h HostServices) error {
 	}
 	id := m.broker.NextId()
 	go m.serve(id, newHostServer(h, m.creds...))
-	_, err := m.rpc.Connect(ctx, &pluginv1.ConnectRequest{BrokerId: id})
+	_, err := m.rpc.Connect(ctx, &pluginv1.ConnectRequest{BrokerId: id, Granted: each(h.Granted, func(g tunnel.Grant) string { return string(g) })})
 	return err
 }
 

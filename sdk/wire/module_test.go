@@ -279,3 +279,33 @@ func TestAPanicIsTheErrorOfItsCall(t *testing.T) {
 		t.Errorf("the next run is %v", err)
 	}
 }
+
+// judge is a module that judges settings.
+type judge struct{ scripted }
+
+func (judge) Validate(settings json.RawMessage) (tunnel.Findings, error) {
+	return tunnel.Findings{{Code: tunnel.Malformed, Field: "host", Value: string(settings), Message: "go\x1bes not together", WayOut: "set it"}}, nil
+}
+
+func TestWhatAModuleSaysOfSettings(t *testing.T) {
+	m := moduleOf(t, judge{})
+	got, err := m.Validate(t.Context(), config("main"), []byte(`{"a":1}`))
+	want := tunnel.Findings{{Code: tunnel.Malformed, Field: "host", Value: `{"a":1}`, Message: `go\x1bes not together`, WayOut: "set it"}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("it says %+v, %v", got, err)
+	}
+	if _, err := moduleOf(t, scripted{}).Validate(t.Context(), config("main"), nil); err == nil || !strings.Contains(err.Error(), ErrNoValidator.Error()) {
+		t.Errorf("one that judges none says %v", err)
+	}
+}
+
+// A module is told what it was granted when its process is connected.
+func TestGrantsReachTheRun(t *testing.T) {
+	var got []tunnel.Grant
+	h := adsync(nil)
+	h.Granted = []tunnel.Grant{"dial 5038", "network"}
+	m := connected(t, scriptedRun(func(_ context.Context, r Run) error { got = r.Granted; return nil }), h)
+	if err := m.Run(t.Context(), config("main"), nil, ""); err != nil || !reflect.DeepEqual(got, h.Granted) {
+		t.Errorf("it was granted %q, %v", got, err)
+	}
+}

@@ -25,9 +25,10 @@ type pluginServer struct {
 	hostPID int
 	dial    func(id uint32, o ...grpc.DialOption) (*grpc.ClientConn, error) // set before the first call
 
-	mu   sync.Mutex
-	host Host            // nil until connected
-	runs map[string]*run // by configuration
+	mu      sync.Mutex
+	host    Host            // nil until connected
+	granted []tunnel.Grant  // since then
+	runs    map[string]*run // by configuration
 }
 
 // run is one run under way, or a test.
@@ -63,6 +64,7 @@ func (s *pluginServer) Connect(ctx context.Context, req *pluginv1.ConnectRequest
 	if err := ready(ctx, conn); err != nil {
 		return nil, encode(errors.Join(fmt.Errorf("reach the host: %w", err), conn.Close()))
 	}
+	s.granted = each(req.GetGranted(), func(g string) tunnel.Grant { return tunnel.Grant(g) })
 	s.host = newClient(conn, s.hostPID)
 	return &pluginv1.ConnectResponse{}, nil
 }
@@ -96,7 +98,7 @@ func (s *pluginServer) Run(ctx context.Context, req *pluginv1.RunRequest) (*plug
 	defer end()
 	err = s.plugin.Run(ctx, Run{
 		Configuration: req.GetConfiguration(), Settings: req.GetSettings(), Dir: req.GetDir(),
-		Log: s.log.With("configuration", req.GetConfiguration()), Host: host,
+		Log: s.log.With("configuration", req.GetConfiguration()), Host: host, Granted: s.granted,
 	})
 	return &pluginv1.RunResponse{}, encode(err)
 }

@@ -14,6 +14,9 @@ type HostServices struct {
 	// Owner is the module's name as the host knows it. Nothing the module sends changes it.
 	Owner tunnel.Owner
 
+	// Granted is what the operator has granted Owner, as its process is told.
+	Granted []tunnel.Grant
+
 	// Service is the registry as Owner sees it.
 	Service tunnel.Service
 

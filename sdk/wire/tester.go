@@ -74,7 +74,7 @@ func (s *pluginServer) Test(req *pluginv1.TestRequest, out grpc.ServerStreamingS
 	defer end()
 	return encode(t.Test(ctx, Run{
 		Configuration: req.GetConfiguration(), Settings: req.GetSettings(), Dir: req.GetDir(),
-		Log: s.log.With("configuration", req.GetConfiguration(), "test", true), Host: host,
+		Log: s.log.With("configuration", req.GetConfiguration(), "test", true), Host: host, Granted: s.granted,
 	}, func(step tunnel.TestStep) {
 		_ = out.Send(stepTo(step)) // a host that is gone ends ctx
 	}))

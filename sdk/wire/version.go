@@ -5,7 +5,7 @@ package wire
 //
 //	1   Describe, Connect, Run, Stop; Declare, Get, List, Watch, DialSocket, ListenSocket
 //	2   modules say which capabilities they have and which ports their slots and policy allow; Test; LocalDialSocket,
-//	    LocalListenSocket; modules say which actions and jobs they have; Act, Jobs, Metrics; of the host Metrics
+//	    LocalListenSocket; modules say which actions and jobs they have; Act, Jobs, Metrics, Validate; of the host Metrics
 //
 // What the contract was when a version was made is kept in .ci/contract, and the present one is held against each.
 //

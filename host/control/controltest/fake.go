@@ -38,16 +38,17 @@ type Fake struct {
 	CheckSpacing time.Duration // of the daemon, to be set before it starts; short, so that tests need not wait
 
 	// To be set before they are asked for.
-	Lines     []string                                                                                  // what each module wrote
-	Steps     []control.Step                                                                            // what a check reports, and a test
-	OnCheck   func(context.Context, control.CheckRequest)                                               // what it does first
-	Shown     string                                                                                    // the fingerprint it shows
-	OnRestart func(tunnel.Ref)                                                                          // what restarting a tunnel does
-	OnTest    func(context.Context, tunnel.ConfigurationRef, json.RawMessage, func(control.Step)) error // what a test does instead
-	OnAct     func(context.Context, control.Ask, func(tunnel.ActReport)) (tunnel.Result, error)         // what an action or job does
-	AllJobs   []control.ConfigurationJobs                                                               // how the jobs are
-	Effect    control.Effect                                                                            // what becomes of a process when its module's grants change
-	Unsafe    error                                                                                     // why the plugin directory cannot be looked at
+	Lines      []string                                                                                  // what each module wrote
+	Steps      []control.Step                                                                            // what a check reports, and a test
+	OnCheck    func(context.Context, control.CheckRequest)                                               // what it does first
+	Shown      string                                                                                    // the fingerprint it shows
+	OnRestart  func(tunnel.Ref)                                                                          // what restarting a tunnel does
+	OnTest     func(context.Context, tunnel.ConfigurationRef, json.RawMessage, func(control.Step)) error // what a test does instead
+	OnValidate func(tunnel.ConfigurationRef, json.RawMessage) (tunnel.Findings, error)                   // what the module says of settings
+	OnAct      func(context.Context, control.Ask, func(tunnel.ActReport)) (tunnel.Result, error)         // what an action or job does
+	AllJobs    []control.ConfigurationJobs                                                               // how the jobs are
+	Effect     control.Effect                                                                            // what becomes of a process when its module's grants change
+	Unsafe     error                                                                                     // why the plugin directory cannot be looked at
 }
 
 // New is a Fake without modules and tunnels.

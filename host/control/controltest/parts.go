@@ -76,6 +76,13 @@ func (m modules) Test(ctx context.Context, ref tunnel.ConfigurationRef, doc json
 	return nil
 }
 
+func (m modules) Validate(_ context.Context, ref tunnel.ConfigurationRef, doc json.RawMessage) (tunnel.Findings, error) {
+	if m.f.OnValidate != nil {
+		return m.f.OnValidate(ref, doc)
+	}
+	return nil, nil
+}
+
 func (m modules) Log(ctx context.Context, name tunnel.Owner, follow bool) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		if err := m.Described(ctx, name); err != nil {

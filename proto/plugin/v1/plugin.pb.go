@@ -7,6 +7,7 @@
 package pluginv1
 
 import (
+	v1 "github.com/culvert-pbx/culvert/proto/host/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -532,7 +533,9 @@ func (x *Policy) GetPorts() []string {
 type ConnectRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Identifies the host's service at go-plugin's broker. It can be dialled once.
-	BrokerId      uint32 `protobuf:"varint,1,opt,name=broker_id,json=brokerId,proto3" json:"broker_id,omitempty"`
+	BrokerId uint32 `protobuf:"varint,1,opt,name=broker_id,json=brokerId,proto3" json:"broker_id,omitempty"`
+	// What the operator has granted the module; the process is started anew when that changes.
+	Granted       []string `protobuf:"bytes,2,rep,name=granted,proto3" json:"granted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -572,6 +575,13 @@ func (x *ConnectRequest) GetBrokerId() uint32 {
 		return x.BrokerId
 	}
 	return 0
+}
+
+func (x *ConnectRequest) GetGranted() []string {
+	if x != nil {
+		return x.Granted
+	}
+	return nil
 }
 
 type ConnectResponse struct {
@@ -851,6 +861,104 @@ func (x *TestRequest) GetDir() string {
 	return ""
 }
 
+type ValidateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in RunRequest.
+	Configuration string `protobuf:"bytes,1,opt,name=configuration,proto3" json:"configuration,omitempty"`
+	Settings      []byte `protobuf:"bytes,2,opt,name=settings,proto3" json:"settings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ValidateRequest) Reset() {
+	*x = ValidateRequest{}
+	mi := &file_plugin_v1_plugin_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ValidateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ValidateRequest) ProtoMessage() {}
+
+func (x *ValidateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_v1_plugin_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ValidateRequest.ProtoReflect.Descriptor instead.
+func (*ValidateRequest) Descriptor() ([]byte, []int) {
+	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ValidateRequest) GetConfiguration() string {
+	if x != nil {
+		return x.Configuration
+	}
+	return ""
+}
+
+func (x *ValidateRequest) GetSettings() []byte {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+type ValidateResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// None where the settings can be used.
+	Findings      []*v1.Finding `protobuf:"bytes,1,rep,name=findings,proto3" json:"findings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ValidateResponse) Reset() {
+	*x = ValidateResponse{}
+	mi := &file_plugin_v1_plugin_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ValidateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ValidateResponse) ProtoMessage() {}
+
+func (x *ValidateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_v1_plugin_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ValidateResponse.ProtoReflect.Descriptor instead.
+func (*ValidateResponse) Descriptor() ([]byte, []int) {
+	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ValidateResponse) GetFindings() []*v1.Finding {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
 // TestResponse is one step of a test: it begins, with the outcome "running", and later ends with another.
 type TestResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -866,7 +974,7 @@ type TestResponse struct {
 
 func (x *TestResponse) Reset() {
 	*x = TestResponse{}
-	mi := &file_plugin_v1_plugin_proto_msgTypes[14]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -878,7 +986,7 @@ func (x *TestResponse) String() string {
 func (*TestResponse) ProtoMessage() {}
 
 func (x *TestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_v1_plugin_proto_msgTypes[14]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -891,7 +999,7 @@ func (x *TestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestResponse.ProtoReflect.Descriptor instead.
 func (*TestResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{14}
+	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *TestResponse) GetStep() string {
@@ -941,7 +1049,7 @@ type ActRequest struct {
 
 func (x *ActRequest) Reset() {
 	*x = ActRequest{}
-	mi := &file_plugin_v1_plugin_proto_msgTypes[15]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -953,7 +1061,7 @@ func (x *ActRequest) String() string {
 func (*ActRequest) ProtoMessage() {}
 
 func (x *ActRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_v1_plugin_proto_msgTypes[15]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -966,7 +1074,7 @@ func (x *ActRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActRequest.ProtoReflect.Descriptor instead.
 func (*ActRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{15}
+	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ActRequest) GetConfiguration() string {
@@ -1023,7 +1131,7 @@ type ActResponse struct {
 
 func (x *ActResponse) Reset() {
 	*x = ActResponse{}
-	mi := &file_plugin_v1_plugin_proto_msgTypes[16]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1035,7 +1143,7 @@ func (x *ActResponse) String() string {
 func (*ActResponse) ProtoMessage() {}
 
 func (x *ActResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_v1_plugin_proto_msgTypes[16]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1048,7 +1156,7 @@ func (x *ActResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActResponse.ProtoReflect.Descriptor instead.
 func (*ActResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{16}
+	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ActResponse) GetStep() *Step {
@@ -1085,7 +1193,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_plugin_v1_plugin_proto_msgTypes[17]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1097,7 +1205,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_v1_plugin_proto_msgTypes[17]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1110,7 +1218,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{17}
+	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Step) GetName() string {
@@ -1153,7 +1261,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_plugin_v1_plugin_proto_msgTypes[18]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1165,7 +1273,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_v1_plugin_proto_msgTypes[18]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1178,7 +1286,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{18}
+	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Progress) GetDone() int64 {
@@ -1221,7 +1329,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_plugin_v1_plugin_proto_msgTypes[19]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1233,7 +1341,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_v1_plugin_proto_msgTypes[19]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1246,7 +1354,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{19}
+	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Result) GetOutcome() string {
@@ -1309,7 +1417,7 @@ type Count struct {
 
 func (x *Count) Reset() {
 	*x = Count{}
-	mi := &file_plugin_v1_plugin_proto_msgTypes[20]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1321,7 +1429,7 @@ func (x *Count) String() string {
 func (*Count) ProtoMessage() {}
 
 func (x *Count) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_v1_plugin_proto_msgTypes[20]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1334,7 +1442,7 @@ func (x *Count) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Count.ProtoReflect.Descriptor instead.
 func (*Count) Descriptor() ([]byte, []int) {
-	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{20}
+	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Count) GetName() string {
@@ -1360,7 +1468,7 @@ type Row struct {
 
 func (x *Row) Reset() {
 	*x = Row{}
-	mi := &file_plugin_v1_plugin_proto_msgTypes[21]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1372,7 +1480,7 @@ func (x *Row) String() string {
 func (*Row) ProtoMessage() {}
 
 func (x *Row) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_v1_plugin_proto_msgTypes[21]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1385,7 +1493,7 @@ func (x *Row) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Row.ProtoReflect.Descriptor instead.
 func (*Row) Descriptor() ([]byte, []int) {
-	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{21}
+	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Row) GetCells() []string {
@@ -1405,7 +1513,7 @@ type JobsRequest struct {
 
 func (x *JobsRequest) Reset() {
 	*x = JobsRequest{}
-	mi := &file_plugin_v1_plugin_proto_msgTypes[22]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1417,7 +1525,7 @@ func (x *JobsRequest) String() string {
 func (*JobsRequest) ProtoMessage() {}
 
 func (x *JobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_v1_plugin_proto_msgTypes[22]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1430,7 +1538,7 @@ func (x *JobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobsRequest.ProtoReflect.Descriptor instead.
 func (*JobsRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{22}
+	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *JobsRequest) GetConfiguration() string {
@@ -1449,7 +1557,7 @@ type JobsResponse struct {
 
 func (x *JobsResponse) Reset() {
 	*x = JobsResponse{}
-	mi := &file_plugin_v1_plugin_proto_msgTypes[23]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1461,7 +1569,7 @@ func (x *JobsResponse) String() string {
 func (*JobsResponse) ProtoMessage() {}
 
 func (x *JobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_v1_plugin_proto_msgTypes[23]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1474,7 +1582,7 @@ func (x *JobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobsResponse.ProtoReflect.Descriptor instead.
 func (*JobsResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{23}
+	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *JobsResponse) GetJobs() []*JobStatus {
@@ -1506,7 +1614,7 @@ type JobStatus struct {
 
 func (x *JobStatus) Reset() {
 	*x = JobStatus{}
-	mi := &file_plugin_v1_plugin_proto_msgTypes[24]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1518,7 +1626,7 @@ func (x *JobStatus) String() string {
 func (*JobStatus) ProtoMessage() {}
 
 func (x *JobStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_v1_plugin_proto_msgTypes[24]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1531,7 +1639,7 @@ func (x *JobStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobStatus.ProtoReflect.Descriptor instead.
 func (*JobStatus) Descriptor() ([]byte, []int) {
-	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{24}
+	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *JobStatus) GetName() string {
@@ -1606,7 +1714,7 @@ type JobRun struct {
 
 func (x *JobRun) Reset() {
 	*x = JobRun{}
-	mi := &file_plugin_v1_plugin_proto_msgTypes[25]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1618,7 +1726,7 @@ func (x *JobRun) String() string {
 func (*JobRun) ProtoMessage() {}
 
 func (x *JobRun) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_v1_plugin_proto_msgTypes[25]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1631,7 +1739,7 @@ func (x *JobRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRun.ProtoReflect.Descriptor instead.
 func (*JobRun) Descriptor() ([]byte, []int) {
-	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{25}
+	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *JobRun) GetBegan() *timestamppb.Timestamp {
@@ -1677,7 +1785,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_plugin_v1_plugin_proto_msgTypes[26]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1689,7 +1797,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_v1_plugin_proto_msgTypes[26]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1702,7 +1810,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{26}
+	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{28}
 }
 
 type MetricsResponse struct {
@@ -1714,7 +1822,7 @@ type MetricsResponse struct {
 
 func (x *MetricsResponse) Reset() {
 	*x = MetricsResponse{}
-	mi := &file_plugin_v1_plugin_proto_msgTypes[27]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1726,7 +1834,7 @@ func (x *MetricsResponse) String() string {
 func (*MetricsResponse) ProtoMessage() {}
 
 func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_v1_plugin_proto_msgTypes[27]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1739,7 +1847,7 @@ func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsResponse.ProtoReflect.Descriptor instead.
 func (*MetricsResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{27}
+	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *MetricsResponse) GetMetrics() []*Metric {
@@ -1765,7 +1873,7 @@ type Metric struct {
 
 func (x *Metric) Reset() {
 	*x = Metric{}
-	mi := &file_plugin_v1_plugin_proto_msgTypes[28]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1777,7 +1885,7 @@ func (x *Metric) String() string {
 func (*Metric) ProtoMessage() {}
 
 func (x *Metric) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_v1_plugin_proto_msgTypes[28]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1790,7 +1898,7 @@ func (x *Metric) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Metric.ProtoReflect.Descriptor instead.
 func (*Metric) Descriptor() ([]byte, []int) {
-	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{28}
+	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Metric) GetName() string {
@@ -1842,7 +1950,7 @@ type Series struct {
 
 func (x *Series) Reset() {
 	*x = Series{}
-	mi := &file_plugin_v1_plugin_proto_msgTypes[29]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1854,7 +1962,7 @@ func (x *Series) String() string {
 func (*Series) ProtoMessage() {}
 
 func (x *Series) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_v1_plugin_proto_msgTypes[29]
+	mi := &file_plugin_v1_plugin_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1867,7 +1975,7 @@ func (x *Series) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Series.ProtoReflect.Descriptor instead.
 func (*Series) Descriptor() ([]byte, []int) {
-	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{29}
+	return file_plugin_v1_plugin_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Series) GetConfiguration() string {
@@ -1895,7 +2003,7 @@ var File_plugin_v1_plugin_proto protoreflect.FileDescriptor
 
 const file_plugin_v1_plugin_proto_rawDesc = "" +
 	"\n" +
-	"\x16plugin/v1/plugin.proto\x12\x11culvert.plugin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x11\n" +
+	"\x16plugin/v1/plugin.proto\x12\x11culvert.plugin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13host/v1/error.proto\"\x11\n" +
 	"\x0fDescribeRequest\"T\n" +
 	"\x10DescribeResponse\x12@\n" +
 	"\vdescription\x18\x01 \x01(\v2\x1e.culvert.plugin.v1.DescriptionR\vdescription\"\xd2\x02\n" +
@@ -1932,9 +2040,10 @@ const file_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x06Policy\x12\x10\n" +
 	"\x03any\x18\x01 \x01(\bR\x03any\x12\x14\n" +
 	"\x05kinds\x18\x02 \x03(\tR\x05kinds\x12\x14\n" +
-	"\x05ports\x18\x03 \x03(\tR\x05ports\"-\n" +
+	"\x05ports\x18\x03 \x03(\tR\x05ports\"G\n" +
 	"\x0eConnectRequest\x12\x1b\n" +
-	"\tbroker_id\x18\x01 \x01(\rR\bbrokerId\"\x11\n" +
+	"\tbroker_id\x18\x01 \x01(\rR\bbrokerId\x12\x18\n" +
+	"\agranted\x18\x02 \x03(\tR\agranted\"\x11\n" +
 	"\x0fConnectResponse\"`\n" +
 	"\n" +
 	"RunRequest\x12$\n" +
@@ -1948,7 +2057,12 @@ const file_plugin_v1_plugin_proto_rawDesc = "" +
 	"\vTestRequest\x12$\n" +
 	"\rconfiguration\x18\x01 \x01(\tR\rconfiguration\x12\x1a\n" +
 	"\bsettings\x18\x02 \x01(\fR\bsettings\x12\x10\n" +
-	"\x03dir\x18\x03 \x01(\tR\x03dir\"n\n" +
+	"\x03dir\x18\x03 \x01(\tR\x03dir\"S\n" +
+	"\x0fValidateRequest\x12$\n" +
+	"\rconfiguration\x18\x01 \x01(\tR\rconfiguration\x12\x1a\n" +
+	"\bsettings\x18\x02 \x01(\fR\bsettings\"H\n" +
+	"\x10ValidateResponse\x124\n" +
+	"\bfindings\x18\x01 \x03(\v2\x18.culvert.host.v1.FindingR\bfindings\"n\n" +
 	"\fTestResponse\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x18\n" +
 	"\aoutcome\x18\x02 \x01(\tR\aoutcome\x12\x18\n" +
@@ -2019,13 +2133,14 @@ const file_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x06Series\x12$\n" +
 	"\rconfiguration\x18\x01 \x01(\tR\rconfiguration\x12\x16\n" +
 	"\x06values\x18\x02 \x03(\tR\x06values\x12\x14\n" +
-	"\x05value\x18\x03 \x01(\x01R\x05value2\xf3\x04\n" +
+	"\x05value\x18\x03 \x01(\x01R\x05value2\xcd\x05\n" +
 	"\rPluginService\x12S\n" +
 	"\bDescribe\x12\".culvert.plugin.v1.DescribeRequest\x1a#.culvert.plugin.v1.DescribeResponse\x12P\n" +
 	"\aConnect\x12!.culvert.plugin.v1.ConnectRequest\x1a\".culvert.plugin.v1.ConnectResponse\x12D\n" +
 	"\x03Run\x12\x1d.culvert.plugin.v1.RunRequest\x1a\x1e.culvert.plugin.v1.RunResponse\x12G\n" +
 	"\x04Stop\x12\x1e.culvert.plugin.v1.StopRequest\x1a\x1f.culvert.plugin.v1.StopResponse\x12I\n" +
-	"\x04Test\x12\x1e.culvert.plugin.v1.TestRequest\x1a\x1f.culvert.plugin.v1.TestResponse0\x01\x12F\n" +
+	"\x04Test\x12\x1e.culvert.plugin.v1.TestRequest\x1a\x1f.culvert.plugin.v1.TestResponse0\x01\x12X\n" +
+	"\bValidate\x12\".culvert.plugin.v1.ValidateRequest\x1a#.culvert.plugin.v1.ValidateResponse\"\x03\x90\x02\x01\x12F\n" +
 	"\x03Act\x12\x1d.culvert.plugin.v1.ActRequest\x1a\x1e.culvert.plugin.v1.ActResponse0\x01\x12G\n" +
 	"\x04Jobs\x12\x1e.culvert.plugin.v1.JobsRequest\x1a\x1f.culvert.plugin.v1.JobsResponse\x12P\n" +
 	"\aMetrics\x12!.culvert.plugin.v1.MetricsRequest\x1a\".culvert.plugin.v1.MetricsResponseB9Z7github.com/culvert-pbx/culvert/proto/plugin/v1;pluginv1b\x06proto3"
@@ -2042,7 +2157,7 @@ func file_plugin_v1_plugin_proto_rawDescGZIP() []byte {
 	return file_plugin_v1_plugin_proto_rawDescData
 }
 
-var file_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_plugin_v1_plugin_proto_goTypes = []any{
 	(*DescribeRequest)(nil),       // 0: culvert.plugin.v1.DescribeRequest
 	(*DescribeResponse)(nil),      // 1: culvert.plugin.v1.DescribeResponse
@@ -2058,23 +2173,26 @@ var file_plugin_v1_plugin_proto_goTypes = []any{
 	(*StopRequest)(nil),           // 11: culvert.plugin.v1.StopRequest
 	(*StopResponse)(nil),          // 12: culvert.plugin.v1.StopResponse
 	(*TestRequest)(nil),           // 13: culvert.plugin.v1.TestRequest
-	(*TestResponse)(nil),          // 14: culvert.plugin.v1.TestResponse
-	(*ActRequest)(nil),            // 15: culvert.plugin.v1.ActRequest
-	(*ActResponse)(nil),           // 16: culvert.plugin.v1.ActResponse
-	(*Step)(nil),                  // 17: culvert.plugin.v1.Step
-	(*Progress)(nil),              // 18: culvert.plugin.v1.Progress
-	(*Result)(nil),                // 19: culvert.plugin.v1.Result
-	(*Count)(nil),                 // 20: culvert.plugin.v1.Count
-	(*Row)(nil),                   // 21: culvert.plugin.v1.Row
-	(*JobsRequest)(nil),           // 22: culvert.plugin.v1.JobsRequest
-	(*JobsResponse)(nil),          // 23: culvert.plugin.v1.JobsResponse
-	(*JobStatus)(nil),             // 24: culvert.plugin.v1.JobStatus
-	(*JobRun)(nil),                // 25: culvert.plugin.v1.JobRun
-	(*MetricsRequest)(nil),        // 26: culvert.plugin.v1.MetricsRequest
-	(*MetricsResponse)(nil),       // 27: culvert.plugin.v1.MetricsResponse
-	(*Metric)(nil),                // 28: culvert.plugin.v1.Metric
-	(*Series)(nil),                // 29: culvert.plugin.v1.Series
-	(*timestamppb.Timestamp)(nil), // 30: google.protobuf.Timestamp
+	(*ValidateRequest)(nil),       // 14: culvert.plugin.v1.ValidateRequest
+	(*ValidateResponse)(nil),      // 15: culvert.plugin.v1.ValidateResponse
+	(*TestResponse)(nil),          // 16: culvert.plugin.v1.TestResponse
+	(*ActRequest)(nil),            // 17: culvert.plugin.v1.ActRequest
+	(*ActResponse)(nil),           // 18: culvert.plugin.v1.ActResponse
+	(*Step)(nil),                  // 19: culvert.plugin.v1.Step
+	(*Progress)(nil),              // 20: culvert.plugin.v1.Progress
+	(*Result)(nil),                // 21: culvert.plugin.v1.Result
+	(*Count)(nil),                 // 22: culvert.plugin.v1.Count
+	(*Row)(nil),                   // 23: culvert.plugin.v1.Row
+	(*JobsRequest)(nil),           // 24: culvert.plugin.v1.JobsRequest
+	(*JobsResponse)(nil),          // 25: culvert.plugin.v1.JobsResponse
+	(*JobStatus)(nil),             // 26: culvert.plugin.v1.JobStatus
+	(*JobRun)(nil),                // 27: culvert.plugin.v1.JobRun
+	(*MetricsRequest)(nil),        // 28: culvert.plugin.v1.MetricsRequest
+	(*MetricsResponse)(nil),       // 29: culvert.plugin.v1.MetricsResponse
+	(*Metric)(nil),                // 30: culvert.plugin.v1.Metric
+	(*Series)(nil),                // 31: culvert.plugin.v1.Series
+	(*v1.Finding)(nil),            // 32: culvert.host.v1.Finding
+	(*timestamppb.Timestamp)(nil), // 33: google.protobuf.Timestamp
 }
 var file_plugin_v1_plugin_proto_depIdxs = []int32{
 	2,  // 0: culvert.plugin.v1.DescribeResponse.description:type_name -> culvert.plugin.v1.Description
@@ -2082,43 +2200,46 @@ var file_plugin_v1_plugin_proto_depIdxs = []int32{
 	6,  // 2: culvert.plugin.v1.Description.policy:type_name -> culvert.plugin.v1.Policy
 	3,  // 3: culvert.plugin.v1.Description.actions:type_name -> culvert.plugin.v1.Action
 	4,  // 4: culvert.plugin.v1.Description.jobs:type_name -> culvert.plugin.v1.Job
-	17, // 5: culvert.plugin.v1.ActResponse.step:type_name -> culvert.plugin.v1.Step
-	18, // 6: culvert.plugin.v1.ActResponse.progress:type_name -> culvert.plugin.v1.Progress
-	19, // 7: culvert.plugin.v1.ActResponse.result:type_name -> culvert.plugin.v1.Result
-	20, // 8: culvert.plugin.v1.Result.counts:type_name -> culvert.plugin.v1.Count
-	21, // 9: culvert.plugin.v1.Result.rows:type_name -> culvert.plugin.v1.Row
-	24, // 10: culvert.plugin.v1.JobsResponse.jobs:type_name -> culvert.plugin.v1.JobStatus
-	30, // 11: culvert.plugin.v1.JobStatus.next:type_name -> google.protobuf.Timestamp
-	25, // 12: culvert.plugin.v1.JobStatus.running:type_name -> culvert.plugin.v1.JobRun
-	18, // 13: culvert.plugin.v1.JobStatus.progress:type_name -> culvert.plugin.v1.Progress
-	25, // 14: culvert.plugin.v1.JobStatus.runs:type_name -> culvert.plugin.v1.JobRun
-	30, // 15: culvert.plugin.v1.JobStatus.last_success:type_name -> google.protobuf.Timestamp
-	30, // 16: culvert.plugin.v1.JobRun.began:type_name -> google.protobuf.Timestamp
-	30, // 17: culvert.plugin.v1.JobRun.ended:type_name -> google.protobuf.Timestamp
-	19, // 18: culvert.plugin.v1.JobRun.result:type_name -> culvert.plugin.v1.Result
-	28, // 19: culvert.plugin.v1.MetricsResponse.metrics:type_name -> culvert.plugin.v1.Metric
-	29, // 20: culvert.plugin.v1.Metric.series:type_name -> culvert.plugin.v1.Series
-	0,  // 21: culvert.plugin.v1.PluginService.Describe:input_type -> culvert.plugin.v1.DescribeRequest
-	7,  // 22: culvert.plugin.v1.PluginService.Connect:input_type -> culvert.plugin.v1.ConnectRequest
-	9,  // 23: culvert.plugin.v1.PluginService.Run:input_type -> culvert.plugin.v1.RunRequest
-	11, // 24: culvert.plugin.v1.PluginService.Stop:input_type -> culvert.plugin.v1.StopRequest
-	13, // 25: culvert.plugin.v1.PluginService.Test:input_type -> culvert.plugin.v1.TestRequest
-	15, // 26: culvert.plugin.v1.PluginService.Act:input_type -> culvert.plugin.v1.ActRequest
-	22, // 27: culvert.plugin.v1.PluginService.Jobs:input_type -> culvert.plugin.v1.JobsRequest
-	26, // 28: culvert.plugin.v1.PluginService.Metrics:input_type -> culvert.plugin.v1.MetricsRequest
-	1,  // 29: culvert.plugin.v1.PluginService.Describe:output_type -> culvert.plugin.v1.DescribeResponse
-	8,  // 30: culvert.plugin.v1.PluginService.Connect:output_type -> culvert.plugin.v1.ConnectResponse
-	10, // 31: culvert.plugin.v1.PluginService.Run:output_type -> culvert.plugin.v1.RunResponse
-	12, // 32: culvert.plugin.v1.PluginService.Stop:output_type -> culvert.plugin.v1.StopResponse
-	14, // 33: culvert.plugin.v1.PluginService.Test:output_type -> culvert.plugin.v1.TestResponse
-	16, // 34: culvert.plugin.v1.PluginService.Act:output_type -> culvert.plugin.v1.ActResponse
-	23, // 35: culvert.plugin.v1.PluginService.Jobs:output_type -> culvert.plugin.v1.JobsResponse
-	27, // 36: culvert.plugin.v1.PluginService.Metrics:output_type -> culvert.plugin.v1.MetricsResponse
-	29, // [29:37] is the sub-list for method output_type
-	21, // [21:29] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	32, // 5: culvert.plugin.v1.ValidateResponse.findings:type_name -> culvert.host.v1.Finding
+	19, // 6: culvert.plugin.v1.ActResponse.step:type_name -> culvert.plugin.v1.Step
+	20, // 7: culvert.plugin.v1.ActResponse.progress:type_name -> culvert.plugin.v1.Progress
+	21, // 8: culvert.plugin.v1.ActResponse.result:type_name -> culvert.plugin.v1.Result
+	22, // 9: culvert.plugin.v1.Result.counts:type_name -> culvert.plugin.v1.Count
+	23, // 10: culvert.plugin.v1.Result.rows:type_name -> culvert.plugin.v1.Row
+	26, // 11: culvert.plugin.v1.JobsResponse.jobs:type_name -> culvert.plugin.v1.JobStatus
+	33, // 12: culvert.plugin.v1.JobStatus.next:type_name -> google.protobuf.Timestamp
+	27, // 13: culvert.plugin.v1.JobStatus.running:type_name -> culvert.plugin.v1.JobRun
+	20, // 14: culvert.plugin.v1.JobStatus.progress:type_name -> culvert.plugin.v1.Progress
+	27, // 15: culvert.plugin.v1.JobStatus.runs:type_name -> culvert.plugin.v1.JobRun
+	33, // 16: culvert.plugin.v1.JobStatus.last_success:type_name -> google.protobuf.Timestamp
+	33, // 17: culvert.plugin.v1.JobRun.began:type_name -> google.protobuf.Timestamp
+	33, // 18: culvert.plugin.v1.JobRun.ended:type_name -> google.protobuf.Timestamp
+	21, // 19: culvert.plugin.v1.JobRun.result:type_name -> culvert.plugin.v1.Result
+	30, // 20: culvert.plugin.v1.MetricsResponse.metrics:type_name -> culvert.plugin.v1.Metric
+	31, // 21: culvert.plugin.v1.Metric.series:type_name -> culvert.plugin.v1.Series
+	0,  // 22: culvert.plugin.v1.PluginService.Describe:input_type -> culvert.plugin.v1.DescribeRequest
+	7,  // 23: culvert.plugin.v1.PluginService.Connect:input_type -> culvert.plugin.v1.ConnectRequest
+	9,  // 24: culvert.plugin.v1.PluginService.Run:input_type -> culvert.plugin.v1.RunRequest
+	11, // 25: culvert.plugin.v1.PluginService.Stop:input_type -> culvert.plugin.v1.StopRequest
+	13, // 26: culvert.plugin.v1.PluginService.Test:input_type -> culvert.plugin.v1.TestRequest
+	14, // 27: culvert.plugin.v1.PluginService.Validate:input_type -> culvert.plugin.v1.ValidateRequest
+	17, // 28: culvert.plugin.v1.PluginService.Act:input_type -> culvert.plugin.v1.ActRequest
+	24, // 29: culvert.plugin.v1.PluginService.Jobs:input_type -> culvert.plugin.v1.JobsRequest
+	28, // 30: culvert.plugin.v1.PluginService.Metrics:input_type -> culvert.plugin.v1.MetricsRequest
+	1,  // 31: culvert.plugin.v1.PluginService.Describe:output_type -> culvert.plugin.v1.DescribeResponse
+	8,  // 32: culvert.plugin.v1.PluginService.Connect:output_type -> culvert.plugin.v1.ConnectResponse
+	10, // 33: culvert.plugin.v1.PluginService.Run:output_type -> culvert.plugin.v1.RunResponse
+	12, // 34: culvert.plugin.v1.PluginService.Stop:output_type -> culvert.plugin.v1.StopResponse
+	16, // 35: culvert.plugin.v1.PluginService.Test:output_type -> culvert.plugin.v1.TestResponse
+	15, // 36: culvert.plugin.v1.PluginService.Validate:output_type -> culvert.plugin.v1.ValidateResponse
+	18, // 37: culvert.plugin.v1.PluginService.Act:output_type -> culvert.plugin.v1.ActResponse
+	25, // 38: culvert.plugin.v1.PluginService.Jobs:output_type -> culvert.plugin.v1.JobsResponse
+	29, // 39: culvert.plugin.v1.PluginService.Metrics:output_type -> culvert.plugin.v1.MetricsResponse
+	31, // [31:40] is the sub-list for method output_type
+	22, // [22:31] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_plugin_v1_plugin_proto_init() }
@@ -2132,7 +2253,7 @@ func file_plugin_v1_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugin_v1_plugin_proto_rawDesc), len(file_plugin_v1_plugin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   30,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,7 @@ const (
 	PluginService_Run_FullMethodName      = "/culvert.plugin.v1.PluginService/Run"
 	PluginService_Stop_FullMethodName     = "/culvert.plugin.v1.PluginService/Stop"
 	PluginService_Test_FullMethodName     = "/culvert.plugin.v1.PluginService/Test"
+	PluginService_Validate_FullMethodName = "/culvert.plugin.v1.PluginService/Validate"
 	PluginService_Act_FullMethodName      = "/culvert.plugin.v1.PluginService/Act"
 	PluginService_Jobs_FullMethodName     = "/culvert.plugin.v1.PluginService/Jobs"
 	PluginService_Metrics_FullMethodName  = "/culvert.plugin.v1.PluginService/Metrics"
@@ -48,6 +49,9 @@ type PluginServiceClient interface {
 	// Test checks settings that need not be stored, step by step, whether or not the configuration runs. Only a module with
 	// the capability "tester" is asked. It has no deadline of its own.
 	Test(ctx context.Context, in *TestRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TestResponse], error)
+	// Validate says what is wrong with settings that fit the schema, before they are stored. It has no effects, and reaches
+	// nothing. Only a module with the capability "validator" is asked.
+	Validate(ctx context.Context, in *ValidateRequest, opts ...grpc.CallOption) (*ValidateResponse, error)
 	// Act does one of the module's actions, or one of its jobs now, beside the run of that configuration. Steps and progress
 	// come as they happen; a result is the last message, and there is none where it came to an error. Only a module with the
 	// capability "actions" or "jobs" is asked. It has no deadline of its own. When the call ends, an action does; a job goes
@@ -127,6 +131,16 @@ func (c *pluginServiceClient) Test(ctx context.Context, in *TestRequest, opts ..
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type PluginService_TestClient = grpc.ServerStreamingClient[TestResponse]
 
+func (c *pluginServiceClient) Validate(ctx context.Context, in *ValidateRequest, opts ...grpc.CallOption) (*ValidateResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ValidateResponse)
+	err := c.cc.Invoke(ctx, PluginService_Validate_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *pluginServiceClient) Act(ctx context.Context, in *ActRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ActResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &PluginService_ServiceDesc.Streams[1], PluginService_Act_FullMethodName, cOpts...)
@@ -185,6 +199,9 @@ type PluginServiceServer interface {
 	// Test checks settings that need not be stored, step by step, whether or not the configuration runs. Only a module with
 	// the capability "tester" is asked. It has no deadline of its own.
 	Test(*TestRequest, grpc.ServerStreamingServer[TestResponse]) error
+	// Validate says what is wrong with settings that fit the schema, before they are stored. It has no effects, and reaches
+	// nothing. Only a module with the capability "validator" is asked.
+	Validate(context.Context, *ValidateRequest) (*ValidateResponse, error)
 	// Act does one of the module's actions, or one of its jobs now, beside the run of that configuration. Steps and progress
 	// come as they happen; a result is the last message, and there is none where it came to an error. Only a module with the
 	// capability "actions" or "jobs" is asked. It has no deadline of its own. When the call ends, an action does; a job goes
@@ -219,6 +236,9 @@ func (UnimplementedPluginServiceServer) Stop(context.Context, *StopRequest) (*St
 }
 func (UnimplementedPluginServiceServer) Test(*TestRequest, grpc.ServerStreamingServer[TestResponse]) error {
 	return status.Error(codes.Unimplemented, "method Test not implemented")
+}
+func (UnimplementedPluginServiceServer) Validate(context.Context, *ValidateRequest) (*ValidateResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Validate not implemented")
 }
 func (UnimplementedPluginServiceServer) Act(*ActRequest, grpc.ServerStreamingServer[ActResponse]) error {
 	return status.Error(codes.Unimplemented, "method Act not implemented")
@@ -333,6 +353,24 @@ func _PluginService_Test_Handler(srv interface{}, stream grpc.ServerStream) erro
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type PluginService_TestServer = grpc.ServerStreamingServer[TestResponse]
 
+func _PluginService_Validate_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ValidateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PluginServiceServer).Validate(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PluginService_Validate_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PluginServiceServer).Validate(ctx, req.(*ValidateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _PluginService_Act_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(ActRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -402,6 +440,10 @@ var PluginService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Stop",
 			Handler:    _PluginService_Stop_Handler,
+		},
+		{
+			MethodName: "Validate",
+			Handler:    _PluginService_Validate_Handler,
 		},
 		{
 			MethodName: "Jobs",

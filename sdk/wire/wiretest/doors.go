@@ -40,9 +40,9 @@ func (d *doors) close() {
 }
 
 // services are the host for the wire.
-func (d *doors) services(owner tunnel.Owner) wire.HostServices {
+func (d *doors) services(owner tunnel.Owner, granted []tunnel.Grant) wire.HostServices {
 	return wire.HostServices{
-		Owner: owner, Service: d.host,
+		Owner: owner, Service: d.host, Granted: granted,
 		SocketPath: func(_ context.Context, ref tunnel.Ref, mapping string) (string, error) {
 			return d.out("reach "+ref.String()+"/"+mapping, func(ctx context.Context) (net.Conn, error) {
 				return d.host.Dial(ctx, d.configuration, d.called(ref)+"/"+mapping)

@@ -93,7 +93,7 @@ func (b *Binary) with(r wire.Run, f func(*process, tunnel.ConfigurationRef) erro
 	p.doors = newDoors(r.Host, r.Configuration, p.dir)
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
-	if err := p.module.Connect(ctx, p.doors.services(tunnel.Owner(d.Name))); err != nil {
+	if err := p.module.Connect(ctx, p.doors.services(tunnel.Owner(d.Name), r.Granted)); err != nil {
 		return err
 	}
 	return f(p, tunnel.ConfigurationRef{Module: tunnel.Owner(d.Name), Name: r.Configuration})
