@@ -34,8 +34,12 @@
 // description asks for and the operator gives, in words that say what it opens: with "dial 5038" and "serve 4573" a module
 // reaches, and is, a service of the PBX itself ([Instance.DialLocal], [Instance.ListenLocal]).
 //
-// Run returns soon after its context has ended; what it wants to keep, it keeps in Instance.Dir. A module that can check
-// its settings is a [Tester] as well.
+// Run returns soon after its context has ended; what it wants to keep, it keeps in Instance.Dir.
+//
+// A module may be more, each by one method: a [Tester] checks its settings (culvert config test); an [Actor] does what an
+// operator asks for, with arguments, steps, progress, a dry run and a result (culvert action); a [Worker] has jobs, which
+// run by a [Schedule] in its settings, one at a time, and whose last runs are kept (culvert job); a [Measurer] has
+// [Metrics], which module monitoring shows under the module's name.
 //
 // [Serve] is main's one call. [Plugin] is the same module for a process of somebody else's, such as a test
 // (sdk/sdktest).
