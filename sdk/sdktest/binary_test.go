@@ -13,7 +13,7 @@ import (
 
 // ServeModel is main of the test binary as a module: the model, which may be told to break something.
 func ServeModel() {
-	sdk.Serve(model{begin: func(in instance) error {
+	sdk.Serve(working{dry: true, model: model{begin: func(in instance) error {
 		switch in.Settings.Mode {
 		case "exit":
 			os.Exit(3)
@@ -25,11 +25,11 @@ func ServeModel() {
 			time.Sleep(time.Minute)
 		}
 		return nil
-	}})
+	}}})
 }
 
 func TestAModelConformsAsABinary(t *testing.T) {
-	ConformanceBinary(t, os.Args[0], Settings(modelDocument))
+	ConformanceBinary(t, os.Args[0], Strict(), Settings(modelDocument))
 }
 
 func TestABinaryIsCaughtToo(t *testing.T) {

@@ -42,6 +42,15 @@ func (w *testWriter) Write(p []byte) (int, error) {
 	return w.kept.Write(p)
 }
 
+// show writes a line to the test's log that is none of the module's.
+func (w *testWriter) show(line string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.t != nil {
+		w.t.Log(line)
+	}
+}
+
 func (w *testWriter) text() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

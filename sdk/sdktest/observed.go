@@ -120,6 +120,30 @@ func (o *observed) Test(ctx context.Context, r wire.Run, report func(tunnel.Test
 	return wire.ErrNoTest
 }
 
+// Act, Jobs and Metrics are the module's, where it has them.
+func (o *observed) Act(ctx context.Context, a wire.Act, report func(tunnel.ActReport)) (tunnel.Result, error) {
+	if m, ok := o.Plugin.(wire.Actor); ok {
+		return m.Act(ctx, a, report)
+	}
+	return tunnel.Result{}, wire.ErrNoWork
+}
+
+// Jobs is as Act.
+func (o *observed) Jobs(configuration string) ([]tunnel.JobStatus, error) {
+	if m, ok := o.Plugin.(wire.Actor); ok {
+		return m.Jobs(configuration)
+	}
+	return nil, wire.ErrNoWork
+}
+
+// Metrics is as Act.
+func (o *observed) Metrics() []tunnel.MetricValues {
+	if m, ok := o.Plugin.(wire.Measurer); ok {
+		return m.Metrics()
+	}
+	return nil
+}
+
 // rests reports whether it has called nobody for d, or for first where the present attempt has not called at all yet.
 func (o *observed) rests(d, first time.Duration) bool {
 	o.mu.Lock()

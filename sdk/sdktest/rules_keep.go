@@ -69,11 +69,18 @@ func keepsSecrets(b *bench, s subject) (j judgement) {
 		tr.settle()
 	}
 	steps := tr.test(b.Context()).steps
+	var acts []string
+	for _, k := range works(d) {
+		tr.idle(k)
+		acts = append(acts, fmt.Sprint(tr.ask(b.Context(), k, k.dryRun).Acted))
+	}
+	acts = append(acts, fmt.Sprint(tr.o.Metrics()))
 	tr.c.stop()
 	for path, secret := range tr.secrets() {
 		tr.hidden(path, secret, "log", tr.w.Log())
 		tr.hidden(path, secret, "error that Run returns", fmt.Sprint(tr.o.ended()))
 		tr.hidden(path, secret, "test", fmt.Sprint(steps))
+		tr.hidden(path, secret, "result of an action or job, or in what is measured", strings.Join(acts, "\n"))
 	}
 	return j
 }

@@ -52,13 +52,21 @@ func (tr *trial) asksForAnything() bool {
 func declaresItsOwn(tr *trial) (j judgement) {
 	tr.Helper()
 	asked, _ := tr.o.sets()
-	for _, set := range asked {
-		if err := tunnel.CheckDeclared(tr.c.ref.Module, tr.c.ref.Name, set).Err(); err != nil {
-			tr.fail("declare what Site.Tunnel returns and leave its Ref empty: the SDK names it", "Run declares what it may not: %v", err)
-			return j
-		}
+	if err := tr.foreign(asked); err != nil {
+		tr.fail("declare what Site.Tunnel returns and leave its Ref empty: the SDK names it", "Run declares what it may not: %v", err)
+		return j
 	}
 	return tr.ofDeclarations(asked)
+}
+
+// foreign is what is wrong with a set that holds more than the configuration's own.
+func (tr *trial) foreign(sets [][]tunnel.Declaration) error {
+	for _, set := range sets {
+		if err := tunnel.CheckDeclared(tr.c.ref.Module, tr.c.ref.Name, set).Err(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ofDeclarations is what a rule of declarations could judge, where these were declared.

@@ -16,6 +16,9 @@ import (
 // livesBesideItself runs a second configuration beside the first, and has it fail, be stopped and be removed.
 func livesBesideItself(tr *trial) (j judgement) {
 	tr.Helper()
+	if asked, _ := tr.o.sets(); tr.foreign(asked) != nil {
+		return notJudged("Run declares what it may not: see rule DeclareOwn")
+	}
 	other, j, ok := tr.beside()
 	if !ok {
 		return j

@@ -52,5 +52,5 @@ func (tr *trial) testEnds() {
 func (tr *trial) test(ctx context.Context) tested {
 	ctx, cancel := context.WithTimeout(ctx, TestLimit)
 	defer cancel()
-	return tr.w.test(ctx, tr.o)
+	return tr.c.test(ctx, tr.o)
 }

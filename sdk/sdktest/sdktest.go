@@ -51,8 +51,15 @@
 //   - Revoked: A configuration may be disabled, enabled again and removed at any time.
 //   - Several: Configurations of one module touch nothing of each other, whatever becomes of one of them.
 //   - Directory: Run writes neither where it stands nor at home, but in its own directory.
-//   - Secrets: No secret of the settings shows in the log, in an error or in a test.
+//   - Secrets: No secret of the settings shows in the log, in an error, in a test, in what is done or in what is measured.
 //   - Test: A test has steps, decides each, leaves nothing behind, and ends when it is told to.
+//   - Work: Actions and jobs have a title and help, and the host can check what actions are given.
+//   - Act: An action or job comes to a result within its limit, its steps decided, and leaves nothing behind.
+//   - ActEnds: An action ends within 5 s of the end of its context, and a job of the end of its run, while nothing gets through.
+//   - DryRun: A dry run declares nothing and changes no file, and what has none refuses it.
+//   - OneAtATime: Of one job there is one run at a time.
+//   - Schedule: A job says when it is due next, by a schedule of the grammar, which is every 10 s at the most.
+//   - Metrics: What is measured has help and a name without the module's, is bounded and readable, and its counters only rise.
 //
 // [Rules] has the same list.
 package sdktest

@@ -24,6 +24,7 @@ type sites struct {
 	others    func(net.Conn) // what answers where no service is named, nil for nothing
 	faults    map[string]Fault
 	granted   []tunnel.Grant
+	measured  []tunnel.ModuleMetrics // by the modules there are
 	listeners map[string]*listener
 	open      map[*conn]origin // the module's ends
 	served    map[*conn]bool   // the far ends at services

@@ -14,27 +14,43 @@ import (
 const TestLimit = tunnel.TestLimit
 
 // Test has the module test its configuration, as `culvert config test` does, and returns the steps as they were decided.
-// Whether the module runs meanwhile makes no difference. It fails the test where the module has none or breaks the rules
-// of one, where it takes longer than TestLimit, and where it leaves a goroutine behind.
-func (w *World) Test() tunnel.TestSteps {
+// Each is in the test's log as it begins and when it is decided, and told to see at once, where that is given. Whether the
+// module runs meanwhile makes no difference. It fails the test where the module has none or breaks the rules of one, where it
+// takes longer than TestLimit, and where it leaves a goroutine behind.
+func (w *World) Test(see ...func(tunnel.TestStep)) tunnel.TestSteps {
 	w.t.Helper()
-	tester, ok := w.module.(wire.Tester)
+	return w.first().Test(see...)
+}
+
+// Test is [World.Test] of this configuration.
+func (c *Configured) Test(see ...func(tunnel.TestStep)) tunnel.TestSteps {
+	c.w.t.Helper()
+	tester, ok := c.module.(wire.Tester)
 	if !ok {
-		w.t.Fatal(wire.ErrNoTest)
+		c.w.t.Fatal(wire.ErrNoTest)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), TestLimit)
 	defer cancel()
-	got := w.test(ctx, tester)
+	got := c.test(ctx, tester, see...)
 	if got.err != nil {
-		w.t.Errorf("test %s: %v", w.first().ref, got.err)
+		c.w.t.Errorf("test %s: %v", c.ref, got.err)
 	}
 	for _, s := range got.steps.Running() {
-		w.t.Errorf("the test of %s ended without saying how %q went", w.first().ref, s.Name)
+		c.w.t.Errorf("the test of %s ended without saying how %q went", c.ref, s.Name)
 	}
 	if got.goroutines != "" {
-		w.t.Errorf("Test returned and left goroutines behind:\n%s", got.goroutines)
+		c.w.t.Errorf("Test returned and left goroutines behind:\n%s", got.goroutines)
 	}
 	return got.steps
+}
+
+// stepLine is a step as a line.
+func stepLine(s tunnel.TestStep) string {
+	line := fmt.Sprintf("%q %s", s.Name, s.Outcome)
+	if s.Message != "" {
+		line += ": " + s.Message
+	}
+	return line
 }
 
 // tested is what came of a test.
@@ -48,9 +64,15 @@ type tested struct {
 var errDeaf = fmt.Errorf("it has not returned %v after its context ended", Grace)
 
 // test has the module test, until ctx ends or Grace later.
-func (w *World) test(ctx context.Context, m wire.Tester) tested {
-	mark, done, r := newMark(), make(chan tested, 1), w.first().asRun(w.first().newLine())
-	go marked(ctx, mark, func(ctx context.Context) { done <- testNow(ctx, m, r) })
+func (c *Configured) test(ctx context.Context, m wire.Tester, see ...func(tunnel.TestStep)) tested {
+	mark, done, r := newMark(), make(chan tested, 1), c.asRun(c.newLine())
+	live := func(s tunnel.TestStep) {
+		c.w.log.out.show("test: " + stepLine(s))
+		for _, f := range see {
+			f(s)
+		}
+	}
+	go marked(ctx, mark, func(ctx context.Context) { done <- testNow(ctx, m, r, live) })
 	select {
 	case got := <-done:
 		got.goroutines = leaked(mark)
@@ -65,10 +87,14 @@ func (w *World) test(ctx context.Context, m wire.Tester) tested {
 	}
 }
 
-func testNow(ctx context.Context, m wire.Tester, r wire.Run) (got tested) {
+// testNow tests, and tells see each step that keeps to the rules of a test, as it comes.
+func testNow(ctx context.Context, m wire.Tester, r wire.Run, see func(tunnel.TestStep)) (got tested) {
 	var broken error
 	err := m.Test(ctx, r, func(s tunnel.TestStep) {
-		if _, err := got.steps.Add(s); err != nil && broken == nil {
+		shown, err := got.steps.Add(s)
+		if err == nil {
+			see(shown)
+		} else if broken == nil {
 			broken = err
 		}
 	})

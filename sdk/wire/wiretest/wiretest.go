@@ -31,6 +31,9 @@ type Binary struct {
 	closed context.Context
 	cancel context.CancelFunc
 	calls  sync.WaitGroup
+
+	mu   sync.Mutex
+	runs map[string]*process // by configuration
 }
 
 var (
@@ -40,7 +43,7 @@ var (
 
 // Open is the module at path, which does not run yet.
 func Open(path string) *Binary {
-	b := &Binary{path: path}
+	b := &Binary{path: path, runs: map[string]*process{}}
 	b.closed, b.cancel = context.WithCancel(context.Background())
 	return b
 }
@@ -65,6 +68,8 @@ func (b *Binary) Describe() (tunnel.Description, error) {
 // is ErrDied where its process ended instead.
 func (b *Binary) Run(ctx context.Context, r wire.Run) error {
 	return b.with(r, func(p *process, ref tunnel.ConfigurationRef) error {
+		b.note(r.Configuration, p)
+		defer b.note(r.Configuration, nil)
 		return p.run(ctx, ref, r)
 	})
 }
