@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/culvert-pbx/culvert/host/netbed"
 	"github.com/culvert-pbx/culvert/host/porttest"
 )
 
@@ -62,6 +63,7 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(dir)
+		defer netbed.ForgetDomain()
 		binDir = dir
 		if err := os.Mkdir(filepath.Join(dir, "plugins"), 0o755); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -230,6 +230,7 @@ for record in re.split(r"\n\n+", sys.stdin.read().strip()):
 // entry. The controller may be running.
 func (d *DC) Change(ldif string) error {
 	cmd := exec.Command("/usr/bin/python3", "-c", edit, d.conf())
+	cmd.Env = append(os.Environ(), "PYTHONUTF8=1")
 	cmd.Stdin = strings.NewReader(ldif)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("change the directory of %s: %w: %s", d.Addr, err, out)
