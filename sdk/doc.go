@@ -13,6 +13,7 @@
 //	cd greeter
 //	go test ./...                # in memory: no daemon, no SSH
 //	go build -o greeter . && install -D -m 755 greeter /usr/lib/culvert/plugins/greeter
+//	culvert key show             # this line goes into ~/.ssh/authorized_keys of the user pbx at the site
 //	culvert config add greeter/default site.server=pbx@site.example.org
 //	culvert module log greeter -f
 //
@@ -27,14 +28,17 @@
 //
 // Run is given an [Instance]. With [Instance.Declare] it says which tunnels it wants; that is stored, and the host keeps
 // them up whether or not the module's process lives. Through them it reaches services at the site ([Instance.Dial],
-// [Instance.DialFunc]) by their [MappingRef], and is reached from there ([Instance.Listen]), without a port on the PBX. [Instance.List] and
+// [Instance.DialFunc]), and is reached from there ([Instance.Listen]), without a port on the PBX: [Site.Tunnel] asks for a
+// tunnel, [Site.Mapping] names one mapping of it, and [Instance.Mapping] says how that is now. [Instance.List] and
 // [Instance.Watch] show all tunnels of all owners, with how they are and why.
 //
 // A module is confined to its own files and to what the host hands it. What it needs beyond is a [Grant] that its
 // description asks for and the operator gives, in words that say what it opens: with "dial 5038" and "serve 4573" a module
-// reaches, and is, a service of the PBX itself ([Instance.DialLocal], [Instance.ListenLocal]).
+// reaches, and is, a service of the PBX itself ([Instance.DialLocal], [Instance.ListenLocal]). [Instance.Granted] says what
+// it has.
 //
 // Run returns soon after its context has ended; what it wants to keep, it keeps in Instance.Dir.
+// Settings whose fields go together judge themselves ([Validator]) before they are stored.
 //
 // A module may be more, each by one method: a [Tester] checks its settings (culvert config test); an [Actor] does what an
 // operator asks for, with arguments, steps, progress, a dry run and a result (culvert action); a [Worker] has jobs, which

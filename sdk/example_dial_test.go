@@ -7,7 +7,6 @@ import (
 	"net"
 
 	"github.com/culvert-pbx/culvert/sdk"
-	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // door is a module that opens a door at the site.
@@ -18,7 +17,7 @@ type doorSettings struct {
 	PIN  sdk.Secret `json:"pin" title:"PIN of the door" required:"true"`
 }
 
-var opener = sdk.Slot{Name: "opener", Title: "Door opener", Kinds: []tunnel.Kind{tunnel.Reach}, Spec: ":7000", On: true}
+var opener = sdk.Slot{Name: "opener", Title: "Door opener", Kinds: []sdk.Kind{sdk.Reach}, Spec: ":7000", On: true}
 
 func (door) Describe() sdk.Description {
 	return sdk.Description{Name: "door", Version: "1.0.0", Slots: []sdk.Slot{opener}}

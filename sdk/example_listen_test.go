@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk"
-	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // board is a module that serves a page to the site.
@@ -21,7 +20,7 @@ type boardSettings struct {
 }
 
 // page brings the site's connections to the module: no port on the PBX, and port 8080 of the SSH server at the site.
-var page = sdk.Slot{Name: "page", Title: "Page", Kinds: []tunnel.Kind{tunnel.Expose}, Spec: ":8080", On: true}
+var page = sdk.Slot{Name: "page", Title: "Page", Kinds: []sdk.Kind{sdk.Expose}, Spec: ":8080", On: true}
 
 func (board) Describe() sdk.Description {
 	return sdk.Description{Name: "board", Version: "1.0.0", Slots: []sdk.Slot{page}}

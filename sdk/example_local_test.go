@@ -20,7 +20,7 @@ const (
 )
 
 func (lookup) Describe() sdk.Description {
-	return sdk.Description{Name: "lookup", Version: "1.0.0", Grants: []sdk.Grant{"dial 5038", "serve 4573"}}
+	return sdk.Description{Name: "lookup", Version: "1.0.0", Grants: []sdk.Grant{sdk.GrantDial(managerPort), sdk.GrantServe(agiPort)}}
 }
 
 func (lookup) Run(ctx context.Context, in *sdk.Instance[struct{}]) error {

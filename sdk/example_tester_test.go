@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/culvert-pbx/culvert/sdk"
-	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // clock is a module with a test of its own: culvert config test clock/default
@@ -21,7 +20,7 @@ type clockSettings struct {
 	Zone string   `json:"zone" title:"Time zone" default:"CET"`
 }
 
-var timeServer = sdk.Slot{Name: "time", Title: "Time server", Kinds: []tunnel.Kind{tunnel.Reach}, Spec: ":13", On: true}
+var timeServer = sdk.Slot{Name: "time", Title: "Time server", Kinds: []sdk.Kind{sdk.Reach}, Spec: ":13", On: true}
 
 func (clock) Describe() sdk.Description {
 	return sdk.Description{Name: "clock", Version: "1.0.0", Slots: []sdk.Slot{timeServer}}

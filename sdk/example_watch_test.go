@@ -19,7 +19,7 @@ func (siren) Run(ctx context.Context, in *sdk.Instance[struct{}]) error {
 		if err != nil {
 			return err
 		}
-		if s := c.Tunnel.Status; c.Type != tunnel.Removed && s.State == tunnel.Blocked {
+		if s := c.Tunnel.Status; c.Type != sdk.Removed && s.State == sdk.Blocked {
 			in.Log.Warn("a tunnel needs you", "tunnel", c.Tunnel.Ref, "reason", s.Reason)
 		}
 	}

@@ -24,7 +24,7 @@ PATH, write PATH, programs, network. The module's process, where one runs, is
 ended and started anew with it; tunnels are not touched. Where nothing can be
 started, because another binary waits for acceptance, the process that runs goes
 on without it, and the command says so.`,
-		Example: "  culvert module show tapi\n  culvert module grant tapi dial 5038",
+		Example: "  culvert module show notify\n  culvert module grant notify network",
 	}, func(ctx context.Context, name tunnel.Owner, g tunnel.Grant) (control.Regrant, error) {
 		return a.daemon.GrantModule(ctx, name, g)
 	})
@@ -43,7 +43,7 @@ what hinders it. Tunnels are not touched.
 GRANT is what culvert module show tells it has; or unsandboxed, which takes back
 what culvert module accept --unsandboxed gave: where nothing on this machine
 confines modules, it runs no more.`,
-		Example: "  culvert module show tapi\n  culvert module revoke tapi dial 5038\n  culvert module revoke tapi unsandboxed",
+		Example: "  culvert module show notify\n  culvert module revoke notify network\n  culvert module revoke notify unsandboxed",
 	}, func(ctx context.Context, name tunnel.Owner, g tunnel.Grant) (control.Regrant, error) {
 		return a.daemon.RevokeModule(ctx, name, g)
 	})

@@ -7,7 +7,6 @@ import (
 	"context"
 
 	"github.com/culvert-pbx/culvert/sdk"
-	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 func main() { sdk.Serve(hello{}) }
@@ -15,7 +14,7 @@ func main() { sdk.Serve(hello{}) }
 type hello struct{}
 
 func (hello) Describe() sdk.Description {
-	return sdk.Description{Name: "hello", Version: "1.0.0", Policy: tunnel.Anything}
+	return sdk.Description{Name: "hello", Version: "1.0.0", Policy: sdk.Anything}
 }
 
 func (hello) Run(ctx context.Context, in *sdk.Instance[struct{}]) error {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk"
-	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 func main() { sdk.Serve(notify{}) }
@@ -26,7 +25,7 @@ type settings struct {
 }
 
 func (notify) Describe() sdk.Description {
-	return sdk.Description{Name: "notify", Version: "1.0.0", Grants: []sdk.Grant{sdk.Grant(tunnel.GrantNetwork)}}
+	return sdk.Description{Name: "notify", Version: "1.0.0", Grants: []sdk.Grant{sdk.GrantNetwork}}
 }
 
 // Run has one goroutine that does everything in turn, so nothing needs a lock, and one that reads the watch. While a call
@@ -37,7 +36,7 @@ func (notify) Run(ctx context.Context, in *sdk.Instance[settings]) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	changes, ended := make(chan tunnel.Change), make(chan error, 1)
+	changes, ended := make(chan sdk.Change), make(chan error, 1)
 	var watching sync.WaitGroup
 	watching.Go(func() { ended <- watch(ctx, in, changes) })
 	defer watching.Wait() // nothing outlives Run
@@ -57,7 +56,7 @@ func (notify) Run(ctx context.Context, in *sdk.Instance[settings]) error {
 	}
 }
 
-func watch(ctx context.Context, in *sdk.Instance[settings], changes chan<- tunnel.Change) error {
+func watch(ctx context.Context, in *sdk.Instance[settings], changes chan<- sdk.Change) error {
 	for c, err := range in.Watch(ctx) {
 		if err != nil {
 			return err

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk"
-	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 func main() { sdk.Serve(services{}) }
@@ -33,7 +32,7 @@ type settings struct {
 }
 
 func inward(name, title, spec string) sdk.Slot {
-	return sdk.Slot{Name: name, Title: title, Kinds: []tunnel.Kind{tunnel.Reach}, Spec: spec}
+	return sdk.Slot{Name: name, Title: title, Kinds: []sdk.Kind{sdk.Reach}, Spec: spec}
 }
 
 var (
@@ -42,7 +41,7 @@ var (
 	slotSQL   = inward("sql", "PostgreSQL", ":5432")
 	slotSMB   = inward("smb", "File share", ":445")
 	slotWeb   = inward("web", "Web server, HTTPS", ":443")
-	slotPage  = sdk.Slot{Name: "page", Title: "The module's own page", Kinds: []tunnel.Kind{tunnel.Expose}, Spec: ":8081"}
+	slotPage  = sdk.Slot{Name: "page", Title: "The module's own page", Kinds: []sdk.Kind{sdk.Expose}, Spec: ":8081"}
 )
 
 func (services) Describe() sdk.Description {

@@ -8,7 +8,6 @@ import (
 	"context"
 
 	"github.com/culvert-pbx/culvert/sdk"
-	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 func main() { sdk.Serve(monitoring{}) }
@@ -21,7 +20,7 @@ type settings struct {
 }
 
 var (
-	outward = []tunnel.Kind{tunnel.Expose, tunnel.ExposeGateway}
+	outward = []sdk.Kind{sdk.Expose, sdk.ExposeGateway}
 	host    = sdk.Slot{Name: "host", Title: "Metrics of PBX and tunnels (/metrics)", Kinds: outward, Spec: ":9464", On: true}
 	node    = sdk.Slot{Name: "node", Title: "Prometheus node exporter of the PBX", Kinds: outward, Spec: "9100:9100"}
 	checkmk = sdk.Slot{Name: "checkmk", Title: "Checkmk agent of the PBX", Kinds: outward, Spec: "6556:6556"}
