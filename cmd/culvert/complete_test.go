@@ -17,6 +17,7 @@ func TestCompletion(t *testing.T) {
 	b.Module(t, tunnel.Description{Name: "tapi", Version: "1", Grants: []tunnel.Grant{"dial 5038", "serve 8089", "network"}})
 	b.must("module", "grant", "tapi", "dial", "5038")
 	b.must("module", "grant", "tapi", "network")
+	worker(b)
 	for line, want := range map[string]string{
 		"tunnel show ":                                          "hello/x\tconnecting",
 		"tunnel set hello/x ":                                   "",
@@ -43,6 +44,15 @@ func TestCompletion(t *testing.T) {
 		"module revoke tapi ":                                   "dial\tIt network\tIt",
 		"module revoke tapi dial ":                              "5038\tIt",
 		"module revoke tapi network ":                           "",
+		"action run ":                                           "worker/default\trunning",
+		"action run worker/default ":                            "release\tRelease",
+		"action run worker/default release ":                    "number=\tNumber",
+		"action run hello/default ":                             "",
+		"action list ":                                          "worker/default",
+		"job run ":                                              "worker/default",
+		"job run worker/default ":                               "sync\tSync",
+		"job show worker/default ":                              "sync\tSync",
+		"job run hello/default ":                                "",
 		"module ":                                               "accept grant list log new restart revoke settings show",
 		"module settings ":                                      "hello\tstopped office\tstopped",
 		"config set hello/default ":                             "base= number= site.server=\tSSH site.slots.web.on=",
