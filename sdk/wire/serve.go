@@ -25,6 +25,7 @@ const EndGrace = 2 * time.Second
 // status 1: see [Started].
 func Serve(p Plugin, log hclog.Logger) {
 	outliveTheHost()
+	settle()
 	s := newPluginServer(p, log, os.Getppid()) // the host is the parent; where it dies, this process does
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig:  Handshake,
