@@ -56,7 +56,7 @@ func (c *client) List(ctx context.Context) iter.Seq2[tunnel.View, error] {
 func (c *client) list(ctx context.Context) ([]*hostv1.View, error) {
 	bounded, cancel := context.WithTimeoutCause(ctx, CallTimeout, errTimeout)
 	defer cancel()
-	s, err := c.rpc.List(bounded, &hostv1.ListRequest{})
+	s, err := c.rpc.List(bounded, &hostv1.ListRequest{Several: true})
 	if err != nil {
 		return nil, timedOut(ctx, bounded, err)
 	}
@@ -69,7 +69,10 @@ func (c *client) list(ctx context.Context) ([]*hostv1.View, error) {
 		if err != nil {
 			return nil, timedOut(ctx, bounded, decode(err))
 		}
-		views = append(views, res.GetTunnel())
+		if res.GetTunnel() != nil { // of a host that answers so
+			views = append(views, res.GetTunnel())
+		}
+		views = append(views, res.GetTunnels()...)
 	}
 }
 

@@ -345,7 +345,7 @@ func TestEverySortOfOversizeIsRefused(t *testing.T) {
 	}
 	t.Run("unknown field in a stream's request", func(t *testing.T) {
 		req := &hostv1.ListRequest{}
-		req.ProtoReflect().SetUnknown(protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), 1))
+		req.ProtoReflect().SetUnknown(protowire.AppendVarint(protowire.AppendTag(nil, 1000, protowire.VarintType), 1))
 		g := guard(t)
 		err := g.call(t.Context(), hostMethods()[2], req)
 		if fs := findingsIn(err); len(fs) != 1 || fs[0].Code != tunnel.UnknownKey {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,5 +80,33 @@ func BenchmarkListOfAThousand(b *testing.B) {
 		if n != 1000 {
 			b.Fatal(n)
 		}
+	}
+}
+
+// A list comes whole and in its order, in few answers, whatever size its tunnels have, and one by one to who asks so.
+func TestAnswersHoldAllTunnelsInOrder(t *testing.T) {
+	views := newMany(1000).views
+	views[500].Comment = strings.Repeat("x", 2*answerSize) // larger than an answer is made
+	for several, most := range map[bool]int{true: 20, false: 1000} {
+		n, count := 0, 0
+		for a := range answers(views, several) {
+			count++
+			all := a.GetTunnels()
+			if a.GetTunnel() != nil {
+				all = append(all, a.GetTunnel())
+			}
+			for _, v := range all {
+				if v.GetTunnel().GetRef() != views[n].Ref.String() {
+					t.Fatalf("tunnel %d is %s", n, v.GetTunnel().GetRef())
+				}
+				n++
+			}
+		}
+		if n != len(views) || count > most {
+			t.Errorf("%d tunnels in %d answers", n, count)
+		}
+	}
+	for range answers(nil, true) {
+		t.Error("an answer without a tunnel")
 	}
 }

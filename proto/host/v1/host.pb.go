@@ -264,7 +264,9 @@ func (x *GetResponse) GetTunnel() *View {
 }
 
 type ListRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether an answer may hold several tunnels.
+	Several       bool `protobuf:"varint,1,opt,name=several,proto3" json:"several,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -299,9 +301,18 @@ func (*ListRequest) Descriptor() ([]byte, []int) {
 	return file_host_v1_host_proto_rawDescGZIP(), []int{5}
 }
 
+func (x *ListRequest) GetSeveral() bool {
+	if x != nil {
+		return x.Several
+	}
+	return false
+}
+
 type ListResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Tunnel        *View                  `protobuf:"bytes,1,opt,name=tunnel,proto3" json:"tunnel,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of an answer that holds one.
+	Tunnel        *View   `protobuf:"bytes,1,opt,name=tunnel,proto3" json:"tunnel,omitempty"`
+	Tunnels       []*View `protobuf:"bytes,2,rep,name=tunnels,proto3" json:"tunnels,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -339,6 +350,13 @@ func (*ListResponse) Descriptor() ([]byte, []int) {
 func (x *ListResponse) GetTunnel() *View {
 	if x != nil {
 		return x.Tunnel
+	}
+	return nil
+}
+
+func (x *ListResponse) GetTunnels() []*View {
+	if x != nil {
+		return x.Tunnels
 	}
 	return nil
 }
@@ -1078,10 +1096,12 @@ const file_host_v1_host_proto_rawDesc = "" +
 	"GetRequest\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\"<\n" +
 	"\vGetResponse\x12-\n" +
-	"\x06tunnel\x18\x01 \x01(\v2\x15.culvert.host.v1.ViewR\x06tunnel\"\r\n" +
-	"\vListRequest\"=\n" +
+	"\x06tunnel\x18\x01 \x01(\v2\x15.culvert.host.v1.ViewR\x06tunnel\"'\n" +
+	"\vListRequest\x12\x18\n" +
+	"\aseveral\x18\x01 \x01(\bR\aseveral\"n\n" +
 	"\fListResponse\x12-\n" +
-	"\x06tunnel\x18\x01 \x01(\v2\x15.culvert.host.v1.ViewR\x06tunnel\"\x0e\n" +
+	"\x06tunnel\x18\x01 \x01(\v2\x15.culvert.host.v1.ViewR\x06tunnel\x12/\n" +
+	"\atunnels\x18\x02 \x03(\v2\x15.culvert.host.v1.ViewR\atunnels\"\x0e\n" +
 	"\fWatchRequest\"R\n" +
 	"\rWatchResponse\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12-\n" +
@@ -1174,32 +1194,33 @@ var file_host_v1_host_proto_depIdxs = []int32{
 	1,  // 0: culvert.host.v1.DeclareRequest.declarations:type_name -> culvert.host.v1.Declaration
 	21, // 1: culvert.host.v1.GetResponse.tunnel:type_name -> culvert.host.v1.View
 	21, // 2: culvert.host.v1.ListResponse.tunnel:type_name -> culvert.host.v1.View
-	21, // 3: culvert.host.v1.WatchResponse.tunnel:type_name -> culvert.host.v1.View
-	19, // 4: culvert.host.v1.MetricsResponse.metrics:type_name -> culvert.host.v1.Metric
-	20, // 5: culvert.host.v1.Metric.series:type_name -> culvert.host.v1.Series
-	0,  // 6: culvert.host.v1.HostService.Declare:input_type -> culvert.host.v1.DeclareRequest
-	3,  // 7: culvert.host.v1.HostService.Get:input_type -> culvert.host.v1.GetRequest
-	5,  // 8: culvert.host.v1.HostService.List:input_type -> culvert.host.v1.ListRequest
-	7,  // 9: culvert.host.v1.HostService.Watch:input_type -> culvert.host.v1.WatchRequest
-	9,  // 10: culvert.host.v1.HostService.DialSocket:input_type -> culvert.host.v1.DialSocketRequest
-	13, // 11: culvert.host.v1.HostService.LocalDialSocket:input_type -> culvert.host.v1.LocalDialSocketRequest
-	15, // 12: culvert.host.v1.HostService.LocalListenSocket:input_type -> culvert.host.v1.LocalListenSocketRequest
-	11, // 13: culvert.host.v1.HostService.ListenSocket:input_type -> culvert.host.v1.ListenSocketRequest
-	17, // 14: culvert.host.v1.HostService.Metrics:input_type -> culvert.host.v1.MetricsRequest
-	2,  // 15: culvert.host.v1.HostService.Declare:output_type -> culvert.host.v1.DeclareResponse
-	4,  // 16: culvert.host.v1.HostService.Get:output_type -> culvert.host.v1.GetResponse
-	6,  // 17: culvert.host.v1.HostService.List:output_type -> culvert.host.v1.ListResponse
-	8,  // 18: culvert.host.v1.HostService.Watch:output_type -> culvert.host.v1.WatchResponse
-	10, // 19: culvert.host.v1.HostService.DialSocket:output_type -> culvert.host.v1.DialSocketResponse
-	14, // 20: culvert.host.v1.HostService.LocalDialSocket:output_type -> culvert.host.v1.LocalDialSocketResponse
-	16, // 21: culvert.host.v1.HostService.LocalListenSocket:output_type -> culvert.host.v1.LocalListenSocketResponse
-	12, // 22: culvert.host.v1.HostService.ListenSocket:output_type -> culvert.host.v1.ListenSocketResponse
-	18, // 23: culvert.host.v1.HostService.Metrics:output_type -> culvert.host.v1.MetricsResponse
-	15, // [15:24] is the sub-list for method output_type
-	6,  // [6:15] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	21, // 3: culvert.host.v1.ListResponse.tunnels:type_name -> culvert.host.v1.View
+	21, // 4: culvert.host.v1.WatchResponse.tunnel:type_name -> culvert.host.v1.View
+	19, // 5: culvert.host.v1.MetricsResponse.metrics:type_name -> culvert.host.v1.Metric
+	20, // 6: culvert.host.v1.Metric.series:type_name -> culvert.host.v1.Series
+	0,  // 7: culvert.host.v1.HostService.Declare:input_type -> culvert.host.v1.DeclareRequest
+	3,  // 8: culvert.host.v1.HostService.Get:input_type -> culvert.host.v1.GetRequest
+	5,  // 9: culvert.host.v1.HostService.List:input_type -> culvert.host.v1.ListRequest
+	7,  // 10: culvert.host.v1.HostService.Watch:input_type -> culvert.host.v1.WatchRequest
+	9,  // 11: culvert.host.v1.HostService.DialSocket:input_type -> culvert.host.v1.DialSocketRequest
+	13, // 12: culvert.host.v1.HostService.LocalDialSocket:input_type -> culvert.host.v1.LocalDialSocketRequest
+	15, // 13: culvert.host.v1.HostService.LocalListenSocket:input_type -> culvert.host.v1.LocalListenSocketRequest
+	11, // 14: culvert.host.v1.HostService.ListenSocket:input_type -> culvert.host.v1.ListenSocketRequest
+	17, // 15: culvert.host.v1.HostService.Metrics:input_type -> culvert.host.v1.MetricsRequest
+	2,  // 16: culvert.host.v1.HostService.Declare:output_type -> culvert.host.v1.DeclareResponse
+	4,  // 17: culvert.host.v1.HostService.Get:output_type -> culvert.host.v1.GetResponse
+	6,  // 18: culvert.host.v1.HostService.List:output_type -> culvert.host.v1.ListResponse
+	8,  // 19: culvert.host.v1.HostService.Watch:output_type -> culvert.host.v1.WatchResponse
+	10, // 20: culvert.host.v1.HostService.DialSocket:output_type -> culvert.host.v1.DialSocketResponse
+	14, // 21: culvert.host.v1.HostService.LocalDialSocket:output_type -> culvert.host.v1.LocalDialSocketResponse
+	16, // 22: culvert.host.v1.HostService.LocalListenSocket:output_type -> culvert.host.v1.LocalListenSocketResponse
+	12, // 23: culvert.host.v1.HostService.ListenSocket:output_type -> culvert.host.v1.ListenSocketResponse
+	18, // 24: culvert.host.v1.HostService.Metrics:output_type -> culvert.host.v1.MetricsResponse
+	16, // [16:25] is the sub-list for method output_type
+	7,  // [7:16] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_host_v1_host_proto_init() }
