@@ -90,7 +90,7 @@ func (b *bed) settings() (s settings) {
 	if err := json.Unmarshal(set.WithDefaults(schema, doc), &s); err != nil {
 		b.t.Fatal(err)
 	}
-	if fs := s.check(); len(fs) > 0 {
+	if fs := s.Validate(); len(fs) > 0 {
 		b.t.Fatal(fs)
 	}
 	return s

@@ -53,7 +53,7 @@ func syncOnce() int {
 	run, err := e.Settings.synchronisation(e.Dir, []directory.Server{end}, users, true)
 	if err == nil {
 		run.config.Password = e.Password
-		err = errors.Join(run.run(in(context.Background()), false), writeJSON(filepath.Join(e.Dir, reportName(false)), run.report))
+		err = errors.Join(run.run(in(context.Background()), false), writeJSON(filepath.Join(e.Dir, reportFile), run.report))
 	}
 	if err := errors.Join(err, users.Close()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -166,7 +166,7 @@ func (b *bed) whole(people int) {
 	if len(rows) != people+1 || len(seen) != people {
 		b.t.Fatalf("a reader finds %d rows and %d users", len(rows)-1, len(seen))
 	}
-	for _, name := range []string{filepath.Join(ownFiles, "directory.json"), reportName(false)} {
+	for _, name := range []string{filepath.Join(ownFiles, "directory.json"), reportFile} {
 		text, err := os.ReadFile(filepath.Join(b.dir, name))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) || err == nil && !json.Valid(text) {
 			b.t.Fatalf("half of %s: %v", name, err)

@@ -11,6 +11,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"runtime/debug"
 
 	"github.com/culvert-pbx/culvert/plugins/internal/pbx/adapter"
@@ -41,8 +42,11 @@ func (adsync) Describe() sdk.Description {
 // Run declares the site's tunnel, and answers the PBX's questions about passwords where that is wanted. Synchronising is
 // a job.
 func (m adsync) Run(ctx context.Context, in *sdk.Instance[settings]) error {
-	if fs := in.Settings.check(); len(fs) > 0 {
+	if fs := in.Settings.Validate(); len(fs) > 0 {
 		return fs
+	}
+	if err := ready(in); err != nil {
+		return err
 	}
 	if err := in.Declare(ctx, in.Settings.Site.Tunnel(in.Settings.slots()...)); err != nil {
 		return err
@@ -52,4 +56,13 @@ func (m adsync) Run(ctx context.Context, in *sdk.Instance[settings]) error {
 		return ctx.Err()
 	}
 	return m.serveLogins(ctx, in)
+}
+
+// ready makes good what a crash left of the PBX's files, and shows at once where they cannot be written.
+func ready(in *sdk.Instance[settings]) error {
+	users, err := adapter.Open(in.Settings.PBX, in.Dir, in.DialLocal)
+	if err != nil {
+		return fmt.Errorf("open the users of the PBX: %w", err)
+	}
+	return users.Close()
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/culvert-pbx/culvert/plugins/internal/pbx"
 )
 
-// report is what one run did, as it is kept in the module's directory: the last run and the last dry run.
+// report is what one run did, as the last one is kept in the module's directory.
 type report struct {
 	RunID    string        `json:"run_id"`
 	Started  time.Time     `json:"started"`

@@ -85,8 +85,10 @@ type login struct {
 	Cache sdk.Duration `json:"cache" title:"Remember a right password for" default:"0s" max:"15m"`
 }
 
-// check has the rules that tags cannot say.
-func (s settings) check() (fs tunnel.Findings) {
+var _ sdk.Validator = settings{}
+
+// Validate has the rules that tags cannot say.
+func (s settings) Validate() (fs sdk.Findings) {
 	add := func(field, message, wayOut string) {
 		fs = append(fs, tunnel.Finding{Code: tunnel.Malformed, Field: field, Message: message, WayOut: wayOut})
 	}

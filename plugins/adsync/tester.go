@@ -14,10 +14,10 @@ import (
 var _ sdk.Tester[settings] = adsync{}
 
 // Test goes the way of a synchronisation and changes nothing.
-func (adsync) Test(_ context.Context, in *sdk.Instance[settings], t *sdk.Steps) {
+func (m adsync) Test(_ context.Context, in *sdk.Instance[settings], t *sdk.Steps) {
 	const check, tunnelUp, connect, groups = "rules", "tunnel", "connect", "people"
 	t.Do(check, func(context.Context) (string, error) {
-		if fs := in.Settings.check(); len(fs) > 0 {
+		if fs := in.Settings.Validate(); len(fs) > 0 {
 			return "", fs
 		}
 		return "", nil
@@ -32,7 +32,7 @@ func (adsync) Test(_ context.Context, in *sdk.Instance[settings], t *sdk.Steps) 
 		people, err = tryReading(ctx, in)
 		return fmt.Sprintf("%d people count", len(people)), asVerdict(err)
 	}, connect)
-	t.Do("users of the PBX", func(ctx context.Context) (string, error) { return tryComparing(ctx, in, people) }, groups)
+	t.Do("users of the PBX", func(ctx context.Context) (string, error) { return m.tryComparing(ctx, in, people) }, groups)
 }
 
 // opened connects and binds as a synchronisation does, but keeps no certificate.
@@ -72,7 +72,12 @@ func tryReading(ctx context.Context, in *sdk.Instance[settings]) ([]directory.Me
 	return r.People, nil
 }
 
-func tryComparing(ctx context.Context, in *sdk.Instance[settings], people []directory.Member) (found string, err error) {
+func (m adsync) tryComparing(ctx context.Context, in *sdk.Instance[settings], people []directory.Member) (found string, err error) {
+	done, err := m.turns.take(ctx, in.Configuration) // the PBX has one who opens it at a time
+	if err != nil {
+		return "", err
+	}
+	defer done()
 	rules, err := in.Settings.rules(false)
 	if err != nil {
 		return "", err

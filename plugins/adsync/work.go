@@ -74,21 +74,24 @@ func (m adsync) sync(ctx context.Context, in *sdk.Instance[settings], c *sdk.Cal
 	if in.Settings.Site.Server == "" {
 		return sdk.Result{}, sdk.Warning("there is nothing to synchronise with: no site is set", "culvert config set adsync/"+in.Configuration+" site.server=...")
 	}
-	s, err := prepare(in, accept)
+	s, err := prepare(in, c.DryRun, accept)
 	if err != nil {
 		return sdk.Result{}, err
 	}
 	err = errors.Join(s.run(onCall(c), c.DryRun), s.pbx.Close())
 	measure(in, s.report)
 	in.Log.Info("synchronised", "outcome", s.report.Outcome, "dry_run", c.DryRun, "counts", s.report.Counts.String())
-	if kept := writeJSON(filepath.Join(in.Dir, reportName(c.DryRun)), s.report); kept != nil {
+	if c.DryRun {
+		return s.report.shown(), asVerdict(err)
+	}
+	if kept := writeJSON(filepath.Join(in.Dir, reportFile), s.report); kept != nil {
 		err = errors.Join(err, fmt.Errorf("keep the report: %w", kept))
 	}
 	return s.report.shown(), asVerdict(err)
 }
 
 // prepare makes a synchronisation of the settings. Its users of the PBX are to be closed.
-func prepare(in *sdk.Instance[settings], accept bool) (*synchronisation, error) {
+func prepare(in *sdk.Instance[settings], dry, accept bool) (*synchronisation, error) {
 	users, err := adapter.Open(in.Settings.PBX, in.Dir, in.DialLocal)
 	if err != nil {
 		return nil, fmt.Errorf("open the users of the PBX: %w", err)
@@ -96,6 +99,9 @@ func prepare(in *sdk.Instance[settings], accept bool) (*synchronisation, error) 
 	s, err := in.Settings.synchronisation(in.Dir, servers(in), users, accept)
 	if err != nil {
 		return nil, errors.Join(err, users.Close())
+	}
+	if dry {
+		s.config.Trust.Learn = pinsIn(in.Dir).peek
 	}
 	return s, nil
 }
@@ -170,10 +176,5 @@ func (r *report) shown() sdk.Result {
 	return out
 }
 
-// reportName is the file of the last report of its sort.
-func reportName(dry bool) string {
-	if dry {
-		return "dry-run.json"
-	}
-	return "report.json"
-}
+// reportFile is the report of the last run that was none for show.
+const reportFile = "report.json"
