@@ -62,7 +62,7 @@ func (m *module) ask(ctx context.Context, sha string) (d tunnel.Description, err
 	if err != nil {
 		return d, err
 	}
-	defer os.RemoveAll(dir)
+	defer m.host.tidy(dir)
 	ctx, cancel := context.WithTimeout(ctx, m.host.startTimeout)
 	defer cancel()
 	r, err := m.host.launch(ctx, m, sha, room{dir: dir, temp: dir}, func(ctx context.Context, w *wire.Module) error {

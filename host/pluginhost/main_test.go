@@ -26,6 +26,13 @@ func TestMain(m *testing.M) {
 		hostUntilKilled(os.Getenv(hostEnv))
 		return
 	}
+	if dir, sockets, ok := strings.Cut(os.Getenv(prepareEnv), ","); ok {
+		if err := prepareOnly(dir, sockets); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		return
+	}
 	if os.Getenv(siegeEnv) != "" {
 		besieged(os.Getenv(siegeEnv))
 		return

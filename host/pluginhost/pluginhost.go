@@ -182,14 +182,13 @@ func (h *Host) prepare() error {
 	if err := os.MkdirAll(modules, 0o700); err != nil {
 		return err
 	}
-	left, err := filepath.Glob(filepath.Join(modules, "*", ".tmp"))
-	if err != nil {
-		return err
-	}
-	left = append(left, h.describeDir())
-	for _, dir := range left {
-		if err := os.RemoveAll(dir); err != nil {
+	for _, left := range []string{filepath.Join(modules, "*", ".tmp"), h.describeDir(), filepath.Join(h.trash(), "*")} {
+		paths, err := filepath.Glob(left)
+		if err != nil {
 			return err
+		}
+		for _, path := range paths {
+			h.tidy(path)
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package pluginhost
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -22,7 +21,7 @@ func (m *module) purge(ctx context.Context) {
 			}
 		}
 		dir := filepath.Join(m.host.stateDir(m.name), name)
-		if err := os.RemoveAll(dir); err != nil {
+		if err := m.host.discard(dir); err != nil {
 			m.host.cfg.Log.Error("what a module kept for a configuration is not all gone",
 				"configuration", tunnel.ConfigurationRef{Module: m.name, Name: name}, "directory", dir, "error", err)
 		}
