@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/culvert-pbx/culvert/sdk/sdktest"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // settingsOf are what each module is tried with, as far as it needs more than none.
@@ -15,8 +16,15 @@ var settingsOf = map[string]string{
 	"plugins/monitoring": `{"site":{"server":"pbx@site.example.org"}}`,
 }
 
-// Every module of this repository conforms as it is built, over the real wire. A new one is found by itself.
+// grantsOf are what the operator grants each, as far as it asks for any.
+var grantsOf = map[string]tunnel.Grant{"examples/notify": "network"}
+
+// Every module of this repository conforms as it is built, over the real wire and in the real sandbox. A new one is found by
+// itself.
 func TestBuiltModulesConform(t *testing.T) {
+	if err := buildAll(); err != nil {
+		t.Fatal(err)
+	}
 	names := modules(t)
 	for name := range settingsOf {
 		if _, err := os.Stat(filepath.Join("../..", name)); err != nil {
@@ -31,11 +39,14 @@ func TestBuiltModulesConform(t *testing.T) {
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Fatalf("build %s: %v\n%s", name, err, out)
 			}
+			with := []sdktest.Option{sdktest.Confined(filepath.Join(binDir, "culvertd"))}
 			if doc := settingsOf[name]; doc != "" {
-				sdktest.ConformanceBinary(t, bin, sdktest.Settings(doc))
-			} else {
-				sdktest.ConformanceBinary(t, bin)
+				with = append(with, sdktest.Settings(doc))
 			}
+			if g := grantsOf[name]; g != "" {
+				with = append(with, sdktest.Grant(g))
+			}
+			sdktest.ConformanceBinary(t, bin, with...)
 		})
 	}
 }

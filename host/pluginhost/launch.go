@@ -50,6 +50,7 @@ type limits struct {
 // between fork and the plugin (limits, descriptors, and whatever else confines it) happens in that second start, where
 // no other thread of the host is about.
 func LaunchIfAsked() {
+	confineIfAsked(os.Args)
 	if len(os.Args) == 3 && os.Args[1] == heirWord {
 		inherit(roll(os.Args[2]))
 		os.Exit(0)

@@ -2,6 +2,7 @@ package sdktest
 
 import (
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -41,15 +42,17 @@ func Conformance[S any](t *testing.T, m sdk.Module[S], with ...Option) {
 	conform(t, s)
 }
 
-// ConformanceBinary is [Conformance] for a built module, over the real wire: each of its runs has a process of its own. What
-// only a look into the process shows, such as goroutines that are left, is not judged. Several rules are tried at the same
+// ConformanceBinary is [Conformance] for a built module, over the real wire: each of its runs has a process of its own. They are
+// confined as the real host confines them where a culvertd is there to do it ([Confined]). What only a look into the process
+// shows, such as goroutines that are left, is not judged. Several rules are tried at the same
 // time, as many as go test's flag -parallel says: give 1 for a module that needs something of which there is but one.
 func ConformanceBinary(t *testing.T, path string, with ...Option) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := subject{open: binary(path), quiet: 100 * time.Millisecond, first: 3 * time.Second, apart: true, with: newOptions(with)}
+	with = append([]Option{installed()}, with...)
+	s := subject{open: binary(path, newOptions(with)), bare: binary(path, options{}), quiet: 100 * time.Millisecond, first: 3 * time.Second, apart: true, with: newOptions(with)}
 	s.said = sync.OnceValues(func() (tunnel.Description, error) { return wiretest.Open(path).Describe() })
 	conform(t, s)
 }
@@ -59,10 +62,22 @@ func opened[S any](m sdk.Module[S]) func(testing.TB) (wire.Plugin, error) {
 	return func(testing.TB) (wire.Plugin, error) { return sdk.Plugin(m), nil }
 }
 
+// installed is the culvertd of PATH.
+func installed() Option {
+	path, err := exec.LookPath("culvertd")
+	if err != nil {
+		return func(*options) {}
+	}
+	return Confined(path)
+}
+
 // binary opens the binary at path for a test.
-func binary(path string) func(testing.TB) (wire.Plugin, error) {
+func binary(path string, o options) func(testing.TB) (wire.Plugin, error) {
 	return func(t testing.TB) (wire.Plugin, error) {
 		b := wiretest.Open(path)
+		if o.culvertd != "" {
+			b.Confine(o.culvertd, o.granted)
+		}
 		t.Cleanup(b.Close)
 		return b, nil
 	}
@@ -121,6 +136,7 @@ func (nothing) Cleanup(func()) {}
 // subject is a module to be judged.
 type subject struct {
 	open     func(testing.TB) (wire.Plugin, error) // one for a test of its own, whose end ends it
+	bare     func(testing.TB) (wire.Plugin, error) // the same without a sandbox, nil where there is none anyway
 	said     func() (tunnel.Description, error)    // what it says of itself, asked once where each answer takes a process, or nil
 	with     options
 	settings string

@@ -19,6 +19,7 @@ type options struct {
 	strict   bool
 	waived   map[string]string // rules that cannot be judged, and why
 	clock    clock
+	culvertd string // whose launcher confines a built module
 }
 
 func newOptions(all []Option) options {
@@ -62,6 +63,10 @@ func Strict() Option { return func(o *options) { o.strict = true } }
 // Unjudged says why a rule cannot be judged here, which is logged, and is no failure with Strict: that Run dials only when a
 // call comes in.
 func Unjudged(rule, why string) Option { return func(o *options) { o.waived[rule] = why } }
+
+// Confined has ConformanceBinary run the module in the sandbox of the real host, as far as this kernel has it, by the launcher in
+// the culvertd at path. Without it that is the culvertd of PATH, if there is one.
+func Confined(culvertd string) Option { return func(o *options) { o.culvertd = culvertd } }
 
 // RealTime has Conformance take real time, for a module that waits for something real of its own, such as a program or a
 // socket: it would hold virtual time up for ever.

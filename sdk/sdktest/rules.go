@@ -25,6 +25,8 @@ func init() { // the rules refer to each other by it
 			Says: "The settings that the module is tried with fit its schema."},
 		{Name: "Run", hold: runs,
 			Says: "Run does not fail or panic with settings that fit, while the sites are there."},
+		{Name: "Sandbox", hold: runsConfined,
+			Says: "A built module runs in the sandbox of the real host as it does without."},
 		{Name: "DeclareOwn", hold: running(declaresItsOwn),
 			Says: "Run declares no tunnel but those of its own configuration."},
 		{Name: "DeclareOnce", hold: running(declaresOnce),

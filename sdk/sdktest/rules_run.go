@@ -42,6 +42,47 @@ func runs(b *bench, s subject) (j judgement) {
 	return j
 }
 
+// runsConfined: what fails in the sandbox alone wants a grant, or its own directory.
+func runsConfined(b *bench, s subject) (j judgement) {
+	b.Helper()
+	switch {
+	case !s.apart:
+		return notApplicable("the module runs in the test's own process: see ConformanceBinary")
+	case s.with.culvertd == "":
+		return notJudged("no culvertd is in PATH to confine the module: give one by sdktest.Confined")
+	}
+	inside, j := s.firstError(b)
+	if j.verdict != judged || inside == nil {
+		return j
+	}
+	s.open = s.bare
+	outside, j := s.firstError(b)
+	if j.verdict == judged && outside == nil {
+		b.fail("keep files in Instance.Dir, reach what is outside through the host, or ask for a grant in Describe and give it here by sdktest.Grant",
+			"Run fails in the sandbox, and not without it: %v", inside)
+	}
+	return j
+}
+
+// firstError is what Run fails with first, nil where it does not fail.
+func (s subject) firstError(b *bench) (error, judgement) {
+	b.Helper()
+	tr, j := s.prepare(b)
+	if tr == nil {
+		return nil, j
+	}
+	tr.c.start()
+	tr.settle()
+	tr.settle()
+	tr.c.stop()
+	for _, err := range tr.o.ended() {
+		if err != nil {
+			return err, j
+		}
+	}
+	return nil, j
+}
+
 // asksForAnything reports whether the description speaks of anything that the host does for the module.
 func (tr *trial) asksForAnything() bool {
 	d := tr.w.said

@@ -21,7 +21,7 @@
 // What it does without the host, a World cannot hold back, for the code runs in the test's own process, which no sandbox can
 // confine without the test: files outside [sdk.Instance].Dir, sockets of its own without the grant network, programs without the
 // grant programs, and the sandbox's bounds of memory and descriptors. [ConformanceBinary] runs the built module in the real
-// sandbox.
+// sandbox, where a culvertd is there ([Confined]) and the kernel has it.
 //
 // # The rules of Conformance
 //
@@ -31,6 +31,7 @@
 //   - Schema: The settings have a schema that the host can check by, and each default fits its own field.
 //   - Settings: The settings that the module is tried with fit its schema.
 //   - Run: Run does not fail or panic with settings that fit, while the sites are there.
+//   - Sandbox: A built module runs in the sandbox of the real host as it does without.
 //   - DeclareOwn: Run declares no tunnel but those of its own configuration.
 //   - DeclareOnce: Every Declare of a run states the same whole set while nothing changes.
 //   - EndBeforeDeclare: Run returns within 5 s of the end of its context while it waits in Declare.

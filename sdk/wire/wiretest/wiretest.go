@@ -3,6 +3,7 @@
 package wiretest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,9 @@ type Binary struct {
 	cancel context.CancelFunc
 	calls  sync.WaitGroup
 
+	launcher string // confines its processes, "" where nothing does
+	granted  []tunnel.Grant
+
 	mu   sync.Mutex
 	runs map[string]*process // by configuration
 }
@@ -48,6 +52,12 @@ func Open(path string) *Binary {
 	return b
 }
 
+// Confine has its processes confined as the real host confines them, as far as this kernel can, by the launcher in the
+// culvertd at path, with these grants. It is called before anything else.
+func (b *Binary) Confine(culvertd string, granted []tunnel.Grant) {
+	b.launcher, b.granted = culvertd, granted
+}
+
 // Close kills what still runs, and returns when it has ended.
 func (b *Binary) Close() {
 	b.cancel()
@@ -56,7 +66,7 @@ func (b *Binary) Close() {
 
 // Describe asks the module what it is.
 func (b *Binary) Describe() (tunnel.Description, error) {
-	p, err := b.start(hclog.NewNullLogger())
+	p, err := b.start(hclog.NewNullLogger(), "")
 	if err != nil {
 		return tunnel.Description{}, err
 	}
@@ -85,7 +95,7 @@ func (b *Binary) Test(ctx context.Context, r wire.Run, report func(tunnel.TestSt
 func (b *Binary) with(r wire.Run, f func(*process, tunnel.ConfigurationRef) error) error {
 	b.calls.Add(1)
 	defer b.calls.Done()
-	p, err := b.start(r.Log)
+	p, err := b.start(r.Log, r.Dir)
 	if err != nil {
 		return err
 	}
@@ -112,13 +122,35 @@ type process struct {
 	dir    string // of its sockets
 }
 
-// start starts the module; what it writes goes to log.
-func (b *Binary) start(log hclog.Logger) (*process, error) {
+// command is the module's process, confined to the directory of its own and that of its sockets where a launcher is there.
+// What is returned is to be closed once it has started.
+func (b *Binary) command(own, dir string) (*exec.Cmd, func(), error) {
+	if b.launcher == "" {
+		return exec.Command(b.path), func() {}, nil
+	}
+	binary, err := os.Open(b.path)
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd := exec.Command(b.launcher, "__confine", cmp.Or(own, dir), dir)
+	for _, g := range b.granted {
+		cmd.Args = append(cmd.Args, string(g))
+	}
+	cmd.ExtraFiles = []*os.File{nil, binary, os.Stderr}
+	return cmd, func() { _ = binary.Close() }, nil
+}
+
+// start starts the module, whose own directory is that, if any; what it writes goes to log.
+func (b *Binary) start(log hclog.Logger, own string) (*process, error) {
 	dir, err := os.MkdirTemp("", "wire") // short, as the path of a socket must be
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(b.path)
+	cmd, started, err := b.command(own, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer started()
 	// One built with the race detector would sleep a second before it exits.
 	cmd.Env = []string{"HOME=" + os.Getenv("HOME"), "TMPDIR=" + dir, "GORACE=atexit_sleep_ms=0"}
 	out := log.StandardWriter(&hclog.StandardLoggerOptions{ForceLevel: hclog.Info})
