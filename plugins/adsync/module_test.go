@@ -161,3 +161,45 @@ func TestTheTestShowsWhatDoesNotWork(t *testing.T) {
 		}
 	}
 }
+
+// The actions are the synchronisation over the tunnel, and what it would do.
+func TestActionsSynchronise(t *testing.T) {
+	b := newBed(t, three)
+	w := b.world()
+	settled(t, w)
+	if got, err := w.Act(t.Context(), "dry-run", sdktest.Ask{}); err != nil || got.Outcome != tunnel.ResultOK || len(got.Rows) != 3 {
+		t.Errorf("a dry run ends with %+v, %v", got, err)
+	}
+	got, err := w.Act(t.Context(), "sync-now", sdktest.Ask{})
+	if err != nil || got.Outcome != tunnel.ResultOK || got.Counts[1] != (tunnel.Count{Name: "created", N: 3}) {
+		t.Errorf("it ends with %+v, %v", got, err)
+	}
+	b.servers[0].Delete(dn("carl"))
+	doc := b.stopAt(t, 1)
+	if err := w.Reconfigure(doc); err != nil {
+		t.Fatal(err)
+	}
+	settled(t, w)
+	if got, err := w.RunJob(t.Context(), "sync", sdktest.Ask{}); err != nil || got.Outcome != tunnel.ResultFailed || !strings.Contains(got.Remedy, "accept=true") {
+		t.Errorf("more than the limits allow: %+v, %v", got, err)
+	}
+	if got, err := w.Act(t.Context(), "sync-now", sdktest.Ask{Arguments: `{"accept":true}`}); err != nil || got.Outcome != tunnel.ResultOK || got.Counts[4].N != 1 {
+		t.Errorf("accepted: %+v, %v", got, err)
+	}
+	b.servers[0].Stop()
+	if got, err := w.Act(t.Context(), "sync-now", sdktest.Ask{}); err != nil || got.Outcome != tunnel.ResultFailed {
+		t.Errorf("with the directory down: %+v, %v", got, err)
+	}
+}
+
+// stopAt has a run stop where more than one in a hundred users would change, and returns the settings.
+func (b *bed) stopAt(t *testing.T, percent int) string {
+	t.Helper()
+	b.set("safety.percent", percent)
+	b.set("safety.always", 0)
+	doc, err := json.Marshal(b.doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(doc)
+}
