@@ -69,7 +69,7 @@ func buildModules(t *testing.T) string {
 			t.Fatalf("build the modules: %v\n%s", err, out)
 		}
 	}
-	build("-o", dir+"/", "./examples/hello", "./plugins/monitoring", "./cmd/culvert/testdata/working")
+	build("-o", dir+"/", "./examples/hello", "./plugins/monitoring", "./plugins/adsync", "./cmd/culvert/testdata/working")
 	for _, v := range []string{"1", "2"} { // no module is called so
 		build("-ldflags=-X main.version="+v+".0.0", "-o", dir+"/asking.v"+v, "./cmd/culvert/testdata/asking")
 	}
@@ -96,7 +96,7 @@ func newStage(env *testscript.Env, modules string) error {
 	if err := os.CopyFS(plugins, os.DirFS(modules)); err != nil {
 		return err
 	}
-	for _, m := range []string{"hello", "monitoring", "working", "asking.v1", "asking.v2"} {
+	for _, m := range []string{"hello", "monitoring", "adsync", "working", "asking.v1", "asking.v2"} {
 		if err := os.Chmod(filepath.Join(plugins, m), 0o755); err != nil {
 			return err
 		}
