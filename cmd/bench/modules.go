@@ -149,14 +149,18 @@ func (r *rig) file(i int, name string) ([]string, error) {
 
 // takeLists has every watcher run and returns how long the lists of one took, which the others were idle beside.
 func (r *rig) takeLists(ctx context.Context, tunnels int) (took []time.Duration, err error) {
-	for i := range watchers {
-		args := []string{"config", "add", fmt.Sprintf("watcher%d/default", i)}
-		if i == 0 {
-			args = append(args, "--set", fmt.Sprintf("lists=%d", lists))
-		}
-		if _, err := r.culvert(ctx, args...); err != nil {
+	for i := 1; i < watchers; i++ {
+		if _, err := r.culvert(ctx, "config", "add", fmt.Sprintf("watcher%d/default", i)); err != nil {
 			return nil, err
 		}
+	}
+	for i := 1; i < watchers; i++ {
+		if _, err := r.seen(ctx, i, "synced"); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := r.culvert(ctx, "config", "add", "watcher0/default", "--set", fmt.Sprintf("lists=%d", lists)); err != nil {
+		return nil, err
 	}
 	err = until(ctx, func() error { _, err := r.file(0, "lists"); return err })
 	if err != nil {
@@ -233,7 +237,7 @@ func (b *bench) ownModules(ctx context.Context, r *rig) error {
 			return err
 		}
 		for _, e := range found {
-			if !e.IsDir() {
+			if !e.IsDir() || e.Name() == "internal" {
 				continue
 			}
 			rss, err := r.moduleMemory(ctx, "./"+dir+"/"+e.Name(), e.Name())

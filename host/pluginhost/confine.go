@@ -41,7 +41,7 @@ func (h *Host) confineAll() {
 		h.cfg.Log.Warn("modules are not fully confined: "+s.Message, "sandbox", s.Level, "remedy", s.Remedy)
 	}
 	var err error
-	if h.cages, err = sandbox.Delegated(); err != nil {
+	if h.cages, err = sandbox.Delegated(h.cfg.StateDir); err != nil {
 		h.cfg.Log.Info("modules are confined", "sandbox", s.Level, "landlock", h.support.Landlock, "memory", "bounded for each process", "why", err)
 		return
 	}

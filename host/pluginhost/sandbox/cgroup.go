@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,6 +25,7 @@ const (
 // (Delegate=memory pids in a unit). Its methods are safe for concurrent use.
 type Groups struct {
 	dir    string
+	prefix string            // of the names of its groups
 	limits map[string]string // by control file
 	made   atomic.Uint64
 }
@@ -41,7 +44,10 @@ const (
 
 // Delegated finds the daemon's part, moves the daemon into a group of its own in it, and ends what a daemon before it
 // left in the others. It fails where there is none, which is common and no fault.
-func Delegated() (*Groups, error) {
+//
+// Groups of another daemon in the same part, one with another state directory, are none of its own: it neither uses nor
+// ends them.
+func Delegated(stateDir string) (*Groups, error) {
 	own, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return nil, err
@@ -53,7 +59,7 @@ func Delegated() (*Groups, error) {
 	group := filepath.Join(groupMount, path)
 	for _, top := range []string{group, filepath.Dir(group)} { // its own group, or the manager has put it into one already
 		if delegated(top) {
-			return openGroups(top, top == group)
+			return openGroups(top, top == group, stateDir)
 		}
 	}
 	return nil, errors.New("no control group is delegated to the daemon")
@@ -86,8 +92,8 @@ func delegated(dir string) bool {
 	return os.Geteuid() != 0 && unix.Stat(dir, &owner) == nil && owner.Uid == uint32(os.Geteuid())
 }
 
-func openGroups(dir string, inIt bool) (*Groups, error) {
-	g := &Groups{dir: dir, limits: map[string]string{
+func openGroups(dir string, inIt bool, stateDir string) (*Groups, error) {
+	g := &Groups{dir: dir, prefix: prefixOf(stateDir), limits: map[string]string{
 		"memory.max": fmt.Sprint(MaxMemory), "memory.oom.group": "1", "pids.max": fmt.Sprint(MaxTasks),
 	}}
 	if inIt {
@@ -102,11 +108,24 @@ func openGroups(dir string, inIt bool) (*Groups, error) {
 	if err := control(dir, "cgroup.subtree_control", "+memory +pids"); err != nil {
 		return nil, err
 	}
-	left, err := filepath.Glob(filepath.Join(dir, groupPrefix+"*"))
+	left, err := filepath.Glob(filepath.Join(dir, g.prefix+"*"))
 	for _, old := range left {
 		(&Group{dir: old}).End()
 	}
 	return g, err
+}
+
+// prefixOf is how the names of all groups begin that belong to the daemon with that state directory, of which there is
+// one at a time.
+func prefixOf(stateDir string) string {
+	if real, err := filepath.EvalSymlinks(stateDir); err == nil {
+		stateDir = real
+	}
+	if whole, err := filepath.Abs(stateDir); err == nil {
+		stateDir = whole
+	}
+	sum := sha256.Sum256([]byte(stateDir))
+	return groupPrefix + hex.EncodeToString(sum[:4]) + "."
 }
 
 func control(dir, file, value string) error {
@@ -115,9 +134,16 @@ func control(dir, file, value string) error {
 
 // Make makes a group for one process of a module. The caller ends it.
 func (g *Groups) Make(module string) (*Group, error) {
-	c := &Group{dir: filepath.Join(g.dir, fmt.Sprintf("%s%s.%d", groupPrefix, module, g.made.Add(1)))}
-	if err := os.Mkdir(c.dir, 0o755); err != nil {
-		return nil, err
+	c := &Group{}
+	for { // past those that the kernel held on to when they were removed
+		c.dir = filepath.Join(g.dir, fmt.Sprintf("%s%s.%d", g.prefix, module, g.made.Add(1)))
+		err := os.Mkdir(c.dir, 0o755)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
 	}
 	err := g.bound(c)
 	if err == nil {

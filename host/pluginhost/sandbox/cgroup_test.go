@@ -39,7 +39,7 @@ func TestOnlyADelegatedGroupIsUsed(t *testing.T) {
 func TestGroupsAreBounded(t *testing.T) {
 	t.Parallel()
 	top := t.TempDir()
-	g, err := openGroups(top, true)
+	g, err := openGroups(top, true, "/state")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestGroupsAreBounded(t *testing.T) {
 	defer c.file.Close()
 	for file, want := range map[string]string{
 		"daemon/cgroup.procs": "0", "cgroup.subtree_control": "+memory +pids",
-		"m.hello.1/memory.max": "805306368", "m.hello.1/pids.max": "512", "m.hello.1/memory.oom.group": "1",
+		g.prefix + "hello.1/memory.max": "805306368", g.prefix + "hello.1/pids.max": "512", g.prefix + "hello.1/memory.oom.group": "1",
 	} {
 		if got, err := os.ReadFile(filepath.Join(top, file)); err != nil || string(got) != want {
 			t.Errorf("%s: %q, %v", file, got, err)
@@ -60,6 +60,33 @@ func TestGroupsAreBounded(t *testing.T) {
 		t.Errorf("another: %v", err)
 	} else {
 		next.file.Close()
+	}
+}
+
+// TestGroupsOfAnotherDaemonAreLeftAlone: two may have been started in the same part.
+func TestGroupsOfAnotherDaemonAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	top := t.TempDir()
+	ended := func(name string) bool { _, err := os.Stat(filepath.Join(top, name, "cgroup.kill")); return err == nil }
+	mine, other := prefixOf("/a")+"hello.1", prefixOf("/b")+"hello.1"
+	for _, name := range []string{mine, other, "m.hello.1", prefixOf("/b") + "hello.2"} {
+		if err := os.Mkdir(filepath.Join(top, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := openGroups(top, true, "/a/"); err != nil {
+		t.Fatal(err)
+	}
+	if !ended(mine) || ended(other) || ended("m.hello.1") {
+		t.Errorf("ended are mine: %t, another's: %t, a stranger's: %t", ended(mine), ended(other), ended("m.hello.1"))
+	}
+	c, err := (&Groups{dir: top, prefix: prefixOf("/a")}).Make("hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.file.Close()
+	if filepath.Base(c.dir) != prefixOf("/a")+"hello.2" { // a plain directory is left, as the kernel may hold on to one
+		t.Errorf("the next one is %s", c.dir)
 	}
 }
 
