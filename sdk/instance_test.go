@@ -55,7 +55,6 @@ func (f *fakeHost) Dial(_ context.Context, configuration, mapping string) (net.C
 }
 
 type runner[S any] struct {
-	quiet[S]
 	run func(context.Context, *Instance[S]) error
 }
 
