@@ -55,7 +55,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 	if b.profile != "" {
 		return b.takeProfile(ctx)
 	}
-	for _, part := range []func(context.Context) error{b.speed, b.memory, b.capacity, b.modules} {
+	for _, part := range []func(context.Context) error{b.speed, b.memory, b.capacity, b.modules, b.adsync} {
 		err = errors.Join(err, part(ctx))
 		if ctx.Err() != nil {
 			break
