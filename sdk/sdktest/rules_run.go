@@ -51,12 +51,12 @@ func runsConfined(b *bench, s subject) (j judgement) {
 	case s.with.culvertd == "":
 		return notJudged("no culvertd is in PATH to confine the module: give one by sdktest.Confined")
 	}
-	inside, j := s.firstError(b)
+	j, inside := s.firstError(b)
 	if j.verdict != judged || inside == nil {
 		return j
 	}
 	s.open = s.bare
-	outside, j := s.firstError(b)
+	j, outside := s.firstError(b)
 	if j.verdict == judged && outside == nil {
 		b.fail("keep files in Instance.Dir, reach what is outside through the host, or ask for a grant in Describe and give it here by sdktest.Grant",
 			"Run fails in the sandbox, and not without it: %v", inside)
@@ -65,11 +65,11 @@ func runsConfined(b *bench, s subject) (j judgement) {
 }
 
 // firstError is what Run fails with first, nil where it does not fail.
-func (s subject) firstError(b *bench) (error, judgement) {
+func (s subject) firstError(b *bench) (j judgement, err error) {
 	b.Helper()
 	tr, j := s.prepare(b)
 	if tr == nil {
-		return nil, j
+		return j, nil
 	}
 	tr.c.start()
 	tr.settle()
@@ -77,10 +77,10 @@ func (s subject) firstError(b *bench) (error, judgement) {
 	tr.c.stop()
 	for _, err := range tr.o.ended() {
 		if err != nil {
-			return err, j
+			return j, err
 		}
 	}
-	return nil, j
+	return j, nil
 }
 
 // asksForAnything reports whether the description speaks of anything that the host does for the module.
