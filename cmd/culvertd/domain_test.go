@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -56,23 +57,30 @@ func newDomain(t *testing.T) *domain {
 	d.dc, err = d.bed.DC(lan, netbed.LANAddr)
 	d.do(err)
 	d.do(d.dc.Change(people))
-	d.install("adsync", "adsync")
-	doc, err := json.Marshal(map[string]any{
-		"site": map[string]any{"server": "root@" + d.sshd.Addr, "slots": map[string]any{
+	d.configure(map[string]any{
+		"site": map[string]any{"slots": map[string]any{
 			"dc1-ldaps": map[string]any{"on": true, "spec": ":" + netbed.LANAddr + ":636"}, "dc2-ldaps": map[string]any{"on": true, "spec": ":" + netbed.LANAddr2 + ":636"},
 			"dc1-ldap": map[string]any{"on": true, "spec": ":" + netbed.LANAddr + ":389"},
 		}},
 		"directory": map[string]any{"pins": []string{d.dc.Pin}, "user": netbed.DomainAdmin, "password": domainPassword},
 		"who":       map[string]any{"groups": []string{groupDN("PBX")}, "admins": groupDN("PBX Admins")},
 		"numbers":   map[string]any{"area": "721", "blocks": []string{"+49 721 5000 100-199"}},
-		"schedule":  "off",
 	})
+	return d
+}
+
+// configure gives the module settings, without a schedule, and waits for its tunnel.
+func (d *domain) configure(settings map[string]any) {
+	d.t.Helper()
+	d.install("adsync", "adsync")
+	settings["schedule"] = "off"
+	settings["site"].(map[string]any)["server"] = "root@" + d.sshd.Addr
+	doc, err := json.Marshal(settings)
 	d.do(err)
 	if code, _, errs := d.cli(string(doc), "config", "add", "adsync/default", "--file", "-"); code != 0 {
-		t.Fatal(errs)
+		d.t.Fatal(errs)
 	}
 	d.waitLink()
-	return d
 }
 
 // waitLink waits until the tunnel stands. A second controller that is not there leaves it degraded.
@@ -228,11 +236,41 @@ func TestTheWayToADomain(t *testing.T) {
 	_, err := d.dc.Second(netbed.LANAddr2)
 	d.do(err)
 	d.dc.Stop()
+	d.without(func() {
+		if r := d.run(); r.Outcome != "failed" {
+			t.Errorf("with the second controller, without the tunnel: %+v", r)
+		}
+	})
 	if r := d.run(); r.Outcome == "failed" || r.Server != "dc2-ldaps" || r.Counts.Unchanged != 2 {
 		t.Errorf("with the second controller alone: %+v", r)
 	}
 	d.do(d.dc.Start())
 	d.logins(set)
+}
+
+// AD-4: all people of a directory that gives 50 at a time, unless it is asked page by page.
+func TestALargeDirectoryBecomesTheUsersOfThePBX(t *testing.T) {
+	t.Parallel()
+	f := newFarSide(t)
+	slapd, conf := f.entries("dc1.corp.example", 1200)
+	d := &domain{path: preparePath(t)}
+	lan, err := d.bed.LAN()
+	d.do(err)
+	server := exec.Command(slapd, "-d", "0", "-f", conf, "-h", "ldaps://"+netbed.LANAddr)
+	d.do(lan.Start(server))
+	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() }) // before its network goes
+	d.configure(map[string]any{
+		"site":      map[string]any{"slots": map[string]any{"dc1-ldaps": map[string]any{"on": true, "spec": ":" + netbed.LANAddr + ":636"}}},
+		"directory": map[string]any{"kind": "openldap", "server_name": "dc1.corp.example", "ca": f.ca.pem, "user": "cn=admin,dc=corp,dc=example", "password": password},
+	})
+	d.without(func() {
+		if r := d.run(); r.Outcome != "failed" || len(d.users()) > 0 {
+			t.Errorf("without the tunnel: %+v", r)
+		}
+	})
+	if r := d.run(); r.Outcome != "ok" || r.Counts.Created != 1200 || len(d.users()) != 1200 {
+		t.Errorf("%+v", r)
+	}
 }
 
 // logins are AD-8.

@@ -164,7 +164,16 @@ directory %[1]s/data
 // takes no password in the clear.
 func (f *farSide) directory(name string, people int) (plain, secure int) {
 	f.t.Helper()
-	slapd := f.program("/usr/sbin/slapd", "slapd")
+	slapd, conf := f.entries(name, people)
+	plain, secure = freePort(f.t), freePort(f.t)
+	f.serve(exec.Command(slapd, "-d", "0", "-f", conf, "-h", fmt.Sprintf("ldap://127.0.0.1:%d ldaps://127.0.0.1:%d", plain, secure)), plain, secure)
+	return plain, secure
+}
+
+// entries are slapd's program and configuration, with that many people in its database.
+func (f *farSide) entries(name string, people int) (slapd, conf string) {
+	f.t.Helper()
+	slapd = f.program("/usr/sbin/slapd", "slapd")
 	dir := f.place("slapd", 0)
 	f.certify(dir, name, 0)
 	var entries strings.Builder
@@ -172,17 +181,14 @@ func (f *farSide) directory(name string, people int) (plain, secure int) {
 	for i := range people {
 		fmt.Fprintf(&entries, "dn: uid=u%[1]d,dc=corp,dc=example\nobjectClass: inetOrgPerson\nuid: u%[1]d\ncn: Person %[1]d\nsn: %[1]d\nmail: u%[1]d@corp.example\n\n", i)
 	}
-	conf := filepath.Join(dir, "slapd.conf")
+	conf = filepath.Join(dir, "slapd.conf")
 	f.put(conf, fmt.Sprintf(slapdConf, dir, `"`+password+`"`), 0)
 	f.put(filepath.Join(dir, "entries.ldif"), entries.String(), 0)
 	if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
 		f.t.Fatal(err)
 	}
-	add := exec.Command(slapd, "-T", "add", "-q", "-f", conf, "-l", filepath.Join(dir, "entries.ldif"))
-	f.must(add)
-	plain, secure = freePort(f.t), freePort(f.t)
-	f.serve(exec.Command(slapd, "-d", "0", "-f", conf, "-h", fmt.Sprintf("ldap://127.0.0.1:%d ldaps://127.0.0.1:%d", plain, secure)), plain, secure)
-	return plain, secure
+	f.must(exec.Command(slapd, "-T", "add", "-q", "-f", conf, "-l", filepath.Join(dir, "entries.ldif")))
+	return slapd, conf
 }
 
 // database starts a PostgreSQL that lets in the user postgres, by TLS and password alone.
