@@ -50,7 +50,7 @@ func TestAnAuthorOutsideTheRepository(t *testing.T) {
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
 	defer site.Close()
 	_, port, _ := strings.Cut(strings.TrimPrefix(site.URL, "http://"), ":")
-	r.must("config", "add", "greeter/default", "--set", server(sshd), "--set", "site.slots.web.spec=:127.0.0.1:"+port, "--set", "check.every=1")
+	r.must("config", "add", "greeter/default", "--set", server(sshd), "--set", "site.slots.web.spec=:127.0.0.1:"+port, "--set", "check.every=1s")
 	r.waitState("greeter/default.site", "up", time.Minute)
 	eventually(t, time.Minute, "the module to do its job", func() error {
 		return logHolds(r, "greeter", "status=418")
