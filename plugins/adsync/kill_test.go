@@ -81,7 +81,7 @@ func (b *bed) start() *exec.Cmd {
 // However often and whenever a synchronisation is killed, nobody is lost, nobody is there twice, no reader ever finds half
 // a file, and the next one ends where an undisturbed one would.
 func TestKilledAtAnyMomentItLosesNothing(t *testing.T) {
-	const people = 300
+	const people = 100
 	kills := 50
 	if os.Getenv("CULVERT_SOAK") != "" {
 		kills = 500
@@ -111,7 +111,7 @@ func TestKilledAtAnyMomentItLosesNothing(t *testing.T) {
 			select {
 			case ended = <-done:
 				watching = false
-			case <-time.After(time.Millisecond):
+			case <-time.After(5 * time.Millisecond):
 				b.whole(people)
 			}
 		}
