@@ -11,7 +11,6 @@ import (
 
 const (
 	wakePatience = 2 * time.Second // for the answer of a link that rests, once another stands
-	lossPatience = 8 * time.Second // longer where its machine is heard meanwhile: what a bad path has lost is sent again
 	messengerFor = 2 * time.Hour   // is how long the engine tries to tell a server that its link was given up
 )
 
@@ -214,14 +213,8 @@ func (n *line) wakes(ctx context.Context) bool {
 	if n == nil || n.revived() {
 		return n != nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, wakePatience+lossPatience)
+	ctx, cancel := context.WithTimeout(ctx, wakePatience)
 	defer cancel()
-	unheard := time.AfterFunc(wakePatience, func() {
-		if n.frozen() || n.link.peer() != PeerAnswers {
-			cancel()
-		}
-	})
-	defer unheard.Stop()
 	if err := n.link.wake(ctx); err != nil {
 		n.r.k.log.Debug("the link that was silent does not answer", "error", err)
 		return n.revived() // it may have answered the pulse
