@@ -24,6 +24,7 @@ const (
 	WrongPin     Code = "wrong-pin"        // the certificate is not the pinned one
 	NeedsTLS     Code = "needs-encryption" // the server takes no password in the clear
 	Wrong        Code = "wrong"            // user or password
+	Twice        Code = "twice"            // several people have the login
 	Disabled     Code = "disabled"         // the account
 	Expired      Code = "expired"          // the account
 	PasswordOld  Code = "password-expired" // or it must be changed first

@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 )
 
 // Verify finds out whether that is the password of the user who logs in as login, and who that is. A person who does not
-// count by s is NotAMember, one who cannot log in Disabled or Expired, and whoever is unknown, or known twice, Wrong. An
+// count by s is NotAMember, one who cannot log in Disabled or Expired, whoever is unknown Wrong, and a login of several Twice. An
 // empty password is refused before anything is sent.
 //
 // The password goes to one server alone, over a connection of its own, and is kept nowhere.
@@ -75,7 +76,12 @@ func (c *Conn) named(ctx context.Context, login string) (p Person, err error) {
 		found++
 		return nil
 	})
-	if err == nil && found != 1 {
+	switch {
+	case err != nil:
+	case found > 1:
+		err = &Error{Twice, fmt.Sprintf("%d people of the directory have the login %q", found, login),
+			"give it to one of them", nil}
+	case found == 0:
 		err = &Error{Wrong, "user or password wrong", "check both", nil}
 	}
 	return p, err

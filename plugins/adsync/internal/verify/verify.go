@@ -20,6 +20,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Path is where the question is asked.
@@ -189,4 +192,13 @@ func read(body io.Reader) (q question, err error) {
 	return q, nil
 }
 
-func fold(s string) string { return strings.ToLower(s) }
+// fold makes one of all the ways to write a login that a directory takes for the same: it looks at neither case nor width,
+// spaces, accents or what cannot be seen (RFC 4518 §2). Two users of whom it makes one are counted together.
+func fold(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsNumber(r) || strings.ContainsRune("._@+-", r) {
+			return r
+		}
+		return -1
+	}, norm.NFKD.String(strings.ToLower(norm.NFKD.String(s))))
+}

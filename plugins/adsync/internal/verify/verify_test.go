@@ -117,6 +117,18 @@ func TestWrongPasswordsAreSlowedDown(t *testing.T) {
 	})
 }
 
+// A directory takes them all for one user, so they share one count.
+func TestOneUserIsCountedHoweverWritten(t *testing.T) {
+	for _, other := range []string{"ALICE", " alice", "alice  ", "\uff41\uff4c\uff49\uff43\uff45", "al\u00adice", "al\u200bice", "\u00e1lice", "AL\u0130CE"} {
+		if fold(other) != fold("alice") {
+			t.Errorf("%q is counted as %q", other, fold(other))
+		}
+	}
+	if fold("alice") == fold("alice2") || fold("a.lice") == fold("alice") {
+		t.Error("others are counted as alice")
+	}
+}
+
 func TestAFloodOfUsersIsForgotten(t *testing.T) {
 	p := newPace()
 	for i := range 3 * maxKeys {
