@@ -45,11 +45,13 @@ func asker(in *sdk.Instance[settings]) verify.Ask {
 	config.Trust.Learn = pinsIn(in.Dir).learn
 	return func(ctx context.Context, user, password string) (verify.Identity, error) {
 		p, err := directory.Verify(ctx, config, servers(in), in.Settings.selection(), user, password)
+		var known *directory.Error
+		errors.As(err, &known)
 		switch code := directory.CodeOf(err); {
 		case err == nil:
 			return verify.Identity{ID: p.ID, Login: p.Login}, nil
 		case code == directory.Twice: // who asks learns no more than of a login that nobody has
-			in.Log.Warn("nobody can log in by a login of several", "error", err, "remedy", "give it to one of them in the directory")
+			in.Log.Warn("nobody can log in by a login of several", "error", known.Message, "remedy", known.Remedy)
 			return verify.Identity{}, &verify.Refusal{Reason: string(directory.Wrong), Message: "user or password wrong"}
 		case answers[code]:
 			return verify.Identity{}, &verify.Refusal{Reason: string(code), Message: err.Error()}
