@@ -44,24 +44,18 @@ func (a *act) failed(message, remedy string) tunnel.Result {
 	return tunnel.Result{Outcome: tunnel.ResultFailed, Message: message, Remedy: remedy}.Shown()
 }
 
-// settling is how long a run that has just begun may be unknown to its module.
-const settling = 3 * time.Second
-
-// call asks the module, again for a moment where it says that the configuration does not run: that has only just begun.
-func (a *act) call(ctx context.Context, r *running) (tunnel.Result, error) {
-	for end := time.Now().Add(settling); ; {
-		result, err := r.module.Act(ctx, wire.Act{
+// call asks the module.
+func (a *act) call(ctx context.Context, r *running) (result tunnel.Result, err error) {
+	err = a.module.settled(ctx, a.ask.Of, r, func(r *running) error {
+		result, err = r.module.Act(ctx, wire.Act{
 			Configuration: a.ask.Of.Name, Action: a.ask.Action, Job: a.ask.Job, Arguments: a.ask.Arguments, DryRun: a.ask.DryRun, By: a.ask.By,
 		}, a.take)
-		if a.begun || !errors.Is(err, tunnel.ErrNotFound) || time.Now().After(end) {
-			return result, err
+		if a.begun && errors.Is(err, tunnel.ErrNotFound) {
+			err = fmt.Errorf("%w: %v", wire.ErrBroken, err) // it knew it
 		}
-		select {
-		case <-time.After(100 * time.Millisecond):
-		case <-ctx.Done():
-			return result, err
-		}
-	}
+		return err
+	})
+	return result, err
 }
 
 // take takes a report of the module's, if it keeps to the rules.

@@ -195,6 +195,32 @@ func (m *module) awaitRun(ctx context.Context, ref tunnel.ConfigurationRef, pati
 	}
 }
 
+// settling is how long a module and its host may differ on whether a configuration runs: it has just begun, or is just ending.
+const settling = 3 * time.Second
+
+// settled asks the process in which the configuration runs, again for a moment where that does not know it. Its error is the
+// answer, or why the configuration does not run after all.
+func (m *module) settled(ctx context.Context, ref tunnel.ConfigurationRef, r *running, ask func(*running) error) error {
+	for end := time.Now().Add(settling); ; {
+		err := ask(r)
+		if !errors.Is(err, tunnel.ErrNotFound) || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
+		m.mu.Lock()
+		now, gone := m.runningLocked(ref)
+		m.mu.Unlock()
+		if gone != nil {
+			return gone
+		}
+		r = now
+	}
+}
+
 // runningLocked is the process in which the configuration runs right now, or why it does not.
 func (m *module) runningLocked(ref tunnel.ConfigurationRef) (*running, error) {
 	s := tunnel.ConfigurationStatus{State: tunnel.ConfigDisabled}

@@ -63,7 +63,10 @@ func (m *module) askJobs(ctx context.Context, ref tunnel.ConfigurationRef, jobs 
 	m.mu.Unlock()
 	var said []tunnel.JobStatus
 	if err == nil {
-		said, err = r.module.Jobs(ctx, ref.Name)
+		err = m.settled(ctx, ref, r, func(r *running) error {
+			said, err = r.module.Jobs(ctx, ref.Name)
+			return err
+		})
 	}
 	if err != nil {
 		why = tunnel.Clean(err.Error(), 300)
