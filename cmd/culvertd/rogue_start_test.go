@@ -15,7 +15,7 @@ func TestWhatNeverStartsIsShownAsWhatItIs(t *testing.T) {
 	}
 	b := &besieged{rig: newRig(t, "hello")}
 	want := map[string][]string{
-		"crashes": {"crashed"},
+		"crashes": {"binary-broken"}, // before its handshake, without a word
 		"hangs":   {"start-timeout"},
 		"mute":    {"start-timeout"},
 		"lies":    {"binary-broken"},

@@ -31,8 +31,9 @@ func TestWhatCannotRunIsListedWithItsReason(t *testing.T) {
 		reason  tunnel.Reason
 		message string
 	}{
-		{"exits", link, tunnel.BinaryBroken, "without a handshake"},
-		{"crashes", link, tunnel.Crashed, "exit status 3"},
+		{"exits", link, tunnel.BinaryBroken, "it is not a culvert module: it ended without a handshake"},
+		{"crashes", link, tunnel.Crashed, "panic: on purpose (exit status 3)"},
+		{"killed", link, tunnel.Crashed, "killed by signal SIGKILL"},
 		{"hangs", link, tunnel.StartTimeout, "in time"},
 		{"slow-describe", link, tunnel.StartTimeout, "in time"},
 		{"prints", link, tunnel.BinaryBroken, `it wrote "welcome to \\x1b[31mprints" instead`},
@@ -43,7 +44,11 @@ func TestWhatCannotRunIsListedWithItsReason(t *testing.T) {
 		{"rude", link, tunnel.BinaryBroken, "on purpose"},
 		{"operator", link, tunnel.NameMismatch, "built-in owner"},
 		{"text", script("just text"), tunnel.BinaryBroken, "exec format error"},
-		{"script", script("#!/bin/sh\necho hello\n"), tunnel.BinaryBroken, `it wrote "hello" instead`},
+		{"script", script("#!/bin/sh\necho hello\n"), tunnel.BinaryBroken, `it is not a culvert module: it wrote "hello" instead`},
+		{"script-that-fails", script("#!/bin/sh\necho; echo hello; exit 1\n"), tunnel.BinaryBroken, `it wrote "hello" instead`},
+		{"script-that-stays", script("#!/bin/sh\necho hello\nwhile :; do :; done\n"), tunnel.BinaryBroken, `it wrote "hello" instead`},
+		{"script-that-says-why", script("#!/bin/sh\necho no such luck >&2\nexit 1\n"), tunnel.BinaryBroken, `exit status 1; the last it wrote is "no such luck"`},
+		{"script-of-one-line", script("#!/bin/sh\nx=" + strings.Repeat("x", 300) + "; while :; do printf $x; done\n"), tunnel.BinaryBroken, `it wrote "` + strings.Repeat("x", maxWords)},
 		{"interpreter", script("#!/no/such/interpreter\n"), tunnel.BinaryBroken, "interpreter"},
 		{"empty", script(""), tunnel.BinaryBroken, "exec format error"},
 		{"plain", func(t *testing.T, _ *rig, path string) { write(t, path, "x", 0o644) }, tunnel.BinaryBroken, "not executable"},

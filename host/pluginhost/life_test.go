@@ -190,6 +190,28 @@ func TestCrashIsFollowedByAStartWithBackoff(t *testing.T) {
 	r.reports(c, tunnel.ConfigRunning, "")
 }
 
+// TestACrashIsShownByWhatTheProcessSaid where that tells it, cut and harmless, and by how it ended where it does not.
+func TestACrashIsShownByWhatTheProcessSaid(t *testing.T) {
+	t.Parallel()
+	r := newRig(t).run()
+	for do, want := range map[string]string{
+		"panic":    `it ended: panic: at the disco\x1b[31m!!!`,
+		"deadlock": "it ended: fatal error: all goroutines are asleep - deadlock! (exit status 2)",
+		"crash":    "it ended: exit status 3",
+		"kill":     "it ended: SIGABRT: abort (exit status 2)",
+	} {
+		r.install(do, "")
+		c := r.configure(do+"/default", do)
+		m := r.is(tunnel.Owner(do), Waiting, tunnel.Crashed)
+		if !strings.HasPrefix(m.Message, want) || len(m.Message) > maxWords+50 || !strings.HasPrefix(m.Remedy, "culvert module log "+do) {
+			t.Errorf("%s: %q: %q", do, m.Message, m.Remedy)
+		}
+		if s := r.reports(c, tunnel.ConfigWaiting, tunnel.Crashed); s.Message != m.Message {
+			t.Errorf("its configuration says %q", s.Message)
+		}
+	}
+}
+
 func TestIdentityComesFromTheConnection(t *testing.T) {
 	t.Parallel()
 	r := newRig(t).run()

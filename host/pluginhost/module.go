@@ -151,6 +151,13 @@ func (m *module) neededLocked() bool { return m.enabledLocked() || m.testing != 
 // firstLocked reports whether no binary was accepted under this name yet: the next one is, once it has described itself.
 func (m *module) firstLocked() bool { return m.pin == nil && m.lost == nil }
 
+// accepted reports whether sha is the checksum of the accepted binary.
+func (m *module) accepted(sha string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.pin != nil && m.pin.SHA256 == sha
+}
+
 // otherLocked reports whether a binary lies there that is not the accepted one.
 func (m *module) otherLocked() bool {
 	return m.found.sha != "" && !m.firstLocked() && (m.pin == nil || m.found.sha != m.pin.SHA256)

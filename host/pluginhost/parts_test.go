@@ -226,7 +226,7 @@ func TestStandardErrorOfAnyKindIsLogged(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := tempRing(t)
-			copyLog(strings.NewReader(c.in), newModuleLog(r, func(err error) { t.Error(err) }))
+			copyLog(strings.NewReader(c.in), newModuleLog(r, func(err error) { t.Error(err) }), &words{})
 			var got []string
 			for l, err := range r.lines(context.Background(), false) {
 				must(t, err)
@@ -242,7 +242,7 @@ func TestStandardErrorOfAnyKindIsLogged(t *testing.T) {
 func TestHowGoPluginServesIsNoNews(t *testing.T) {
 	t.Parallel()
 	r := tempRing(t)
-	copyLog(strings.NewReader(`{"@level":"debug","@message":"plugin address","@module":"go-plugin"}`+"\n"), newModuleLog(r, func(err error) { t.Error(err) }))
+	copyLog(strings.NewReader(`{"@level":"debug","@message":"plugin address","@module":"go-plugin"}`+"\n"), newModuleLog(r, func(err error) { t.Error(err) }), &words{})
 	for l, err := range r.lines(context.Background(), false) {
 		t.Errorf("logged %q, %v", l, err)
 	}
@@ -252,7 +252,7 @@ func TestLongLineIsCut(t *testing.T) {
 	t.Parallel()
 	r := tempRing(t)
 	log := newModuleLog(r, func(err error) { t.Error(err) })
-	copyLog(strings.NewReader(strings.Repeat("a", 1<<20)+"\nnext\n"), log)
+	copyLog(strings.NewReader(strings.Repeat("a", 1<<20)+"\nnext\n"), log, &words{})
 	for range 10 {
 		if n, err := log.Write([]byte(strings.Repeat("b", 1000))); n != 1000 || err != nil {
 			t.Fatal(n, err)

@@ -20,17 +20,19 @@ const (
 type pipe struct {
 	*os.File
 	pace  wire.Pace
+	also  io.Writer // gets what is read
 	once  sync.Once
 	ended chan struct{} // closed when nothing more can be read
 }
 
-func newPipe(f *os.File) *pipe {
-	return &pipe{File: f, pace: wire.Pace{Rate: outputRate, Burst: outputBurst}, ended: make(chan struct{})}
+func newPipe(f *os.File, also io.Writer) *pipe {
+	return &pipe{File: f, also: also, pace: wire.Pace{Rate: outputRate, Burst: outputBurst}, ended: make(chan struct{})}
 }
 
 // Read reads no faster than the rate allows.
 func (p *pipe) Read(b []byte) (int, error) {
 	n, err := p.File.Read(b)
+	_, _ = p.also.Write(b[:n])
 	if err != nil {
 		p.once.Do(func() { close(p.ended) })
 	}

@@ -48,6 +48,7 @@ type process struct {
 	cmd     *exec.Cmd
 	out     *pipe
 	err     *pipe
+	words   words
 
 	logged sync.WaitGroup // done when its standard error has come to an end
 	exited chan struct{}  // closed when it is gone and reaped, or left behind
@@ -138,8 +139,8 @@ func (p *process) fork() (report *os.File, err error) {
 	if err := p.roll.enter(p.cmd.Process.Pid); err != nil { // before it has the plan, and can start anything
 		p.log.say("what it starts may outlive the daemon: %v", err)
 	}
-	p.out, p.err = newPipe(parents[0]), newPipe(parents[1])
-	p.logged.Go(func() { copyLog(p.err, p.log) })
+	p.out, p.err = newPipe(parents[0], &p.words), newPipe(parents[1], io.Discard)
+	p.logged.Go(func() { copyLog(p.err, p.log, &p.words) })
 	// The launcher reads it at once; should it be dead already, its end shows that.
 	_ = json.NewEncoder(parents[2]).Encode(p.plan)
 	parents[2].Close()

@@ -55,12 +55,11 @@ func (m *module) runAll(ctx context.Context, r *running) error {
 
 // ended says how the process ended by itself.
 func (r *running) ended() error {
-	how := "it ended by itself"
-	if r.process.exit != nil {
-		how = "it ended: " + r.process.exit.Error()
-	}
-	return &unusable{tunnel.Crashed, how, "see its log; it is started again"}
+	return &unusable{tunnel.Crashed, "it ended: " + r.process.how(), seeLog(r.name) + "; it is started again"}
 }
+
+// seeLog is what to do where a module's log tells more.
+func seeLog(name tunnel.Owner) string { return "culvert module log " + string(name) + " shows more" }
 
 // reconcile ends the runs that are not wanted as they are and starts those that are missing; a configuration that
 // changed is started again when its former run has ended. changed is closed at the next change of anything.

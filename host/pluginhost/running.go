@@ -32,6 +32,8 @@ var pluginLimits = limits{Files: 1024, FileSize: 1 << 30, Data: 512 << 20}
 
 // running is a plugin process the host talks to.
 type running struct {
+	name    tunnel.Owner
+	known   bool // its binary was accepted, and so is a module's
 	process *process
 	client  *plugin.Client
 	module  *wire.Module
@@ -48,7 +50,7 @@ func (h *Host) launch(ctx context.Context, m *module, sha string, in room, ready
 	if err != nil {
 		return nil, err
 	}
-	r := &running{}
+	r := &running{name: m.name, known: m.accepted(sha)}
 	config := h.clientConfig(ctx, m, binary, in, r)
 	r.client = plugin.NewClient(config)
 	err = r.connect(ctx, config, ready)
@@ -187,7 +189,7 @@ func (r *running) failure(ctx context.Context, err error) error {
 	var launch *launchError
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return &unusable{tunnel.StartTimeout, "it did not start and describe itself in time", "see its log; it is tried again"}
+		return &unusable{tunnel.StartTimeout, "it did not start and describe itself in time", seeLog(r.name) + "; it is tried again"}
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.As(err, &u):
@@ -208,25 +210,31 @@ func (r *running) handshakeFailure(err error) error {
 	switch {
 	case says("incompatible API version", "incompatible core API", "unsupported plugin protocol", "unknown service", "unknown method"):
 		return otherContract(firstLine(text))
-	case says("Failed to read any lines", "plugin exited before") || errors.Is(err, wire.ErrGone):
-		return r.endedEarly(fromSDK)
-	case says("Unrecognized remote plugin message"):
-		_, said, _ := strings.Cut(firstLine(text), ": ")
-		return &unusable{tunnel.BinaryBroken, fmt.Sprintf("it wrote %q instead of the handshake: nothing may be printed before Serve", tunnel.Clean(said, 100)), fromSDK}
+	case says("Failed to read any lines", "plugin exited before", "Unrecognized remote plugin message") || errors.Is(err, wire.ErrGone):
+		return r.noHandshake(fromSDK)
 	case says("foreign address"):
 		return &unusable{tunnel.BinaryBroken, tunnel.Clean(firstLine(text), 200), fromSDK}
 	}
-	return &unusable{tunnel.Crashed, "it could not be reached: " + tunnel.Clean(firstLine(text), 200), "see its log; it is tried again"}
+	return &unusable{tunnel.Crashed, "it could not be reached: " + tunnel.Clean(firstLine(text), 200), seeLog(r.name) + "; it is tried again"}
 }
 
-func (r *running) endedEarly(remedy string) error {
-	if r.process != nil {
-		<-r.process.exited // said to have ended; and if it only closed its output, ctx ends it
-		if r.process.exit != nil {
-			return &unusable{tunnel.Crashed, "it ended while it was started: " + r.process.exit.Error(), "see its log; it is tried again"}
-		}
+// noHandshake says what a process did instead of its handshake, or after it. One that has been a module before, or tells
+// of its crash, crashed; else it is none.
+func (r *running) noHandshake(remedy string) error {
+	p := r.process
+	<-p.exited // said to have ended; and if it only closed its output, go-plugin or ctx ends it
+	select {
+	case <-p.out.ended:
+	case <-time.After(drainTime): // nobody reads to its end what is too long for a handshake
 	}
-	return &unusable{tunnel.BinaryBroken, "it ended without a handshake", remedy}
+	how, said := p.how(), p.words.output()
+	switch {
+	case p.address != "", p.words.why() != "", said == "" && signalOf(p.exit) != 0, said == "" && r.known && p.exit != nil:
+		return &unusable{tunnel.Crashed, "it ended while it was started: " + how, seeLog(r.name) + "; it is tried again"}
+	case said != "":
+		return &unusable{tunnel.BinaryBroken, fmt.Sprintf("it is not a culvert module: it wrote %q instead of the handshake", said), remedy}
+	}
+	return &unusable{tunnel.BinaryBroken, fmt.Sprintf("it is not a culvert module: it ended without a handshake: %s", how), remedy}
 }
 
 func firstLine(s string) string {

@@ -15,8 +15,9 @@ import (
 )
 
 // copyLog reads a module's standard error into its log until it ends: hclog's JSON from the SDK, or whatever else the
-// module writes there. go-plugin would do it, but a line that is JSON of other types makes it panic, and with it the host.
-func copyLog(stderr io.Reader, log *moduleLog) {
+// module writes there, of which w is told. go-plugin would do it, but a line that is JSON of other types makes it panic,
+// and with it the host.
+func copyLog(stderr io.Reader, log *moduleLog, w *words) {
 	in := bufio.NewReaderSize(stderr, 64<<10)
 	crash := false // after "panic:" everything belongs to the trace
 	for {
@@ -27,7 +28,8 @@ func copyLog(stderr io.Reader, log *moduleLog) {
 		level, text, ok := parseEntry(line)
 		if !ok {
 			text = string(line)
-			crash = crash || strings.HasPrefix(text, "panic: ") || strings.HasPrefix(text, "fatal error: ")
+			w.wrote(text)
+			crash = crash || crashLine.MatchString(text)
 			level = guessLevel(text, crash)
 		}
 		if text != "" {

@@ -32,6 +32,9 @@ func serveTestPlugin() {
 	case "crashes":
 		fmt.Fprintln(os.Stderr, "panic: on purpose")
 		os.Exit(3)
+	case "killed":
+		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		forever()
 	case "hangs":
 		forever()
 	case "prints":
@@ -142,6 +145,15 @@ func (testPlugin) Run(ctx context.Context, r wire.Run) error {
 		return tunnel.Findings{{Code: tunnel.PortCollision, Field: "mappings[a]", Message: "port 80 is taken"}}
 	case "crash":
 		os.Exit(3)
+	case "panic": // as in a goroutine of the module's own
+		go panic("at the disco\x1b[31m" + strings.Repeat("!", 1000))
+		forever()
+	case "deadlock":
+		syscall.Write(2, []byte("fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [chan receive]:\n")) // where the runtime writes
+		os.Exit(2)
+	case "kill":
+		syscall.Kill(os.Getpid(), syscall.SIGABRT)
+		forever()
 	case "stubborn":
 		forever()
 	case "declare":
