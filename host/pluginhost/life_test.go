@@ -212,6 +212,32 @@ func TestACrashIsShownByWhatTheProcessSaid(t *testing.T) {
 	}
 }
 
+// TestALongErrorIsShownCut: in the configuration's status and, with more of it, in the module's log.
+func TestALongErrorIsShownCut(t *testing.T) {
+	t.Parallel()
+	r := newRig(t).run()
+	r.install("hello", "")
+	for name, do := range map[string]string{"at-length": "fail-at-length", "in-many-ways": "fail-in-many-ways"} {
+		c := r.configure("hello/"+name, do)
+		s := r.reports(c, tunnel.ConfigFailed, tunnel.RunFailed)
+		if !strings.HasPrefix(s.Message, "no luck") || strings.ContainsAny(s.Message, "\x1b\n") || len(s.Message) > 510 {
+			t.Errorf("%s: its message is %d bytes: %.100q", name, len(s.Message), s.Message)
+		}
+		var line string
+		for _, l := range strings.Split(r.logOf("hello"), "\n") {
+			if strings.Contains(l, "configuration "+name+" failed: no luck") {
+				line = l
+			}
+		}
+		if len(line) <= len(s.Message) || len(line) > maxLine+100 {
+			t.Errorf("%s: its log has %d bytes of it: %.100q", name, len(line), line)
+		}
+	}
+	if m := r.of("hello"); m.State != Running || m.Restarts != 0 {
+		t.Errorf("its module is %+v", m)
+	}
+}
+
 func TestIdentityComesFromTheConnection(t *testing.T) {
 	t.Parallel()
 	r := newRig(t).run()

@@ -126,6 +126,7 @@ func (a *run) attempt(ctx context.Context, live func()) error {
 		return ctx.Err()
 	}
 	if err != nil {
+		a.module.log.say("configuration %s failed: %v", a.ref.Name, err) // more of it than its status holds
 		a.report(failedStatus(err))
 	}
 	return err

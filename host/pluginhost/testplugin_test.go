@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -141,6 +142,11 @@ func (testPlugin) Run(ctx context.Context, r wire.Run) error {
 		before, _ := os.ReadFile(filepath.Join(r.Dir, "tries"))
 		note("tries", string(before)+"+")
 		return errors.New("no luck with \x1b[31m" + arg)
+	case "fail-at-length":
+		return errors.New("no luck \x1b[31m\n" + strings.Repeat("and again ", 1<<17))
+	case "fail-in-many-ways":
+		long := strings.Repeat("x", 1<<14)
+		return fmt.Errorf("no luck: %w", slices.Repeat(tunnel.Findings{{Code: tunnel.Malformed, Field: long, Value: long, Message: long, WayOut: long}}, 64))
 	case "collide":
 		return tunnel.Findings{{Code: tunnel.PortCollision, Field: "mappings[a]", Message: "port 80 is taken"}}
 	case "crash":
