@@ -23,7 +23,7 @@ func (m *module) describe(ctx context.Context) {
 			_ = m.describeOnce(ctx, w.sha) // its failure is m.mute
 			return
 		}
-		keepTrying(ctx, func(ctx context.Context, _ func()) error { return m.describeOnce(ctx, w.sha) })
+		keepTrying(ctx, nil, func(ctx context.Context, _ func()) error { return m.describeOnce(ctx, w.sha) })
 	})
 }
 

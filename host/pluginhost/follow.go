@@ -52,9 +52,9 @@ func (m *module) awaitOther(ctx context.Context, wanted func() want, not want) w
 }
 
 // keepTrying repeats an attempt until it returns nil or ctx ends. What another try cannot make better is not tried
-// again: it takes another binary, or a Restart, and both end ctx.
-func keepTrying(ctx context.Context, attempt retry.Attempt) {
-	_ = retry.Run(ctx, attempt, retry.Loop{Policy: &retry.Policy{
+// again: it takes another binary, or a Restart, and both end ctx. hurry is as retry.Loop's.
+func keepTrying(ctx context.Context, hurry <-chan struct{}, attempt retry.Attempt) {
+	_ = retry.Run(ctx, attempt, retry.Loop{Hurry: hurry, Policy: &retry.Policy{
 		Class: func(err error) string {
 			if lasting(err) {
 				return "lasting"

@@ -14,7 +14,7 @@ import (
 func (m *module) keep(ctx context.Context) {
 	m.follow(ctx, m.dueLocked, func(turn context.Context, w want) {
 		m.update(func() { m.problem = nil })
-		keepTrying(turn, func(ctx context.Context, live func()) error { return m.serve(ctx, w, live) })
+		keepTrying(turn, m.hurry, func(ctx context.Context, live func()) error { return m.serve(ctx, w, live) })
 		m.update(func() { m.life, m.closed = dead, ctx.Err() != nil })
 	})
 }

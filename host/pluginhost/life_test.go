@@ -186,8 +186,17 @@ func TestCrashIsFollowedByAStartWithBackoff(t *testing.T) {
 	if r.Pid("hello") != pid {
 		t.Error("the crash loop cost another module its process")
 	}
+	// A correction does not wait for the 4 s that are due by now.
+	r.is("crashy", Waiting, tunnel.Crashed)
+	changed := time.Now()
 	r.configure("crashy/default", "wait")
 	r.reports(c, tunnel.ConfigRunning, "")
+	starts = r.told(func(e tunnel.Event) bool {
+		return e.Type == tunnel.ModuleState && e.Subject == "crashy" && e.Fields["state"] == "starting" && e.Time.After(changed)
+	})
+	if len(starts) != 1 || starts[0].Time.Sub(changed) > 3*time.Second {
+		t.Errorf("changed at %v, started %v", changed, starts)
+	}
 }
 
 // TestACrashIsShownByWhatTheProcessSaid where that tells it, cut and harmless, and by how it ended where it does not.

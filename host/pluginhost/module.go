@@ -43,9 +43,10 @@ type found struct {
 // know binaries, and keep, which has the accepted one run. Both do what the fields below ask for, and look again when
 // changed is closed.
 type module struct {
-	host *Host
-	name tunnel.Owner
-	log  *moduleLog
+	host  *Host
+	name  tunnel.Owner
+	log   *moduleLog
+	hurry chan struct{} // holds one word: what shall run was changed, so the next start need not wait as long as it would
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced at each update
@@ -94,7 +95,7 @@ const (
 
 func newModule(h *Host, name tunnel.Owner) *module {
 	m := &module{
-		host: h, name: name, changed: make(chan struct{}), runs: make(map[string]tunnel.Run), purges: make(map[string]bool),
+		host: h, name: name, hurry: make(chan struct{}, 1), changed: make(chan struct{}), runs: make(map[string]tunnel.Run), purges: make(map[string]bool),
 		active: make(map[string]*run), acts: make(map[string]bool), toldRuns: make(map[string]tunnel.ConfigurationStatus),
 		refusals: wire.Pace{Rate: refusedRate, Burst: refusedBurst},
 	}
@@ -122,6 +123,35 @@ func (m *module) update(f func()) {
 	m.tellLocked()
 	close(m.changed)
 	m.changed = make(chan struct{})
+}
+
+// takeRun takes what shall be of one configuration.
+func (m *module) takeRun(r tunnel.Run) {
+	m.update(func() {
+		before := m.runs[r.Ref.Name]
+		if r.Gone {
+			delete(m.runs, r.Ref.Name)
+		} else {
+			m.runs[r.Ref.Name] = r
+		}
+		if r.Purge {
+			m.purges[r.Ref.Name] = true
+		}
+		if (r.Gone || r.Purge) && m.testing == r.Ref.Name {
+			m.endTest(errRemoved)
+		}
+		if r.Revision != before.Revision || r.Enabled != before.Enabled || r.Gone {
+			m.hurryUp()
+		}
+	})
+}
+
+// hurryUp has the next start of the process come soon.
+func (m *module) hurryUp() {
+	select {
+	case m.hurry <- struct{}{}:
+	default:
+	}
 }
 
 // dirs makes the module's directories.

@@ -229,19 +229,7 @@ func (h *Host) setRun(ctx context.Context, r tunnel.Run) error {
 	if err != nil {
 		return err
 	}
-	m.update(func() {
-		if r.Gone {
-			delete(m.runs, r.Ref.Name)
-		} else {
-			m.runs[r.Ref.Name] = r
-		}
-		if r.Purge {
-			m.purges[r.Ref.Name] = true
-		}
-		if (r.Gone || r.Purge) && m.testing == r.Ref.Name {
-			m.endTest(errRemoved)
-		}
-	})
+	m.takeRun(r)
 	return nil
 }
 

@@ -36,7 +36,16 @@ type Loop struct {
 	// something has changed. A value that was sent during an attempt (give the
 	// channel room for one) ends the wait after it.
 	Wake <-chan struct{}
+
+	// Hurry, where not nil, cuts the wait to Hurried at most, and leaves the backoff
+	// as it is: something has changed that may help, and may as well not. A value
+	// that was sent during an attempt cuts the wait after it. Never stays never.
+	Hurry <-chan struct{}
 }
+
+// Hurried is how long a wait that was cut still is at most: who keeps changing
+// something makes no storm of attempts.
+const Hurried = time.Second
 
 // Run makes one attempt after the other. It returns nil when one returns nil, and
 // else ctx's error once ctx has ended and the attempt has returned.
@@ -74,6 +83,21 @@ func (l Loop) wait(ctx context.Context, end End) {
 	if d == 0 {
 		return
 	}
+	hurry, began := l.Hurry, time.Now()
+	if d == Never {
+		hurry = nil
+	}
+	if l.pause(ctx, end, d, hurry) {
+		l.pause(ctx, end, max(1, min(Hurried, d-time.Since(began))), nil)
+	}
+	select {
+	case <-l.Hurry: // what changed meanwhile the next attempt meets
+	default:
+	}
+}
+
+// pause waits for d, and reports whether hurry cut it short.
+func (l Loop) pause(ctx context.Context, end End, d time.Duration, hurry <-chan struct{}) (cut bool) {
 	var next time.Time
 	var due <-chan time.Time
 	if d != Never {
@@ -87,8 +111,11 @@ func (l Loop) wait(ctx context.Context, end End) {
 	}
 	select {
 	case <-due:
+	case <-hurry:
+		return true
 	case <-l.Wake:
 		l.Policy.Reset()
 	case <-ctx.Done():
 	}
+	return false
 }

@@ -197,6 +197,50 @@ func TestWake(t *testing.T) {
 	})
 }
 
+// A change that may help cuts the wait to a second, and leaves the backoff where it is; many changes make no storm.
+func TestHurry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 62*time.Second)
+		defer cancel()
+		start, hurry := time.Now(), make(chan struct{}, 1)
+		change := func(at time.Duration) {
+			time.AfterFunc(at, func() {
+				select {
+				case hurry <- struct{}{}:
+				default:
+				}
+			})
+		}
+		change(5 * time.Second)                                                  // in the third wait, which has 2 s left
+		change(13500 * time.Millisecond)                                         // in the fourth, which has half a second left
+		change(20 * time.Second)                                                 // in the fifth
+		change(21500 * time.Millisecond)                                         // in the attempt after it
+		for at := 60 * time.Second; at < 62*time.Second; at += time.Second / 7 { // again and again
+			change(at)
+		}
+		var began []time.Duration
+		_ = Run(ctx, func(context.Context, func()) error {
+			if began = append(began, time.Since(start)); len(began) == 6 {
+				time.Sleep(time.Second)
+			}
+			return errFailed
+		}, Loop{Policy: &Policy{}, Hurry: hurry})
+		if want := seconds(0, 1, 3, 6, 14, 21, 23, 61); !slices.Equal(began, want) {
+			t.Errorf("attempts began at %v, want %v", began, want)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		p, hurry, attempts := linkPolicy(), make(chan struct{}, 1), 0
+		hurry <- struct{}{}
+		_ = Run(ctx, func(context.Context, func()) error { attempts++; return errForbidden }, Loop{Policy: &p, Hurry: hurry})
+		if attempts != 1 {
+			t.Errorf("what is never tried again was tried %d times", attempts)
+		}
+	})
+}
+
 func TestRunEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
