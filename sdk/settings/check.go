@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -80,8 +81,8 @@ func first(fs tunnel.Findings) tunnel.Findings {
 }
 
 // values checks what JSON Schema sees otherwise: a required text that is empty and a required setting of a group that is
-// not there are missing; 1.0 is no integer to a Go struct; a span of time is one; a password of a site is one line, and another secret has no control characters but line breaks and tabs; and a key with a
-// dot could not be set again.
+// not there are missing; 1.0 is no integer to a Go struct; a span of time is one; a password of a site is one line, and another
+// secret or text has no control characters but line breaks and tabs; and a key with a dot could not be set again.
 func (c *checker) values() { c.root.walk(c.doc, nil, c.value) }
 
 func (c *checker) value(n *node, v any, path []string) {
@@ -98,6 +99,8 @@ func (c *checker) value(n *node, v any, path []string) {
 			c.schedule(n, v, path)
 		case Secret:
 			c.findings = append(c.findings, c.secret(path, v)...)
+		case "":
+			c.text(v, path)
 		}
 	case []any:
 		for i, item := range v {
@@ -114,6 +117,23 @@ func (c *checker) secret(path []string, s string) tunnel.Findings {
 		return tunnel.CheckSecret(c.field(path), s)
 	}
 	return tunnel.CheckSecretText(c.field(path), s)
+}
+
+// text holds a text to what can be shown: it may have lines, as a certificate in PEM has, but nothing that drives a
+// terminal or a program that reads it. Those of a site have rules of their own.
+func (c *checker) text(s string, path []string) {
+	if strings.ContainsFunc(strings.NewReplacer("\r\n", "", "\n", "", "\t", "").Replace(s), unicode.IsControl) && !c.inSite(path) {
+		c.add(tunnel.Malformed, path, "holds a control character", "leave out all but line breaks and tabs")
+	}
+}
+
+func (c *checker) inSite(path []string) bool {
+	for i := range path {
+		if n := c.root.at(path[:i]); n != nil && n.Mark == Site {
+			return true
+		}
+	}
+	return false
 }
 
 // keys checks those of an object.

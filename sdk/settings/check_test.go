@@ -31,6 +31,7 @@ func TestCheckAccepts(t *testing.T) {
 		whole(`"port":1,"ratio":-0.5,"tiny":-128,"on":false,"security":"starttls","groups":[],"numbers":[0,65535],"names":{"a_B-1":"x"}`),
 		whole(`"sites":{"rome":{"server":"h"},"berlin":{}},"branches":{"paris":{"base":"b","site":{"server":"h"},"bind_password":"x"}}`),
 		whole(`"rules":[{"to":"x"},{"from":"a","to":"b"}]`),
+		whole(`"names":{"ca":"-----BEGIN CERTIFICATE-----\n\tMIIB\n","windows":"-----BEGIN CERTIFICATE-----\r\nMIIB\r\n","arabic":"\u200fابن\u200f"}`),
 	} {
 		expect(t, Check(schema, json.RawMessage(doc)))
 	}
@@ -77,6 +78,10 @@ func TestCheckRefuses(t *testing.T) {
 		{whole(`"site":{"password":["canary"]}`), []string{"malformed site.password"}},
 		{whole(`"site":{"password":"a\u0000b"},"bind_password":"a\rb"`), []string{"malformed bind_password", "malformed site.password"}},
 		{whole(`"site":{"password":"a\nb","via_password":"a\tb"},"bind_password":"-----BEGIN\n\tkey\n"`), []string{"malformed site.password", "malformed site.via_password"}},
+		{whole(`"groups":["fine","\u001b[31m"],"names":{"a":"\u009b31m"},"rules":[{"to":"x\u0000"},{"to":"x","from":"a\u007fb"}]`),
+			[]string{`malformed groups[1] \x1b[31m`, `malformed names.a \u009b31m`, `malformed rules[0].to x\x00`, `malformed rules[1].from a\x7fb`}},
+		{whole(`"names":{"a":"over\rwritten"}`), []string{`malformed names.a over\rwritten`}},
+		{`{"base":"\u0007","extra":{"token":"t"},"site":{"server":"\u001b"}}`, []string{`malformed base \a`, `malformed site.server \x1b`}},
 		{whole(`"sites":{"rome":{"password":"\u001b"}}`), []string{"malformed sites.rome.password"}},
 		{whole("\"names\":{\"a\":\"f\xfcr\"}"), []string{"malformed"}},
 		{`[]`, []string{"malformed"}}, {`"x"`, []string{"malformed"}}, {`null`, []string{"malformed"}}, {`{"a":1`, []string{"malformed"}},
