@@ -61,6 +61,9 @@ func (s *Server) regrant(w http.ResponseWriter, r *http.Request, change func(con
 	if err := s.awaitDescription(r.Context(), name, less); err != nil {
 		return named(err, name)
 	}
+	if err := s.grantable(tunnel.Grant(in.Grant), less); err != nil {
+		return err
+	}
 	if err := change(r.Context(), by(r), name, tunnel.Grant(in.Grant)); err != nil {
 		return named(err, name)
 	}
@@ -86,6 +89,14 @@ func (s *Server) regranted(w http.ResponseWriter, r *http.Request, name tunnel.O
 		return err
 	}
 	return answer(w, http.StatusOK, out)
+}
+
+// grantable says why a grant cannot be given; what it is can always be taken back.
+func (s *Server) grantable(g tunnel.Grant, less bool) error {
+	if less {
+		return nil
+	}
+	return s.Modules.Grantable(g)
 }
 
 // awaitDescription waits for the description of a module that was installed a moment ago; what is taken back needs none.

@@ -40,7 +40,14 @@ func TestGrantsThroughTheAPI(t *testing.T) {
 	if _, err := c.GrantModule(t.Context(), "tapi", control.Unsandboxed); !errors.Is(err, tunnel.ErrInvalid) {
 		t.Errorf("nothing but accept has it run unsandboxed: %v", err)
 	}
+	d.Reserved = "/srv/culvert"
+	if _, err := c.GrantModule(t.Context(), "tapi", "read /srv/culvert"); !errors.Is(err, tunnel.ErrPolicyRefused) || !strings.Contains(err.Error(), "it would open /srv/culvert, which is no module's") {
+		t.Errorf("granted what is no module's: %v", err)
+	}
 	calls := strings.Join(d.Calls(), "\n")
+	if strings.Contains(calls, "\ngrant tapi read") {
+		t.Errorf("it was granted all the same: %s", calls)
+	}
 	for _, call := range []string{"grant tapi dial 5038 by operator:", "accept module tapi unsandboxed by operator:", "revoke tapi dial 5038 by operator:", "distrust module tapi by operator:"} {
 		if !strings.Contains(calls, call) {
 			t.Errorf("nobody was asked to %s: %s", call, calls)

@@ -1,6 +1,7 @@
 package pluginhost
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -126,12 +127,46 @@ func (h *Host) judge(f *os.File, writing bool) error {
 	if now, there := inodeOf(path); !there || now != is {
 		return fmt.Errorf("%s is being moved; restart the module when that is over", tunnel.Clean(path, 200))
 	}
+	return h.reserved(path, is, writing)
+}
+
+// reserved says why a place, which leads through no link and is that inode, must not be opened to a module: it is
+// machinery, lies in it or holds it. The zero inode is one that is not there yet.
+func (h *Host) reserved(path string, is inode, writing bool) error {
 	above := lineage(path)
 	for _, place := range h.machinery(writing) {
 		of, there := inodeOf(place)
 		if there && slices.Contains(above, of) || slices.Contains(lineage(place), is) {
-			return fmt.Errorf("it would open %s, which is no module's; grant a narrower path", tunnel.Clean(place, 200))
+			return tunnel.Finding{
+				Code: tunnel.PolicyRefused, Message: fmt.Sprintf("it would open %s, which is no module's", tunnel.Clean(place, 200)),
+				WayOut: "grant a narrower path",
+			}
 		}
 	}
 	return nil
+}
+
+// Grantable says why a grant would open nothing, whatever the module: it is of a place that is no module's. It is what a
+// start asks again, of what lies there then. Where nothing does yet it may be granted.
+func (h *Host) Grantable(g tunnel.Grant) error {
+	right, fs := tunnel.ParseGrant(g)
+	if len(fs) > 0 {
+		return fs.At("grant")
+	}
+	if right.Kind != tunnel.GrantRead && right.Kind != tunnel.GrantWrite {
+		return nil
+	}
+	f, err := h.openGranted(right)
+	if err == nil {
+		f.Close()
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		err = h.reserved(lead(right.Path), inode{}, right.Kind == tunnel.GrantWrite)
+	}
+	var refused tunnel.Finding
+	if !errors.As(err, &refused) {
+		return nil // another start may find it otherwise
+	}
+	refused.Field, refused.Value = "grant", string(g)
+	return tunnel.Findings{refused}
 }

@@ -78,6 +78,13 @@ func TestNoGrantOpensMachinery(t *testing.T) {
 			t.Errorf("%s: %v", c.grant, err)
 		}
 		f.Close()
+		r.refuses(t, tunnel.Grant(kind+" "+filepath.Join(dir, path)), !c.opens)
+	}
+	for grant, refused := range map[tunnel.Grant]bool{
+		"network": false, "dial 5038": false, "read /proc/1": true, "read nowhere": true, "read /no/such/place": false,
+		tunnel.Grant("read " + dir + "/home/later"): false, tunnel.Grant("read " + dir + "/srv/state/later"): true, tunnel.Grant("write " + dir + "/home/proc/later"): true,
+	} {
+		r.refuses(t, grant, refused)
 	}
 	for kind, opens := range map[tunnel.GrantKind]bool{tunnel.GrantRead: true, tunnel.GrantWrite: false} { // what runs there is no secret
 		f, err := r.openGranted(tunnel.Right{Kind: kind, Path: r.cfg.Dir})
@@ -85,6 +92,15 @@ func TestNoGrantOpensMachinery(t *testing.T) {
 			t.Errorf("%s the plugin directory: %v", kind, err)
 		}
 		f.Close()
+	}
+}
+
+// refuses sees that the grant is refused before it is given, or is not.
+func (r *rig) refuses(t *testing.T, g tunnel.Grant, refused bool) {
+	t.Helper()
+	err := r.Grantable(g)
+	if (err != nil) != refused || err != nil && !strings.HasPrefix(err.Error(), "grant: ") {
+		t.Errorf("asked to grant %s: %v", g, err)
 	}
 }
 

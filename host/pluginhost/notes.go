@@ -81,9 +81,12 @@ func (h *Host) opensNothing(v survey, r tunnel.Right) (message, remedy string) {
 func (h *Host) closedPath(v survey, r tunnel.Right) (message, remedy string) {
 	restart := "culvert module restart " + string(v.name)
 	f, err := h.openGranted(r)
+	var refused tunnel.Finding
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return "nothing lies at " + r.Path, "make it, then " + restart
+	case errors.As(err, &refused):
+		return "it opens nothing: " + refused.Message, refused.WayOut
 	case err != nil:
 		return "it opens nothing: " + tunnel.Clean(err.Error(), 300), ""
 	}

@@ -48,6 +48,7 @@ type Fake struct {
 	OnAct      func(context.Context, control.Ask, func(tunnel.ActReport)) (tunnel.Result, error)         // what an action or job does
 	AllJobs    []control.ConfigurationJobs                                                               // how the jobs are
 	Effect     control.Effect                                                                            // what becomes of a process when its module's grants change
+	Reserved   string                                                                                    // a path that no grant opens
 	Unsafe     error                                                                                     // why the plugin directory cannot be looked at
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/culvert-pbx/culvert/host/control"
@@ -37,6 +38,13 @@ func (m modules) Restart(ctx context.Context, by string, name tunnel.Owner) erro
 	}
 	m.f.called(by, "restart module %s", name)
 	return nil
+}
+
+func (m modules) Grantable(g tunnel.Grant) error {
+	if m.f.Reserved == "" || !strings.HasSuffix(string(g), " "+m.f.Reserved) {
+		return nil
+	}
+	return tunnel.Findings{{Code: tunnel.PolicyRefused, Field: "grant", Value: string(g), Message: "it would open " + m.f.Reserved + ", which is no module's", WayOut: "grant a narrower path"}}
 }
 
 func (m modules) Regrant(context.Context, string, tunnel.Owner, tunnel.Grant, bool) control.Effect {
