@@ -200,7 +200,7 @@ func TestHostileLoginsAreNobody(t *testing.T) {
 		if i%5 != 0 || len(text) > 300 {
 			continue
 		}
-		_, err := directory.Verify(t.Context(), s.config(), b.ends(s), s.selection(), text, slapdtest.Password)
+		_, err := directory.Verify(t.Context(), s.config(), b.ends(s), s.selection(), s.meant(b.dir), text, slapdtest.Password)
 		if directory.CodeOf(err) != directory.Wrong {
 			t.Errorf("%q: %v", text, err)
 		}

@@ -9,7 +9,10 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/directory"
+	"github.com/culvert-pbx/culvert/plugins/adsync/internal/roster"
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/verify"
+	"github.com/culvert-pbx/culvert/plugins/internal/pbx"
+	"github.com/culvert-pbx/culvert/plugins/internal/pbx/adapter"
 	"github.com/culvert-pbx/culvert/sdk"
 )
 
@@ -44,7 +47,7 @@ func asker(in *sdk.Instance[settings]) verify.Ask {
 	config := in.Settings.config()
 	config.Trust.Learn = pinsIn(in.Dir).learn
 	return func(ctx context.Context, user, password string) (verify.Identity, error) {
-		p, err := directory.Verify(ctx, config, servers(in), in.Settings.selection(), user, password)
+		p, err := directory.Verify(ctx, config, servers(in), in.Settings.selection(), in.Settings.meant(in.Dir), user, password)
 		var known *directory.Error
 		errors.As(err, &known)
 		switch code := directory.CodeOf(err); {
@@ -65,4 +68,18 @@ func asker(in *sdk.Instance[settings]) verify.Ask {
 var answers = map[directory.Code]bool{
 	directory.Wrong: true, directory.Disabled: true, directory.Expired: true, directory.PasswordOld: true, directory.Locked: true,
 	directory.Restricted: true, directory.EmptyWord: true, directory.NotAMember: true,
+}
+
+// meant picks whom the PBX means by a login. dir is the module's directory.
+func (s settings) meant(dir string) directory.Choose {
+	return func(ctx context.Context, people []directory.Person) (directory.Person, error) {
+		return roster.Meant(people, s.Who.Ignore, func() (have pbx.State, err error) {
+			users, err := adapter.Open(s.PBX, dir, nil) // which dials for a change alone
+			if err != nil {
+				return have, err
+			}
+			defer func() { err = errors.Join(err, users.Close()) }()
+			return users.Read(ctx)
+		})
+	}
 }

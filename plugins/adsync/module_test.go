@@ -7,12 +7,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/culvert-pbx/culvert/plugins/adsync/internal/directory"
 	"github.com/culvert-pbx/culvert/plugins/internal/slapdtest"
 	"github.com/culvert-pbx/culvert/sdk/sdktest"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -103,6 +105,50 @@ func TestAD8ChecksPasswords(t *testing.T) {
 	}
 	if log := w.Log(); strings.Contains(log, slapdtest.Password) || strings.Contains(log, "alice") {
 		t.Errorf("the log tells\n%s", log)
+	}
+}
+
+// A login that several people have is that of the one whom the PBX has, and one who is passed over cannot log in.
+func TestALoginOfSeveralIsThatOfTheUser(t *testing.T) {
+	b := newBed(t, three+"dn: ou=b,"+slapdtest.Base+"\nobjectClass: organizationalUnit\nou: b\n\n"+slapdtest.Person("ou=b,", "alice", "Alice", "Other"))
+	b.set("login.on", true)
+	w := b.world(sdktest.Grant(loginGrant))
+	settled(t, w)
+	if code, a := ask(t, w, "alice", slapdtest.Password); code != 401 || a.Reason != "wrong" {
+		t.Errorf("as long as neither is a user: %d %+v", code, a)
+	}
+	again := func() {
+		t.Helper()
+		doc, err := json.Marshal(b.doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Reconfigure(string(doc)); err != nil {
+			t.Fatal(err)
+		}
+		settled(t, w)
+	}
+	b.set("who.filter", "(!(sn=Other))")
+	again()
+	if got, err := w.Act(t.Context(), "sync-now", sdktest.Ask{}); err != nil || got.Outcome != tunnel.ResultOK {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	b.set("who.filter", "")
+	again()
+	others, err := directory.Verify(t.Context(), b.settings().config(), b.ends(b.settings()), directory.Selection{},
+		func(_ context.Context, people []directory.Person) (directory.Person, error) {
+			return people[slices.IndexFunc(people, func(p directory.Person) bool { return p.Surname == "Other" })], nil
+		}, "alice", slapdtest.Password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, a := ask(t, w, "alice", slapdtest.Password); code != 200 || a.Login != "alice" || a.ID == others.ID {
+		t.Errorf("once one is a user: %d %+v", code, a)
+	}
+	b.set("who.ignore", []string{"Alice"})
+	again()
+	if code, a := ask(t, w, "alice", slapdtest.Password); code != 401 || a.Reason != "not-a-member" {
+		t.Errorf("passed over: %d %+v", code, a)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-ldap/ldap/v3"
 )
@@ -91,4 +92,18 @@ func clean(s string) string {
 		b.WriteRune(r)
 	}
 	return strings.TrimSpace(b.String())
+}
+
+// name is what somebody is known by, as the directory takes it: spaces at its ends mean nothing, and several are one. Nothing
+// else is taken out, and one that is too long stays so.
+func name(s string) string {
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' }), " ")
+	for i, n := 0, 0; i < len(s); n++ {
+		if n > maxText {
+			return s[:i]
+		}
+		_, size := utf8.DecodeRuneInString(s[i:])
+		i += size
+	}
+	return s
 }

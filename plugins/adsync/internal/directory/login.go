@@ -10,16 +10,27 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
+// Choose picks whom a login means, of all who have it; there is one at least. Its error is that of Verify.
+type Choose func(context.Context, []Person) (Person, error)
+
+// Only takes the one who has a login, and nobody where several have it.
+func Only(_ context.Context, people []Person) (Person, error) {
+	if len(people) == 1 {
+		return people[0], nil
+	}
+	return Person{}, &Error{Twice, fmt.Sprintf("%d people of the directory have one login", len(people)), "give it to one of them", nil}
+}
+
 // Verify finds out whether that is the password of the user who logs in as login, and who that is. A person who does not
-// count by s is NotAMember, one who cannot log in Disabled or Expired, whoever is unknown Wrong, and a login of several Twice. An
-// empty password is refused before anything is sent.
+// count by s is NotAMember, one who cannot log in Disabled or Expired, and whoever is unknown Wrong; choose says whom the
+// login means. An empty password is refused before anything is sent, and only who may log in is asked for it.
 //
 // The password goes to one server alone, over a connection of its own, and is kept nowhere.
-func Verify(ctx context.Context, c Config, servers []Server, s Selection, login, password string) (p Person, err error) {
+func Verify(ctx context.Context, c Config, servers []Server, s Selection, choose Choose, login, password string) (p Person, err error) {
 	if password == "" {
 		return p, &Error{EmptyWord, "the password is empty", "give one", nil}
 	}
-	p, server, err := find(ctx, c, servers, s, login)
+	p, server, err := find(ctx, c, servers, s, choose, login)
 	if err != nil {
 		return p, err
 	}
@@ -32,14 +43,17 @@ func Verify(ctx context.Context, c Config, servers []Server, s Selection, login,
 }
 
 // find finds the person who logs in so, by the user of the configuration, and which server knows.
-func find(ctx context.Context, c Config, servers []Server, s Selection, login string) (p Person, at Server, err error) {
+func find(ctx context.Context, c Config, servers []Server, s Selection, choose Choose, login string) (p Person, at Server, err error) {
 	conn, err := Open(ctx, c, servers, nil)
 	if err != nil {
 		return p, at, notTheirs(err)
 	}
 	defer conn.Close()
 	at = servers[slices.IndexFunc(servers, func(s Server) bool { return s.Name == conn.Server })]
-	p, err = conn.named(ctx, login)
+	people, err := conn.named(ctx, login)
+	if err == nil {
+		p, err = choose(ctx, people)
+	}
 	switch {
 	case err != nil:
 		return p, at, err
@@ -64,27 +78,30 @@ func notTheirs(err error) error {
 	return &Error{Refused, "the user to read with, or its server: " + e.Message, e.Remedy, err}
 }
 
-// named is the only person with that login.
-func (c *Conn) named(ctx context.Context, login string) (p Person, err error) {
-	f, found := c.fields(), 0
+// maxNamed bounds how many may have one login: of more, nobody is meant.
+const maxNamed = 100
+
+// named are the people with that login, one at least.
+func (c *Conn) named(ctx context.Context, login string) (people []Person, err error) {
+	f := c.fields()
 	is := "(" + f.Login + "=" + ldap.EscapeFilter(login) + ")"
 	if f.Principal != "" {
 		is = "(|" + is + "(" + f.Principal + "=" + ldap.EscapeFilter(login) + "))"
 	}
 	err = c.below(ctx, f.names(), []string{is}, func(e *ldap.Entry) error {
-		p = f.person(e, time.Now())
-		found++
+		p := f.person(e, time.Now())
+		if slices.ContainsFunc(people, func(o Person) bool { return o.DN == p.DN }) {
+			return nil // directory.people names places within one another
+		}
+		if people = append(people, p); len(people) > maxNamed {
+			return &Error{Twice, fmt.Sprintf("more than %d people of the directory have one login", maxNamed), "give it to one of them", nil}
+		}
 		return nil
 	})
-	switch {
-	case err != nil:
-	case found > 1:
-		err = &Error{Twice, fmt.Sprintf("%d people of the directory have the login %q", found, login),
-			"give it to one of them", nil}
-	case found == 0:
+	if err == nil && len(people) == 0 {
 		err = &Error{Wrong, "user or password wrong", "check both", nil}
 	}
-	return p, err
+	return people, err
 }
 
 // isMember reports whether a person counts, without reading everybody.

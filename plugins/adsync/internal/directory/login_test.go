@@ -1,6 +1,10 @@
 package directory_test
 
 import (
+	"context"
+	"encoding/base64"
+	"net"
+	"slices"
 	"testing"
 
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/directory"
@@ -34,7 +38,7 @@ func TestVerifiesPasswords(t *testing.T) {
 		{"who does not pass the filter", "alice", slapdtest.Password, directory.Selection{Filter: "(sn=B*)"}, directory.NotAMember},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p, err := directory.Verify(t.Context(), pinned(s), []directory.Server{at("dc1", s.Secure)}, c.s, c.login, c.password)
+			p, err := directory.Verify(t.Context(), pinned(s), []directory.Server{at("dc1", s.Secure)}, c.s, directory.Only, c.login, c.password)
 			if directory.CodeOf(err) != c.want || err == nil && p.Login == "" {
 				t.Errorf("%+v, %v", p, err)
 			}
@@ -47,7 +51,63 @@ func TestItsOwnUserIsNotTheirs(t *testing.T) {
 	s := slapdtest.Start(t, company)
 	c := pinned(s)
 	c.Password = "wrong"
-	if _, err := directory.Verify(t.Context(), c, []directory.Server{at("dc1", s.Secure)}, directory.Selection{}, "alice", slapdtest.Password); directory.CodeOf(err) != directory.Refused {
+	if _, err := directory.Verify(t.Context(), c, []directory.Server{at("dc1", s.Secure)}, directory.Selection{}, directory.Only, "alice", slapdtest.Password); directory.CodeOf(err) != directory.Refused {
 		t.Errorf("%v, code %q", err, directory.CodeOf(err))
+	}
+}
+
+// Whoever may not log in is not asked for a password: no connection is made for it.
+func TestNobodyElseIsAskedForAPassword(t *testing.T) {
+	s := slapdtest.Start(t, company+"dn: ou=b,"+slapdtest.Base+"\nobjectClass: organizationalUnit\nou: b\n\n"+slapdtest.Person("ou=b,", "alice", "Alice", "Other"))
+	var made int
+	server := at("dc1", s.Secure)
+	dial := server.Dial
+	server.Dial = func(ctx context.Context) (net.Conn, error) {
+		made++
+		return dial(ctx)
+	}
+	nobody := func(context.Context, []directory.Person) (directory.Person, error) {
+		return directory.Person{}, &directory.Error{Code: directory.NotAMember}
+	}
+	second := func(_ context.Context, people []directory.Person) (directory.Person, error) {
+		return people[slices.IndexFunc(people, func(p directory.Person) bool { return p.Surname == "Other" })], nil
+	}
+	for _, c := range []struct {
+		name   string
+		choose directory.Choose
+		login  string
+		want   directory.Code
+		conns  int
+	}{
+		{"nobody is meant", nobody, "bob", directory.NotAMember, 1},
+		{"several are", directory.Only, "alice", directory.Twice, 1},
+		{"one of several is", second, "alice", "", 2},
+	} {
+		made = 0
+		p, err := directory.Verify(t.Context(), pinned(s), []directory.Server{server}, directory.Selection{}, c.choose, c.login, slapdtest.Password)
+		if directory.CodeOf(err) != c.want || made != c.conns || err == nil && p.Surname != "Other" {
+			t.Errorf("where %s: %+v, %v, by %d connections", c.name, p, err, made)
+		}
+	}
+}
+
+// Who is known by a name with something in it that cannot be seen is nobody else.
+func TestNamesAreAsTheyStand(t *testing.T) {
+	b64 := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+	entry := func(cn, uid, mail string) string {
+		return "dn: cn=" + cn + "," + slapdtest.Base + "\nobjectClass: inetOrgPerson\ncn: " + cn + "\nsn: X\nuid:: " + b64(uid) + "\nmail:: " + b64(mail) + "\n\n"
+	}
+	s := slapdtest.Start(t, entry("1", "jo\tdoe", "x@corp.example")+entry("2", "al\u200bice", "y@corp.example")+entry("3", "  bo   ell ", " z@corp.example "))
+	r, err := open(t, pinned(s), at("dc1", s.Secure)).Read(t.Context(), directory.Selection{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range r.People {
+		got = append(got, p.Login+" "+p.Mail)
+	}
+	slices.Sort(got)
+	if want := []string{"al\u200bice y@corp.example", "bo ell z@corp.example", "jo\tdoe x@corp.example"}; !slices.Equal(got, want) {
+		t.Errorf("it reads %q", got)
 	}
 }

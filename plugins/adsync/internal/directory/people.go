@@ -10,7 +10,8 @@ import (
 )
 
 // Person is what a directory says of one. Texts are one line each and bounded, and no more than that: whoever writes one
-// anywhere makes it fit for there.
+// anywhere makes it fit for there. Login, Principal and Mail, by which somebody is known, are bounded alone: with what cannot
+// be seen taken out of them they would be somebody else's.
 type Person struct {
 	ID string // for ever: it outlives every rename and move
 	DN string // now
@@ -34,13 +35,14 @@ func (p Person) Off() bool { return p.Disabled || p.Expired }
 
 // person reads an entry.
 func (f Fields) person(e *ldap.Entry, now time.Time) Person {
-	p := Person{ID: identity(e, f.ID), DN: e.DN}
+	p := Person{
+		ID: identity(e, f.ID), DN: e.DN, Login: name(first(e, f.Login)), Principal: name(first(e, f.Principal)), Mail: name(first(e, f.Mail)),
+	}
 	for _, v := range []struct {
 		to   *string
 		name string
 	}{
-		{&p.Login, f.Login}, {&p.Principal, f.Principal}, {&p.Given, f.Given}, {&p.Surname, f.Surname}, {&p.Display, f.Display},
-		{&p.Mail, f.Mail}, {&p.Extension, f.Extension}, {&p.Department, f.Department}, {&p.Company, f.Company}, {&p.Title, f.Title},
+		{&p.Given, f.Given}, {&p.Surname, f.Surname}, {&p.Display, f.Display}, {&p.Extension, f.Extension}, {&p.Department, f.Department}, {&p.Company, f.Company}, {&p.Title, f.Title},
 	} {
 		*v.to = clean(first(e, v.name))
 	}

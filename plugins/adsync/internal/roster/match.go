@@ -1,11 +1,6 @@
 package roster
 
-import (
-	"regexp"
-	"strings"
-
-	"github.com/culvert-pbx/culvert/plugins/internal/pbx"
-)
+import "github.com/culvert-pbx/culvert/plugins/internal/pbx"
 
 // match finds the user of every person: by the identity in the directory, which outlives every rename and move, else by
 // the mail address, where that user is not somebody else's.
@@ -54,11 +49,6 @@ func (w *work) adopt(c *candidate, same []pbx.User) {
 // of several who do not, nobody gets it. Whoever is passed over keeps what it had, which may be in the way of another:
 // so it goes on until nothing changes.
 func (w *work) unique() {
-	for _, c := range w.all {
-		if c.skip == "" {
-			c.skip = loginTrouble(c.person.Login)
-		}
-	}
 	for w.uniqueBy("login", func(u pbx.User) string { return u.Login }, func(c *candidate) string { return c.person.Login }) ||
 		w.uniqueBy("mail address", func(u pbx.User) string { return u.Mail }, func(c *candidate) string { return c.person.Mail }) {
 	}
@@ -97,19 +87,6 @@ func (w *work) uniqueBy(what string, had func(pbx.User) string, wants func(*cand
 		}
 	}
 	return changed
-}
-
-// loginForm: what a login may be, wherever the PBX writes it.
-var loginForm = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N}\p{Mn}._@+ -]{0,63}$`)
-
-func loginTrouble(login string) string {
-	switch {
-	case login == "":
-		return "it has no login"
-	case !loginForm.MatchString(login) || strings.HasSuffix(login, " "):
-		return "its login has more than letters, digits and . _ - @ +, or is longer than 64"
-	}
-	return ""
 }
 
 // licence passes over new users for whom there is no room.

@@ -60,7 +60,7 @@ func (w *work) report(p pbx.Plan) (items []Item, count Count) {
 	}
 	for id, u := range w.gone {
 		if _, change := changed[id]; change {
-			items = count.add(items, Item{string(id), tunnel.Clean(u.Login, 80), Marked, "not in the directory any more, or not among those who count"})
+			items = count.add(items, Item{string(id), shown(u.Login), Marked, "not in the directory any more, or not among those who count"})
 		} else {
 			count.Unchanged++
 		}
@@ -70,7 +70,7 @@ func (w *work) report(p pbx.Plan) (items []Item, count Count) {
 }
 
 func (c *candidate) item(step pbx.Step, change bool) Item {
-	i := Item{ID: c.person.ID, Login: tunnel.Clean(c.person.Login, 80), Action: Unchanged}
+	i := Item{ID: c.person.ID, Login: shown(c.person.Login), Action: Unchanged}
 	why := c.notes
 	switch {
 	case c.skip != "":
@@ -92,6 +92,9 @@ func (c *candidate) item(step pbx.Step, change bool) Item {
 	i.Reason = tunnel.Clean(strings.Join(why, "; "), 300)
 	return i
 }
+
+// shown is a login as reports have it: one that cannot be a user's may hold anything.
+func shown(login string) string { return tunnel.Clean(strings.ReplaceAll(login, "\ufffd", ""), 80) }
 
 // add counts an item, and lists it if there is something to say.
 func (c *Count) add(items []Item, i Item) []Item {

@@ -106,11 +106,7 @@ func newWork(have pbx.State, people []directory.Member, rules Rules) *work {
 	}
 	ignored := folded(rules.Ignored)
 	for _, p := range people {
-		c := &candidate{person: p}
-		if ignored[fold(p.Login)] || p.Mail != "" && ignored[fold(p.Mail)] {
-			c.skip = "it is on the list of those passed over"
-		}
-		w.all = append(w.all, c)
+		w.all = append(w.all, &candidate{person: p, skip: excluded(p.Person, ignored)})
 	}
 	slices.SortStableFunc(w.all, func(a, b *candidate) int {
 		if a.person.Admin != b.person.Admin {
