@@ -96,6 +96,7 @@ func (s settings) Validate() (fs sdk.Findings) {
 		fs = append(fs, nfs.In("numbers")...)
 	}
 	fs = append(fs, s.PBX.Check().In("pbx")...)
+	fs = append(fs, s.checkDNs()...)
 	for _, p := range s.Directory.Pins {
 		if _, err := directory.ParsePin(p); err != nil {
 			add("directory.pins", err.Error(), "see what `openssl x509 -noout -fingerprint -sha256` prints")
