@@ -54,7 +54,7 @@ func asker(in *sdk.Instance[settings]) verify.Ask {
 		case err == nil:
 			return verify.Identity{ID: p.ID, Login: p.Login}, nil
 		case code == directory.Twice: // who asks learns no more than of a login that nobody has
-			in.Log.Warn("nobody can log in by a login of several", "error", known.Message, "remedy", known.Remedy)
+			in.Log.Warn("nobody can log in by a login of several", "error", known.Message, "remedy", known.For("adsync/"+in.Configuration))
 			return verify.Identity{}, &verify.Refusal{Reason: string(directory.Wrong), Message: "user or password wrong"}
 		case answers[code]:
 			return verify.Identity{}, &verify.Refusal{Reason: string(code), Message: err.Error()}

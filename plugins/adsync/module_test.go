@@ -201,6 +201,11 @@ func TestTheTestShowsWhatDoesNotWork(t *testing.T) {
 		if got := outcomes(steps); got != c.want {
 			t.Errorf("with %s=%v the test shows %s", c.key, c.v, got)
 		}
+		for _, step := range steps {
+			if bad := step.Outcome == tunnel.StepFailed || step.Outcome == tunnel.StepWarning; bad && !strings.Contains(step.Remedy, "adsync/default") {
+				t.Errorf("with %s=%v, step %s has the remedy %q", c.key, c.v, step.Name, step.Remedy)
+			}
+		}
 		all, err := json.Marshal(steps)
 		if err != nil || !strings.Contains(string(all), c.says) {
 			t.Errorf("with %s=%v it does not say %q: %s", c.key, c.v, c.says, all)
@@ -226,7 +231,7 @@ func TestActionsSynchronise(t *testing.T) {
 		t.Fatal(err)
 	}
 	settled(t, w)
-	if got, err := w.RunJob(t.Context(), "sync", sdktest.Ask{}); err != nil || got.Outcome != tunnel.ResultFailed || !strings.Contains(got.Remedy, "accept=true") {
+	if got, err := w.RunJob(t.Context(), "sync", sdktest.Ask{}); err != nil || got.Outcome != tunnel.ResultFailed || !strings.Contains(got.Remedy, "culvert action run adsync/default sync-now accept=true") {
 		t.Errorf("more than the limits allow: %+v, %v", got, err)
 	}
 	if got, err := w.Act(t.Context(), "sync-now", sdktest.Ask{Arguments: `{"accept":true}`}); err != nil || got.Outcome != tunnel.ResultOK || got.Counts[4].N != 1 {

@@ -54,7 +54,7 @@ func compare(server, known, shown string) error {
 	}
 	return &directory.Error{
 		Code: directory.WrongPin, Message: fmt.Sprintf("%s shows the certificate %s, and showed %s before", server, shown, known),
-		Remedy: "if the server has a new certificate, set directory.pins to it; if not, somebody is between",
+		Remedy: "if the server has a new certificate, culvert config set " + directory.Unnamed + " 'directory.pins[]=" + shown + "'; if not, somebody is between",
 	}
 }
 

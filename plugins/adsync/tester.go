@@ -30,7 +30,7 @@ func (m adsync) Test(_ context.Context, in *sdk.Instance[settings], t *sdk.Steps
 	t.Do(connect, func(ctx context.Context) (string, error) { return tryConnecting(ctx, in) }, check, tunnelUp)
 	t.Do(groups, func(ctx context.Context) (found string, err error) {
 		people, err = tryReading(ctx, in)
-		return fmt.Sprintf("%d people count", len(people)), asVerdict(err)
+		return fmt.Sprintf("%d people count", len(people)), asVerdict(err, in.Configuration)
 	}, connect)
 	t.Do("users of the PBX", func(ctx context.Context) (string, error) { return m.tryComparing(ctx, in, people) }, groups)
 }
@@ -45,13 +45,13 @@ func opened(ctx context.Context, in *sdk.Instance[settings]) (*directory.Conn, e
 func tryConnecting(ctx context.Context, in *sdk.Instance[settings]) (string, error) {
 	conn, err := opened(ctx, in)
 	if err != nil {
-		return "", asVerdict(err)
+		return "", asVerdict(err, in.Configuration)
 	}
 	defer conn.Close()
 	found := fmt.Sprintf("%s lets %s in, base %s", conn.Server, in.Settings.Directory.User, conn.Base())
 	switch d := in.Settings.Directory; {
 	case d.Security == directory.None:
-		return "", sdk.Warning(found+"; the password goes in the clear", "set directory.security=ldaps or starttls")
+		return "", sdk.Warning(found+"; the password goes in the clear", "culvert config set adsync/"+in.Configuration+" directory.security=ldaps, or starttls")
 	case len(d.Pins) == 0 && d.ServerName == "":
 		return "", sdk.Warning(found+"; nothing says which certificate it shall have",
 			fmt.Sprintf("if it is that of the directory, culvert config set adsync/%s 'directory.pins[]=%s'", in.Configuration, conn.Pin))
@@ -93,7 +93,7 @@ func (m adsync) tryComparing(ctx context.Context, in *sdk.Instance[settings], pe
 	}
 	made, err := roster.Make(have, people, rules)
 	if err != nil {
-		return "", asVerdict(err)
+		return "", asVerdict(err, in.Configuration)
 	}
 	return counts(made.Count).String(), nil
 }

@@ -72,22 +72,22 @@ func (m adsync) sync(ctx context.Context, in *sdk.Instance[settings], c *sdk.Cal
 	}
 	defer done()
 	if in.Settings.Site.Server == "" {
-		return sdk.Result{}, sdk.Warning("there is nothing to synchronise with: no site is set", "culvert config set adsync/"+in.Configuration+" site.server=...")
+		return sdk.Result{}, sdk.Warning("there is nothing to synchronise with: no site is set", "culvert config set adsync/"+in.Configuration+" site.server=USER@HOST")
 	}
 	s, err := prepare(in, c.DryRun, accept)
 	if err != nil {
 		return sdk.Result{}, err
 	}
-	err = errors.Join(s.run(onCall(c), c.DryRun), s.pbx.Close())
+	err = errors.Join(s.run(onCall(c, in.Configuration), c.DryRun), s.pbx.Close())
 	measure(in, s.report)
 	in.Log.Info("synchronised", "outcome", s.report.Outcome, "dry_run", c.DryRun, "counts", s.report.Counts.String())
 	if c.DryRun {
-		return s.report.shown(), asVerdict(err)
+		return s.report.shown(), asVerdict(err, in.Configuration)
 	}
 	if kept := writeJSON(filepath.Join(in.Dir, reportFile), s.report); kept != nil {
 		err = errors.Join(err, fmt.Errorf("keep the report: %w", kept))
 	}
-	return s.report.shown(), asVerdict(err)
+	return s.report.shown(), asVerdict(err, in.Configuration)
 }
 
 // prepare makes a synchronisation of the settings. Its users of the PBX are to be closed.
@@ -118,24 +118,24 @@ func (s settings) synchronisation(dir string, servers []directory.Server, users 
 }
 
 // onCall shows steps to who asked.
-func onCall(c *sdk.Call) step {
+func onCall(c *sdk.Call, configuration string) step {
 	return func(name string, do func(context.Context) (string, error), after ...string) {
 		c.Do(name, func(ctx context.Context) (string, error) {
 			found, err := do(ctx)
-			return found, asVerdict(err)
+			return found, asVerdict(err, configuration)
 		}, after...)
 	}
 }
 
-// asVerdict gives an error its remedy, where it knows one.
-func asVerdict(err error) error {
+// asVerdict gives an error of a configuration its remedy, where it knows one.
+func asVerdict(err error, configuration string) error {
 	var e *directory.Error
 	var blocked *roster.Blocked
 	switch {
 	case errors.As(err, &blocked):
-		return sdk.Failure(blocked.Error(), "see what would change: culvert action run adsync/CONFIGURATION dry-run; if that is right: sync-now accept=true")
+		return sdk.Failure(blocked.Error(), fmt.Sprintf("see what would change: culvert action run adsync/%[1]s dry-run; if that is right: culvert action run adsync/%[1]s sync-now accept=true", configuration))
 	case errors.As(err, &e):
-		return sdk.Failure(e.Message, e.Remedy)
+		return sdk.Failure(e.Message, e.For("adsync/"+configuration))
 	}
 	return err
 }

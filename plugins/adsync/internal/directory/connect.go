@@ -28,7 +28,7 @@ type Conn struct {
 // as well, and a password tried everywhere locks its account.
 func Open(ctx context.Context, c Config, servers []Server, skipped func(server string, err error)) (*Conn, error) {
 	if c.Password == "" {
-		return nil, &Error{EmptyWord, "no password is set: a bind without one would be one as nobody", "set directory.password", nil}
+		return nil, &Error{EmptyWord, "no password is set: a bind without one would be one as nobody", remedyWord, nil}
 	}
 	conn, err := connect(ctx, c, servers, skipped)
 	if err != nil {
@@ -48,7 +48,7 @@ func Open(ctx context.Context, c Config, servers []Server, skipped func(server s
 // connect opens an encrypted connection on which nobody is bound.
 func connect(ctx context.Context, c Config, servers []Server, skipped func(server string, err error)) (*Conn, error) {
 	if len(servers) == 0 {
-		return nil, &Error{Unreachable, "no slot for a server of the directory is on", "turn one on, or set site.server", nil}
+		return nil, &Error{Unreachable, "no slot for a server of the directory is on", set("site.slots.dc1-ldaps.on=true") + ", or dc1-ldap for StartTLS", nil}
 	}
 	var last error
 	for _, s := range servers {
@@ -72,7 +72,7 @@ func dial(ctx context.Context, c Config, s Server) (*Conn, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, fail(Unreachable, err, "see `culvert tunnel why` for the mapping", "%s does not answer", s.Name)
+		return nil, fail(Unreachable, err, why(s.Name), "%s does not answer", s.Name)
 	}
 	conn := &Conn{Server: s.Name, config: c, raw: raw}
 	conn.end = context.AfterFunc(ctx, func() { _ = raw.Close() })
@@ -93,7 +93,7 @@ func (c *Conn) encrypt(ctx context.Context) error {
 	}
 	at, _ := ctx.Deadline()
 	if err := c.raw.SetDeadline(at); err != nil {
-		return fail(Unreachable, err, "", "%s does not answer", c.Server)
+		return fail(Unreachable, err, why(c.Server), "%s does not answer", c.Server)
 	}
 	switch c.config.Security {
 	case None:
@@ -142,11 +142,11 @@ func (c *Conn) handshakeError(err error) error {
 	var answer *ldap.Error
 	switch {
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return fail(Unreachable, nil, "see whether a directory answers there", "%s accepts connections and says nothing", c.Server)
+		return fail(Unreachable, nil, "see whether a directory answers where the slot leads: "+why(c.Server), "%s accepts connections and says nothing", c.Server)
 	case errors.As(err, &answer) && answer.ResultCode < ldap.ErrorNetwork:
-		return fail(TLS, err, "use directory.security=ldaps, or give the server a certificate", "%s offers no StartTLS", c.Server)
+		return fail(TLS, err, set("directory.security=ldaps")+", or give the server a certificate", "%s offers no StartTLS", c.Server)
 	case c.Pin == "" && isEnd(err):
-		return fail(Unreachable, err, "see whether a directory answers there, and whether it speaks TLS", "%s closes the connection", c.Server)
+		return fail(Unreachable, err, "see whether a directory answers where the slot leads, and speaks TLS: "+why(c.Server), "%s closes the connection", c.Server)
 	}
 	return tlsError(err, c.config.Trust)
 }

@@ -74,8 +74,8 @@ var adReasons = map[string]struct {
 	code          Code
 	text, wayFree string
 }{
-	"525": {Wrong, "there is no such user", "check the user"},
-	"52e": {Wrong, "user or password wrong", "check both"},
+	"525": {Wrong, "there is no such user", remedyUser},
+	"52e": {Wrong, "user or password wrong", remedyUser},
 	"530": {Restricted, "the account may not log in at this time", "the directory's administrator can change that"},
 	"531": {Restricted, "the account may not log in from here", "the directory's administrator can change that"},
 	"532": {PasswordOld, "the password has expired", "let the user change it"},
@@ -91,19 +91,19 @@ var adReason = regexp.MustCompile(`\bdata ([0-9a-f]{3}),`)
 func bindError(err error) error {
 	var e *ldap.Error
 	if !errors.As(err, &e) {
-		return fail(Unreachable, err, "see whether the tunnel is up", "the bind was not answered")
+		return fail(Unreachable, err, "see whether the tunnel is up: "+why(""), "the bind was not answered")
 	}
 	switch e.ResultCode {
 	case ldap.LDAPResultStrongAuthRequired, ldap.LDAPResultConfidentialityRequired:
-		return fail(NeedsTLS, nil, "set directory.security=ldaps or starttls", "the directory takes passwords over encrypted connections alone")
+		return fail(NeedsTLS, nil, set("directory.security=ldaps")+", or starttls", "the directory takes passwords over encrypted connections alone")
 	case ldap.ErrorEmptyPassword, ldap.LDAPResultUnwillingToPerform:
-		return fail(EmptyWord, err, "set a password", "the directory refuses the bind")
+		return fail(EmptyWord, err, remedyWord, "the directory refuses the bind")
 	case ldap.LDAPResultInvalidDNSyntax:
-		return fail(Wrong, nil, "write it as a DN, user@domain or DOMAIN\\user", "the user to bind as is not written as one")
+		return fail(Wrong, nil, set("directory.user=CN=reader,DC=corp,DC=example")+"; only Active Directory takes user@domain and DOMAIN\\user as well", "the user to bind as is not written as one")
 	case ldap.LDAPResultInvalidCredentials, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInappropriateAuthentication:
 		return refusedBind(err)
 	case ldap.ErrorNetwork:
-		return fail(Unreachable, err, "see whether the tunnel is up", "the connection ended during the bind")
+		return fail(Unreachable, err, "see whether the tunnel is up: "+why(""), "the connection ended during the bind")
 	}
 	return fail(Refused, err, "see the directory's log", "the directory refuses the bind")
 }
@@ -117,7 +117,7 @@ func refusedBind(err error) error {
 	if strings.Contains(strings.ToLower(err.Error()), "account locked") {
 		return &Error{Locked, "the account is locked", "wait, or let the directory's administrator unlock it", err}
 	}
-	return &Error{Wrong, "user or password wrong", "check both", err}
+	return &Error{Wrong, "user or password wrong", remedyUser, err}
 }
 
 // tlsError says why the encryption did not come about.
@@ -130,12 +130,12 @@ func tlsError(err error, trust Trust) error {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &name):
-		return fail(WrongName, err, "set directory.server_name to a name that is in the certificate; where it has none, pin it: directory.pins",
+		return fail(WrongName, err, set("directory.server_name=...")+", a name that is in the certificate; where it has none, pin it: "+remedyPin,
 			"the certificate is not one of %q", trust.Name)
 	case errors.As(err, &authority), errors.As(err, &invalid):
-		return fail(TLS, err, "set directory.ca to who vouches for it, or pin it: directory.pins", "nobody that is trusted vouches for the certificate")
+		return fail(TLS, err, "set directory.ca to who vouches for it, or pin it: "+remedyPin, "nobody that is trusted vouches for the certificate")
 	}
-	return fail(TLS, err, "check directory.security and the port of the slot", "the connection could not be encrypted")
+	return fail(TLS, err, "check directory.security and the port of the slot: "+show, "the connection could not be encrypted")
 }
 
 // searchError says why a search failed.
@@ -149,9 +149,9 @@ func searchError(ctx context.Context, err error, base string) error {
 	}
 	switch e.ResultCode {
 	case ldap.LDAPResultNoSuchObject:
-		return fail(Missing, nil, "check how it is written, and that it is still there", "%s is not in the directory, or may not be seen by its user", tunnel.Clean(base, 200))
+		return fail(Missing, nil, "check how it is written, and that it is still there: "+show, "%s is not in the directory, or may not be seen by its user", tunnel.Clean(base, 200))
 	case ldap.LDAPResultInvalidDNSyntax:
-		return fail(Missing, nil, "write it as a DN: cn=pbx,dc=corp,dc=example", "%s is not a DN", tunnel.Clean(base, 200))
+		return fail(Missing, nil, "write it as a DN, CN=PBX,OU=Groups,DC=corp,DC=example: "+show, "%s is not a DN", tunnel.Clean(base, 200))
 	case ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultTimeLimitExceeded, ldap.LDAPResultAdminLimitExceeded:
 		return fail(Cut, err, "let the directory's administrator raise the limit for this user", "the directory gave a part of the answer alone")
 	case ldap.LDAPResultInsufficientAccessRights, ldap.LDAPResultOperationsError:
@@ -159,7 +159,7 @@ func searchError(ctx context.Context, err error, base string) error {
 	case ldap.ErrorNetwork:
 		return fail(Cut, err, "it is tried again with the next run", "the connection ended during a search")
 	case ldap.LDAPResultFilterError, ldap.ErrorFilterCompile:
-		return fail(Unacceptable, err, "check who.filter", "the filter is not one")
+		return fail(Unacceptable, err, set("'who.filter=(department=Sales)'"), "the filter is not one")
 	}
 	return fail(Refused, err, "see the directory's log", "the directory refuses the search")
 }

@@ -98,7 +98,7 @@ func (c *Conn) groupByWalking(ctx context.Context, dn string, nested bool) (memb
 			}
 			m.dns[folded] = true
 			if len(m.dns)+len(m.uids) > maxMembers {
-				return fail(Cut, nil, "name smaller groups", "the group %s has more than %d members", tunnel.Clean(dn, 200), maxMembers)
+				return fail(Cut, nil, "name smaller groups: "+show, "the group %s has more than %d members", tunnel.Clean(dn, 200), maxMembers)
 			}
 			return nil
 		})
@@ -148,7 +148,7 @@ func allValues(e *ldap.Entry, attribute string, ask func(attribute string) (*lda
 	}
 	for next > 0 {
 		if len(values) > maxMembers {
-			return nil, fail(Cut, nil, "name smaller groups", "the group %s has more than %d members", tunnel.Clean(e.DN, 200), maxMembers)
+			return nil, fail(Cut, nil, "name smaller groups: "+show, "the group %s has more than %d members", tunnel.Clean(e.DN, 200), maxMembers)
 		}
 		more, err := ask(fmt.Sprintf("%s;range=%d-*", attribute, next))
 		if err != nil {

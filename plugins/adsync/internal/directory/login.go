@@ -64,7 +64,7 @@ func find(ctx context.Context, c Config, servers []Server, s Selection, choose C
 	}
 	counts, err := conn.isMember(ctx, s, p)
 	if err == nil && !counts {
-		err = &Error{NotAMember, "the user is not in a group whose members may log in", "see who.groups", nil}
+		err = &Error{NotAMember, "the user is not in a group whose members may log in", "see who.groups: " + show, nil}
 	}
 	return p, at, err
 }

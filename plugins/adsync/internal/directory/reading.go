@@ -51,7 +51,7 @@ func (c *Conn) Read(ctx context.Context, s Selection) (*Reading, error) {
 	}
 	if len(r.People) == 0 {
 		return nil, &Error{Missing, "the directory has nobody who counts, and an empty answer changes nothing",
-			"check who.groups, who.filter and directory.people, and whether the groups have members", nil}
+			"check who.groups, who.filter and directory.people, and whether the groups have members: " + show, nil}
 	}
 	slices.SortFunc(r.People, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })
 	return r, nil

@@ -36,7 +36,7 @@ func (c *Conn) readRoot(ctx context.Context) error {
 		c.root.Base = all[0]
 	}
 	if c.Base() == "" {
-		return fail(Missing, nil, "set directory.base", "the directory does not say what its base is")
+		return fail(Missing, nil, set("directory.base=DC=corp,DC=example"), "the directory does not say what its base is")
 	}
 	if controls := e.GetEqualFoldAttributeValues("supportedControl"); len(controls) > 0 && !slices.Contains(controls, ldap.ControlTypePaging) {
 		return fail(Cut, nil, "use another server", "the directory cannot answer page by page")

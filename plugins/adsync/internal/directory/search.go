@@ -22,7 +22,7 @@ func (c *Conn) read(ctx context.Context, dn, filter string, attributes ...string
 	case err != nil:
 		return nil, searchError(ctx, err, dn)
 	case len(found.Entries) != 1:
-		return nil, fail(Missing, nil, "check how it is written, and that it is still there", "%s is not in the directory, or may not be seen by its user", tunnel.Clean(dn, 200))
+		return nil, fail(Missing, nil, "check how it is written, and that it is still there: "+show, "%s is not in the directory, or may not be seen by its user", tunnel.Clean(dn, 200))
 	}
 	return found.Entries[0], nil
 }
@@ -42,7 +42,7 @@ func (c *Conn) each(ctx context.Context, s search, f func(*ldap.Entry) error) er
 	for {
 		cookie, err := c.page(ctx, s, paging, func(e *ldap.Entry) error {
 			if count++; count > s.limit {
-				return fail(Cut, nil, "narrow the search: who.groups, who.filter, directory.people", "the directory has more than %d entries there", s.limit)
+				return fail(Cut, nil, "narrow the search by who.groups, who.filter or directory.people: "+show, "the directory has more than %d entries there", s.limit)
 			}
 			return f(e)
 		})

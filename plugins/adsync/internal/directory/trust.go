@@ -50,7 +50,7 @@ func (t Trust) config(server string, shown *string) (*tls.Config, error) {
 	if t.CA != "" {
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM([]byte(t.CA)) {
-			return nil, &Error{TLS, "the setting directory.ca holds no certificate", "give it as PEM: -----BEGIN CERTIFICATE----- ...", nil}
+			return nil, &Error{TLS, "the setting directory.ca holds no certificate", set("\"directory.ca=$(cat FILE)\""), nil}
 		}
 	}
 	c.InsecureSkipVerify = true // the library's own check, which cannot do without a name and whose error StartTLS flattens
@@ -85,10 +85,10 @@ func (t Trust) pinned(server, shown string) error {
 	case len(t.Pins) > 0:
 		return &Error{
 			WrongPin, fmt.Sprintf("%s shows the certificate %s, which is none of directory.pins", server, shown),
-			"if the server has a new certificate, add that pin; if not, somebody is between", nil,
+			"if the server has a new certificate, " + set("'directory.pins[]="+shown+"'") + "; if not, somebody is between", nil,
 		}
 	case t.Learn == nil:
-		return &Error{TLS, "there is nothing to know the server's certificate by", "set directory.pins or directory.server_name", nil}
+		return &Error{TLS, "there is nothing to know the server's certificate by", remedyPin, nil}
 	}
 	return t.Learn(server, shown)
 }

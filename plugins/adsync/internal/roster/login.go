@@ -43,7 +43,7 @@ func Meant(people []directory.Person, ignored []string, have func() (pbx.State, 
 	}
 	switch len(may) {
 	case 0:
-		return directory.Person{}, &directory.Error{Code: directory.NotAMember, Message: "the user is none of the PBX: " + why, Remedy: "see who.ignore"}
+		return directory.Person{}, &directory.Error{Code: directory.NotAMember, Message: "the user is none of the PBX: " + why, Remedy: "see who.ignore: culvert config show " + directory.Unnamed}
 	case 1:
 		return may[0], nil
 	}
@@ -75,6 +75,6 @@ func theirs(have pbx.State, people []directory.Person) (directory.Person, error)
 	}
 	return directory.Person{}, &directory.Error{
 		Code: directory.Twice, Message: fmt.Sprintf("%d people have one login, and %d of them are users of the PBX: %s", len(people), len(found), tunnel.Clean(strings.Join(all, "; "), 300)),
-		Remedy: "give each a login of its own in the directory; or leave one of them among those who count (who.groups) and synchronise",
+		Remedy: "give each a login of its own in the directory; or leave one of them alone among those who count (who.groups), and: culvert action run " + directory.Unnamed + " sync-now",
 	}
 }
