@@ -185,9 +185,11 @@ func TestTheTestShowsWhatDoesNotWork(t *testing.T) {
 	}{
 		{"who.groups", []string{cn("pbx")}, up + "connect ok, people ok, users of the PBX ok", "2 created"},
 		{"who.groups", []string{cn("gone")}, up + "connect ok, people failed, users of the PBX skipped", "cn=gone"},
+		{"directory.kind", "active-directory", up + "connect warning, people failed, users of the PBX skipped", "culvert config set adsync/default directory.kind=openldap"},
 		{"directory.pins", []string{}, up + "connect warning, people failed, users of the PBX skipped", "directory.pins[]=" + b.servers[0].Pin},
 		{"directory.password", "wrong", up + "connect failed, people skipped, users of the PBX skipped", "user or password wrong"},
 	} {
+		b.set("directory.kind", "openldap")
 		b.set(c.key, c.v)
 		doc, err := json.Marshal(b.doc)
 		if err != nil {
@@ -236,6 +238,14 @@ func TestActionsSynchronise(t *testing.T) {
 	}
 	if got, err := w.Act(t.Context(), "sync-now", sdktest.Ask{Arguments: `{"accept":true}`}); err != nil || got.Outcome != tunnel.ResultOK || got.Counts[4].N != 1 {
 		t.Errorf("accepted: %+v, %v", got, err)
+	}
+	b.set("directory.kind", "active-directory")
+	if err := w.Reconfigure(b.stopAt(t, 1)); err != nil {
+		t.Fatal(err)
+	}
+	settled(t, w)
+	if got, err := w.Act(t.Context(), "sync-now", sdktest.Ask{}); err != nil || got.Outcome != tunnel.ResultFailed || got.Remedy != "culvert config set adsync/default directory.kind=openldap" {
+		t.Errorf("of another kind: %+v, %v", got, err)
 	}
 	b.servers[0].Stop()
 	if got, err := w.Act(t.Context(), "sync-now", sdktest.Ask{}); err != nil || got.Outcome != tunnel.ResultFailed {

@@ -26,6 +26,7 @@ type report struct {
 	Files    []string      `json:"files,omitempty"`
 	Refused  []refusal     `json:"refused,omitempty"` // what the PBX cannot keep
 	Warnings []string      `json:"warnings,omitempty"`
+	Hints    []string      `json:"hints,omitempty"` // what wants no attention once it is known
 }
 
 type counts roster.Count

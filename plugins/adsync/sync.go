@@ -20,6 +20,7 @@ type synchronisation struct {
 	selection directory.Selection
 	rules     roster.Rules
 	pbx       pbx.Adapter
+	name      string // of the configuration, for hints
 
 	report report
 	people []directory.Member
@@ -36,6 +37,9 @@ func (s *synchronisation) read(ctx context.Context) (found string, err error) {
 	}
 	defer conn.Close()
 	s.report.Server, s.report.Host = conn.Server, conn.Root().Host
+	if doubt := conn.Doubt(); doubt != nil {
+		s.report.Hints = append(s.report.Hints, doubt.Message+": "+doubt.For("adsync/"+s.name))
+	}
 	r, err := conn.Read(ctx, s.selection)
 	if err != nil {
 		return "", err

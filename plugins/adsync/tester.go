@@ -49,6 +49,9 @@ func tryConnecting(ctx context.Context, in *sdk.Instance[settings]) (string, err
 	}
 	defer conn.Close()
 	found := fmt.Sprintf("%s lets %s in, base %s", conn.Server, in.Settings.Directory.User, conn.Base())
+	if doubt := conn.Doubt(); doubt != nil {
+		return "", sdk.Warning(found+"; "+doubt.Message, doubt.For("adsync/"+in.Configuration))
+	}
 	switch d := in.Settings.Directory; {
 	case d.Security == directory.None:
 		return "", sdk.Warning(found+"; the password goes in the clear", "culvert config set adsync/"+in.Configuration+" directory.security=ldaps, or starttls")

@@ -100,6 +100,7 @@ func prepare(in *sdk.Instance[settings], dry, accept bool) (*synchronisation, er
 	if err != nil {
 		return nil, errors.Join(err, users.Close())
 	}
+	s.name = in.Configuration
 	if dry {
 		s.config.Trust.Learn = pinsIn(in.Dir).peek
 	}
@@ -169,6 +170,9 @@ func (r *report) shown() sdk.Result {
 	}
 	for _, w := range r.Warnings {
 		out.Rows = append(out.Rows, []string{"", "warning", w})
+	}
+	for _, h := range r.Hints {
+		out.Rows = append(out.Rows, []string{"", "hint", h})
 	}
 	for _, f := range r.Refused {
 		out.Rows = append(out.Rows, []string{"", "not kept", fmt.Sprintf("%s of %d: %s", f.Field, f.N, f.Reason)})

@@ -35,6 +35,7 @@ const (
 	Cut          Code = "cut"              // an answer is not whole, or is more than is taken
 	Refused      Code = "refused"          // by the server, for want of a right
 	Unacceptable Code = "unacceptable"     // the server finds something wrong with the question
+	NotAD        Code = "not-ad"           // though it is configured as Active Directory
 	NotAMember   Code = "not-a-member"     // of the groups whose members may log in
 )
 

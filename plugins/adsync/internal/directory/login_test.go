@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/directory"
@@ -109,5 +110,25 @@ func TestNamesAreAsTheyStand(t *testing.T) {
 	slices.Sort(got)
 	if want := []string{"al\u200bice y@corp.example", "bo ell z@corp.example", "jo\tdoe x@corp.example"}; !slices.Equal(got, want) {
 		t.Errorf("it reads %q", got)
+	}
+}
+
+// A directory that is not of the configured kind knows nobody, which is not their fault.
+func TestAnotherKindOfDirectoryIsSaid(t *testing.T) {
+	s := slapdtest.Start(t, company)
+	c := pinned(s)
+	c.Kind = directory.ActiveDirectory
+	conn := open(t, c, at("dc1", s.Secure))
+	if doubt := conn.Doubt(); doubt == nil || !strings.Contains(doubt.For("adsync/x"), "culvert config set adsync/x directory.kind=openldap") {
+		t.Errorf("it says %v", doubt)
+	}
+	if _, err := conn.Read(t.Context(), directory.Selection{}); directory.CodeOf(err) != directory.NotAD {
+		t.Errorf("reading it ends with %v", err)
+	}
+	if _, err := directory.Verify(t.Context(), c, []directory.Server{at("dc1", s.Secure)}, directory.Selection{}, directory.Only, "alice", slapdtest.Password); directory.CodeOf(err) != directory.NotAD {
+		t.Errorf("a login ends with %v", err)
+	}
+	if doubt := open(t, pinned(s), at("dc1", s.Secure)).Doubt(); doubt != nil {
+		t.Errorf("as what it is: %v", doubt)
 	}
 }

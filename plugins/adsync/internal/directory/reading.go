@@ -41,6 +41,11 @@ type Odd struct{ DN, Reason string }
 // Read reads all who count. Nobody at all is an error: an empty answer must never mean that everybody has gone. So is a
 // group that is not there, and everything that may have cut the answer.
 func (c *Conn) Read(ctx context.Context, s Selection) (*Reading, error) {
+	r, err := c.readAll(ctx, s)
+	return r, c.orDoubt(err)
+}
+
+func (c *Conn) readAll(ctx context.Context, s Selection) (*Reading, error) {
 	who, err := c.who(ctx, s)
 	if err != nil {
 		return nil, err
