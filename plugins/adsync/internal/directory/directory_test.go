@@ -77,13 +77,16 @@ func TestAnswersThatAreNotWholeAreErrors(t *testing.T) {
 	s := slapdtest.Start(t, company+slapdtest.Group("empty", "cn=nobody,dc=other"))
 	conn := open(t, pinned(s), at("dc1", s.Secure))
 	for name, sel := range map[string]directory.Selection{
-		"a group that is not there": {Groups: []string{cn("gone")}},
-		"a group without people":    {Groups: []string{cn("empty")}},
-		"a base that is no group":   {Groups: []string{slapdtest.Base}},
-		"nobody passes the filter":  {Filter: "(uid=nobody)"},
-		"admins that are not there": {Admins: cn("gone")},
-		"a mapped group not there":  {Mapped: map[string]string{"sales": cn("gone")}},
-		"a group that is no DN":     {Groups: []string{"pbx)(uid=*"}},
+		"a group that is not there":   {Groups: []string{cn("gone")}},
+		"a group without people":      {Groups: []string{cn("empty")}},
+		"one of two without people":   {Groups: []string{cn("pbx"), cn("empty")}},
+		"one without, with admins":    {Groups: []string{cn("empty")}, Admins: cn("admins")},
+		"one whom the filter empties": {Groups: []string{cn("pbx"), cn("inner")}, Filter: "(!(uid=bob))"},
+		"a base that is no group":     {Groups: []string{slapdtest.Base}},
+		"nobody passes the filter":    {Filter: "(uid=nobody)"},
+		"admins that are not there":   {Admins: cn("gone")},
+		"a mapped group not there":    {Mapped: map[string]string{"sales": cn("gone")}},
+		"a group that is no DN":       {Groups: []string{"pbx)(uid=*"}},
 	} {
 		if _, err := conn.Read(t.Context(), sel); directory.CodeOf(err) != directory.Missing {
 			t.Errorf("%s: %v", name, err)

@@ -18,6 +18,7 @@ type members struct {
 	ids    map[string]bool
 	dns    map[string]bool // folded
 	uids   map[string]bool // of posixGroup
+	met    bool            // somebody who counts is among them, where members are read
 }
 
 // has reports whether a person is among them.

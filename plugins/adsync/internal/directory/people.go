@@ -101,16 +101,41 @@ func (k Kind) enabled() string {
 
 // below calls f for every person that the filters let through, below each of the places for persons.
 func (c *Conn) below(ctx context.Context, attributes []string, filters []string, f func(*ldap.Entry) error) error {
-	places := c.config.People
-	if len(places) == 0 {
-		places = []string{c.Base()}
-	}
 	s := search{direct: c.config.Direct, attributes: attributes, limit: MaxPeople}
 	s.filter = "(&" + c.config.Kind.class() + strings.Join(filters, "") + ")"
-	for _, s.base = range places {
+	for _, s.base = range c.places() {
 		if err := c.each(ctx, s, f); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// places are below what persons are searched.
+func (c *Conn) places() []string {
+	if len(c.config.People) > 0 {
+		return c.config.People
+	}
+	return []string{c.Base()}
+}
+
+// some reports whether the filters let anybody through. The server is asked for one entry.
+func (c *Conn) some(ctx context.Context, filters []string) (bool, error) {
+	q := &ldap.SearchRequest{
+		Scope: ldap.ScopeWholeSubtree, SizeLimit: 1, TimeLimit: int(answerLimit.Seconds()), Attributes: []string{"1.1"},
+		Filter: "(&" + c.config.Kind.class() + strings.Join(filters, "") + ")",
+	}
+	if c.config.Direct {
+		q.Scope = ldap.ScopeSingleLevel
+	}
+	for _, q.BaseDN = range c.places() {
+		found, err := c.ldap.Search(q)
+		switch {
+		case ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded), err == nil && len(found.Entries) > 0:
+			return true, nil
+		case err != nil:
+			return false, searchError(ctx, err, q.BaseDN)
+		}
+	}
+	return false, nil
 }

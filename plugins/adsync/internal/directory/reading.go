@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -38,8 +39,8 @@ type Reading struct {
 // Odd is an entry that cannot be a person.
 type Odd struct{ DN, Reason string }
 
-// Read reads all who count. Nobody at all is an error: an empty answer must never mean that everybody has gone. So is a
-// group that is not there, and everything that may have cut the answer.
+// Read reads all who count. Nobody at all is an error, and nobody in one of the groups whose members count: an empty answer
+// must never mean that everybody has gone. So is a group that is not there, and everything that may have cut the answer.
 func (c *Conn) Read(ctx context.Context, s Selection) (*Reading, error) {
 	r, err := c.readAll(ctx, s)
 	return r, c.orDoubt(err)
@@ -54,6 +55,9 @@ func (c *Conn) readAll(ctx context.Context, s Selection) (*Reading, error) {
 	if err := c.below(ctx, c.fields().names(), who.filters(c.config.Kind, s), who.take(r, c.fields(), s)); err != nil {
 		return nil, err
 	}
+	if err := c.checkGroups(ctx, who, s); err != nil {
+		return nil, err
+	}
 	if len(r.People) == 0 {
 		return nil, &Error{Missing, "the directory has nobody who counts, and an empty answer changes nothing",
 			"check who.groups, who.filter and directory.people, and whether the groups have members: " + show, nil}
@@ -62,9 +66,31 @@ func (c *Conn) readAll(ctx context.Context, s Selection) (*Reading, error) {
 	return r, nil
 }
 
+// checkGroups refuses a group of which nobody counts.
+func (c *Conn) checkGroups(ctx context.Context, w who, s Selection) error {
+	for i, g := range w.groups {
+		some := g.met
+		if g.filter != "" {
+			var err error
+			if some, err = c.some(ctx, append(alone(c.config.Kind, s), g.filter)); err != nil {
+				return err
+			}
+		}
+		if some {
+			continue
+		}
+		remedy := "put people into it"
+		if len(w.groups) > 1 {
+			remedy += ", or take it off the list: " + set(fmt.Sprintf("--unset 'who.groups[%d]'", i))
+		}
+		return fail(Missing, nil, remedy, "the group %s has nobody who counts, and an empty answer changes nothing", tunnel.Clean(s.Groups[i], 200))
+	}
+	return nil
+}
+
 // who is the groups of a selection.
 type who struct {
-	groups []members
+	groups []*members
 	admins members
 	mapped map[string]members
 }
@@ -76,7 +102,7 @@ func (c *Conn) who(ctx context.Context, s Selection) (w who, err error) {
 		if err != nil {
 			return w, err
 		}
-		w.groups = append(w.groups, m)
+		w.groups = append(w.groups, &m)
 	}
 	known := func(dn string) (members, error) {
 		m, err := c.group(ctx, dn, s.Nested)
@@ -100,13 +126,8 @@ func (c *Conn) who(ctx context.Context, s Selection) (w who, err error) {
 }
 
 // filters are what the directory itself can let through.
-func (w who) filters(k Kind, s Selection) (all []string) {
-	if s.Filter != "" {
-		all = append(all, s.Filter)
-	}
-	if !s.Disabled && k.enabled() != "" {
-		all = append(all, k.enabled())
-	}
+func (w who) filters(k Kind, s Selection) []string {
+	all := alone(k, s)
 	if len(w.groups) == 0 || k != ActiveDirectory {
 		return all
 	}
@@ -115,6 +136,17 @@ func (w who) filters(k Kind, s Selection) (all []string) {
 		any += g.filter
 	}
 	return append(all, "(|"+any+")")
+}
+
+// alone are the filters that have nothing to do with groups.
+func alone(k Kind, s Selection) (all []string) {
+	if s.Filter != "" {
+		all = append(all, s.Filter)
+	}
+	if !s.Disabled && k.enabled() != "" {
+		all = append(all, k.enabled())
+	}
+	return all
 }
 
 // take adds an entry to r, if it counts.
@@ -141,9 +173,16 @@ func (w who) take(r *Reading, f Fields, s Selection) func(*ldap.Entry) error {
 	}
 }
 
-// counts reports whether a person is in one of the groups, where there are any. What a filter let through counts already.
+// counts reports whether a person is in one of the groups, where there are any, and notes in which. What a filter let through
+// counts already.
 func (w who) counts(p Person) bool {
-	return len(w.groups) == 0 || w.admins.has(p) || slices.ContainsFunc(w.groups, func(m members) bool { return m.filter != "" || m.has(p) })
+	yes := len(w.groups) == 0 || w.admins.has(p)
+	for _, m := range w.groups {
+		in := m.filter != "" || m.has(p)
+		m.met = m.met || in
+		yes = yes || in
+	}
+	return yes
 }
 
 // fields are the attributes that this directory is read by.
