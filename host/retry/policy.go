@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"maps"
 	"math/rand/v2"
 	"time"
 )
@@ -77,6 +78,13 @@ func (p *Policy) Next(end End) time.Duration {
 
 // Reset makes every class begin afresh: something has changed.
 func (p *Policy) Reset() { clear(p.failures) }
+
+// Clone returns a policy that has seen what p has, for a goroutine of its own.
+func (p *Policy) Clone() *Policy {
+	c := *p
+	c.failures = maps.Clone(p.failures)
+	return &c
+}
 
 // count returns how many failures of class came before this one.
 func (p *Policy) count(class string) int {

@@ -40,7 +40,7 @@ func (k *keeper) conclude(err error, served bool) error {
 // attempt: where it is out of date there is no attempt, and login waits until the one that supersedes it is here.
 func (k *keeper) login(ctx context.Context, o *order) (tunnel.Tunnel, tunnel.Credential, error) {
 	w, cred, err := k.config.Source.Login(ctx, k.ref)
-	if (&order{wanted: w, restarts: o.restarts}).supersedes(o) {
+	if (&order{wanted: w, asked: o.asked}).supersedes(o) {
 		<-ctx.Done()
 	}
 	switch {

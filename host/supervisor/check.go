@@ -49,7 +49,11 @@ func (s *Supervisor) Check(ctx context.Context, t Trial, report func(TrialStep))
 		return tunnel.Pin{}, err
 	}
 	err = s.config.Engine.Run(ctx, c.plan(), c.serve)
-	c.turn.end(failure(s.config.Engine, err).refusesLogin())
+	if ctx.Err() != nil && c.offered() {
+		c.turn.breakOff()
+	} else {
+		c.turn.end(failure(s.config.Engine, err).refusesLogin())
+	}
 	if ctx.Err() != nil {
 		return tunnel.Pin{}, ctx.Err()
 	}
@@ -122,6 +126,11 @@ func (c *check) note(s Step) string {
 		return s.Detail
 	}
 	return ""
+}
+
+// offered reports whether the login was offered, and no answer came.
+func (c *check) offered() bool {
+	return len(c.ahead) > 0 && offers(Stage(c.ahead[0]), c.trial.Via)
 }
 
 // step reports s and notes what it decides.

@@ -377,6 +377,7 @@ type fakeSource struct {
 	queue      []tunnel.Wanted
 	records    map[tunnel.Ref]tunnel.Wanted
 	credential error
+	password   tunnel.Secret
 	shown      []tunnel.Pin
 	learned    []tunnel.Pin
 	reports    map[tunnel.Ref][]report
@@ -429,7 +430,7 @@ func (s *fakeSource) Login(_ context.Context, ref tunnel.Ref) (tunnel.Wanted, tu
 	defer s.mu.Unlock()
 	w, there := s.records[ref]
 	w.Gone = !there || w.Gone
-	return w, tunnel.Credential{Login: tunnel.LoginPassword, Password: tunnel.Secret("for " + w.Tunnel.Server.Host)}, s.credential
+	return w, tunnel.Credential{Login: tunnel.LoginPassword, Password: tunnel.Secret("for "+w.Tunnel.Server.Host) + s.password}, s.credential
 }
 
 // Learned pins as the registry does: in the record, whose generation stays.

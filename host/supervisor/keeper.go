@@ -16,6 +16,7 @@ type keeper struct {
 	config   Config
 	gate     *gate
 	budget   *budget
+	paces    *paces
 	log      hclog.Logger
 	standing *standing
 	private  *private
@@ -24,6 +25,7 @@ type keeper struct {
 	wake     chan struct{} // poked when an attempt is worth while now
 	ended    chan struct{} // closed when nothing of the keeper is left
 	rank     int           // of the next order's login
+	heard    int           // the last order's asked
 
 	mu      sync.Mutex
 	now     *order
@@ -35,20 +37,19 @@ type keeper struct {
 // order is what a keeper is to do; it never changes once it is given. Two orders for one link differ at most in their
 // mappings.
 type order struct {
-	wanted   tunnel.Wanted
-	restarts int
-	round    uint64 // of the standing, once the order is set about
+	wanted tunnel.Wanted
+	asked  int    // how often a person has asked for a new link
+	round  uint64 // of the standing, once the order is set about
 }
 
 // supersedes reports whether o asks for another link than old did, or for none.
 func (o *order) supersedes(old *order) bool {
-	return o.wanted.Gone || o.wanted.Active != old.wanted.Active || o.restarts != old.restarts ||
-		o.wanted.Generation != old.wanted.Generation
+	return o.wanted.Gone || o.wanted.Active != old.wanted.Active || o.asked != old.asked || o.wanted.Generation != old.wanted.Generation
 }
 
-func newKeeper(c Config, g *gate, b *budget, held *holds, ref tunnel.Ref) *keeper {
+func newKeeper(c Config, g *gate, b *budget, p *paces, held *holds, ref tunnel.Ref) *keeper {
 	k := &keeper{
-		ref: ref, config: c, gate: g, budget: b, log: c.Log.With("tunnel", ref.String()),
+		ref: ref, config: c, gate: g, budget: b, paces: p, log: c.Log.With("tunnel", ref.String()),
 		changed: make(chan struct{}, 1), wake: make(chan struct{}, 1), ended: make(chan struct{}),
 		lines: map[*line]struct{}{}, rank: untried, now: &order{},
 	}
@@ -70,10 +71,29 @@ func (k *keeper) arrange(w *tunnel.Wanted) {
 }
 
 // want tells the keeper what shall be.
-func (k *keeper) want(w tunnel.Wanted) { k.give(func(o *order) { o.wanted = w }) }
+func (k *keeper) want(w tunnel.Wanted) {
+	k.give(func(o *order) {
+		if asks(o.wanted, w) {
+			o.asked++
+		}
+		o.wanted = w
+	})
+}
+
+// asks reports whether it is a person who orders a new link: a module can do no more than withdraw what it declared and
+// declare it again, another or otherwise.
+func asks(was, now tunnel.Wanted) bool {
+	switch {
+	case !now.Active || was.Active && was.Generation == now.Generation:
+		return false
+	case now.Tunnel.ManagedBy() == tunnel.ByOperator:
+		return true
+	}
+	return !was.Active && (was.State == tunnel.Disabled || was.State == tunnel.Inactive)
+}
 
 // restart asks for a new link at once, where the tunnel is active.
-func (k *keeper) restart() { k.give(func(o *order) { o.restarts++ }) }
+func (k *keeper) restart() { k.give(func(o *order) { o.asked++ }) }
 
 // give changes the order. A link that it supersedes does not count from now on.
 func (k *keeper) give(change func(*order)) {
@@ -147,8 +167,9 @@ func (k *keeper) keep(ctx context.Context, o *order) {
 	var attempts sync.WaitGroup
 	defer attempts.Wait()
 	defer cancel()
-	r := &round{k: k, o: o, ctx: ctx, rearrange: make(chan struct{}, 1), news: make(chan struct{}, 1), rank: k.rank}
-	k.rank = promising // whatever the next order is, somebody gave it
+	r := newRound(ctx, k, o)
+	r.rank, k.rank = k.rank, promising // whatever the next order is, somebody gave it
+	r.asked, k.heard = o.asked != k.heard, o.asked
 	attempts.Go(func() {
 		defer cancel()
 		r.run()

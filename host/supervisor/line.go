@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -24,6 +25,9 @@ type line struct {
 	cancel context.CancelFunc // ends it, whatever it does
 	place  *place
 	turn   *turn
+	began  time.Time
+
+	offered atomic.Bool // the login is, and not answered yet
 
 	stood   chan struct{} // closed when link, since and wanted are there
 	link    *guarded
@@ -49,11 +53,16 @@ type line struct {
 func startLine(r *round, t tunnel.Tunnel, cred tunnel.Credential, turn *turn) *line {
 	ctx, cancel := context.WithCancel(r.ctx)
 	n := &line{
-		r: r, cancel: cancel, place: &place{gate: r.k.gate, server: t.Server}, turn: turn,
+		r: r, cancel: cancel, place: &place{gate: r.k.gate, server: t.Server}, turn: turn, began: time.Now(),
 		stood: make(chan struct{}), begun: make(chan struct{}), hurry: make(chan struct{}, 1),
 		retired: make(chan struct{}), left: make(chan struct{}), ended: make(chan struct{}),
 	}
 	plan := r.k.plan(r.o, t, cred, n.place)
+	tell := plan.Stage
+	plan.Stage = func(s Step) {
+		n.note(s, t.Via)
+		tell(s)
+	}
 	if old := r.resting(); old != nil {
 		plan.Earlier = old.since
 	}
@@ -76,11 +85,27 @@ func (n *line) run(ctx context.Context, plan *Attempt) {
 // conclude notes how the engine ended.
 func (n *line) conclude(ctx context.Context, err error) {
 	n.place.giveBack()
-	n.turn.end(failure(n.r.k.config.Engine, err).refusesLogin())
+	if refused := failure(n.r.k.config.Engine, err).refusesLogin(); !refused && n.brokenOff(ctx) {
+		n.turn.breakOff()
+	} else {
+		n.turn.end(refused)
+	}
 	n.err = n.r.k.conclude(err, closed(n.stood))
 	if closed(n.stood) {
 		n.r.k.parted(n, ctx.Err() != nil)
 	}
+}
+
+// note notes whether the login is offered. A stage that failed leaves that as it was.
+func (n *line) note(s Step, via tunnel.Via) {
+	if s.Failure == (Failure{}) {
+		n.offered.Store(!s.Done && offers(s.Stage, via))
+	}
+}
+
+// brokenOff reports whether the line ended because ctx did, while its login was offered.
+func (n *line) brokenOff(ctx context.Context) bool {
+	return ctx.Err() != nil && n.offered.Load() && !closed(n.stood)
 }
 
 // serve lets the tunnel run over l as soon as, and as long as, the round says so.

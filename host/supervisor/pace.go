@@ -12,11 +12,18 @@ import (
 // counts as a failure.
 const steadyAfter = 10 * time.Second
 
+// The longest waits: after a refused login, and after all else that is tried again by itself.
+const (
+	longestRefused = time.Hour
+	longestPause   = 10 * time.Second
+)
+
 // The classes of failed attempts; every other one was connected but failed, or broke early.
 const (
 	unreached = "unreached" // there was no TCP connection
 	away      = "away"      // the server's machine says that nothing listens: most likely it is being started again
 	refused   = "refused"   // the login was refused: each try may count against us at the server, or at the proxy
+	severed   = "severed"   // broken off by us after the login was offered, which may count against us like a refused one
 	person    = "person"    // nothing helps but somebody doing something
 )
 
@@ -26,10 +33,11 @@ func pace() *retry.Policy {
 		AtOnceAfter: steadyAfter,
 		Class:       class,
 		Backoffs: map[string]retry.Backoff{
-			"":        {First: 500 * time.Millisecond, Max: 10 * time.Second, Jitter: true, ResetAfter: steadyAfter},
+			"":        {First: 500 * time.Millisecond, Max: longestPause, Jitter: true, ResetAfter: steadyAfter},
 			unreached: {First: 3 * time.Second, Factor: 1, FromStart: true},
 			away:      {First: 100 * time.Millisecond, Factor: 1.15, Max: 3 * time.Second, FromStart: true, ResetAfter: steadyAfter},
-			refused:   {First: time.Minute, Max: time.Hour, ResetAfter: 1}, // any link shows that the login is right
+			refused:   {First: time.Minute, Max: longestRefused, ResetAfter: 1}, // any link shows that the login is right
+			severed:   {First: 3 * time.Second, Max: longestRefused, ResetAfter: 1},
 			person:    {First: retry.Never},
 		},
 	}
@@ -37,6 +45,9 @@ func pace() *retry.Policy {
 
 // class sorts the end of an attempt.
 func class(err error) string {
+	if b, ok := errors.AsType[*brokenOff](err); ok {
+		return b.class
+	}
 	f := why(err)
 	switch {
 	case f.refusesLogin():
@@ -53,6 +64,14 @@ func class(err error) string {
 	return ""
 }
 
+// brokenOff is the end of an attempt that we broke off. Where an attempt before it failed, it says why that did.
+type brokenOff struct {
+	error
+	class string
+}
+
+func (b *brokenOff) Unwrap() error { return b.error }
+
 // refusesLogin reports whether a login was refused, the server's or the proxy's.
 func (f Failure) refusesLogin() bool {
 	switch f.Reason {
@@ -66,7 +85,7 @@ func (f Failure) refusesLogin() bool {
 
 // awaits is the state in which a tunnel awaits its next attempt after one that ended with err.
 func awaits(err error) tunnel.State {
-	switch class(err) {
+	switch class(&failed{why(err)}) {
 	case refused, person:
 		return tunnel.Blocked
 	}

@@ -21,24 +21,37 @@ type round struct {
 	rearrange chan struct{}   // poked when the mappings changed
 	news      chan struct{}   // poked when something became of a link
 	rank      int             // of its login among those that wait, see turn
+	asked     bool            // a person has given the order
+
+	pace   *retry.Policy
+	kind   attempts // of the last login
+	past   *pausing // after the last attempt, nil where none has failed since a link carried the tunnel
+	flight *line    // while an attempt runs, nil else
 
 	rest      *line // nil where none rests
 	messenger *line // nil where none was given up
 	links     sync.WaitGroup
 }
 
+func newRound(ctx context.Context, k *keeper, o *order) *round {
+	return &round{k: k, o: o, ctx: ctx, rearrange: make(chan struct{}, 1), news: make(chan struct{}, 1), pace: pace()}
+}
+
 // run makes attempt after attempt until ctx ends, and returns when no link is left.
 func (r *round) run() {
 	defer r.links.Wait()
 	unpoke(r.k.wake)
+	r.recall()
 	_ = retry.Run(r.ctx, r.attempt, r.loop())
+	r.leave()
 }
 
 // loop is how attempts follow each other.
 func (r *round) loop() retry.Loop {
 	return retry.Loop{
-		Policy: pace(), Wake: r.k.wake,
+		Policy: r.pace, Wake: r.k.wake,
 		Waiting: func(end retry.End, next time.Time) {
+			r.past, r.flight = &pausing{pace: r.pace, err: end.Err, until: next}, nil
 			r.k.awaits(class(end.Err))
 			r.k.standing.failed(r.o.round, awaits(end.Err), why(end.Err), next)
 		},
@@ -78,6 +91,7 @@ func (r *round) dial(ctx context.Context) (*line, error) {
 	r.k.standing.retry(r.o.round)
 	defer r.k.tell(ctx, r.o)()
 	n := startLine(r, t, cred, turn)
+	r.flight = n
 	for !r.resting().revived() {
 		select {
 		case <-n.stood:
@@ -99,6 +113,7 @@ func (r *round) turn(ctx context.Context) (tunnel.Tunnel, tunnel.Credential, *tu
 		if err != nil {
 			return t, cred, nil, err
 		}
+		r.kind = attemptsOf(t, cred)
 		turn := r.k.budget.apply(scopeOf(t.Server, t.Via), loginOf(t.Server, cred), r.ranked(t))
 		if closed(turn.ready) {
 			r.rank = tried
@@ -147,6 +162,8 @@ func (r *round) wait(ctx context.Context, t *turn) error {
 // carry lets the tunnel run over n until n is gone, or falls silent and rests.
 func (r *round) carry(n *line, alive func()) error {
 	alive()
+	r.past, r.flight = nil, nil
+	r.k.paces.forget(r.kind)
 	n.begin()
 	for {
 		_, at := n.link.look()

@@ -48,7 +48,7 @@ func TestASupersededAttemptSaysNothing(t *testing.T) {
 // The same order may be set about while another is given: what is wanted now is what is told.
 func TestAnOrderThatIsSupersededIsNotSetAbout(t *testing.T) {
 	source := newFakeSource()
-	k := newKeeper(Config{Source: source, Log: quiet}, nil, nil, nil, office)
+	k := newKeeper(Config{Source: source, Log: quiet}, nil, nil, nil, nil, office)
 	k.want(active(office, 1, ldap))
 	o := k.order()
 	k.want(disabled(office, ldap))

@@ -50,6 +50,7 @@ type Supervisor struct {
 	config Config
 	gate   *gate
 	budget *budget
+	paces  *paces
 	held   *holds // all clients of ports that wait for a link
 
 	mu      sync.Mutex
@@ -60,7 +61,7 @@ type Supervisor struct {
 // New returns a Supervisor that does nothing until it is run.
 func New(c Config) *Supervisor {
 	return &Supervisor{
-		config: c, gate: newGate(handshakesPerServer), budget: newBudget(), held: &holds{most: heldPerHost},
+		config: c, gate: newGate(handshakesPerServer), budget: newBudget(), paces: newPaces(), held: &holds{most: heldPerHost},
 		keepers: map[tunnel.Ref]*keeper{},
 	}
 }
@@ -108,7 +109,7 @@ func (s *Supervisor) want(ctx context.Context, w tunnel.Wanted) {
 
 // keep starts a keeper for w, which waits for the one before to have gone. Callers hold s.mu.
 func (s *Supervisor) keep(ctx context.Context, w tunnel.Wanted, before *keeper) {
-	k := newKeeper(s.config, s.gate, s.budget, s.held, w.Tunnel.Ref)
+	k := newKeeper(s.config, s.gate, s.budget, s.paces, s.held, w.Tunnel.Ref)
 	s.keepers[k.ref] = k
 	k.want(w)
 	s.crew.Go(func() {

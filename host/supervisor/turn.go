@@ -93,10 +93,28 @@ func (t *turn) end(refused bool) {
 	if refused {
 		delete(t.l.worked, t.login)
 	}
+	t.over(refused)
+}
+
+// breakOff ends the turn of a login that was offered and not answered, because we went: unless it has worked before, it
+// counts as refused. It is called once, in place of end.
+func (t *turn) breakOff() {
+	t.b.mu.Lock()
+	defer t.b.mu.Unlock()
+	t.over(!t.free)
+}
+
+// over ends the turn and lets the next one in. Callers hold the mutex.
+func (t *turn) over(refused bool) {
 	t.settle(refused)
 	t.b.serve(t.l)
 	t.l.users--
 	t.l.last = time.Now()
+}
+
+// offers reports whether we show what we log in with at a stage, to the server or to the proxy.
+func offers(at Stage, via tunnel.Via) bool {
+	return at == StageLogin || at == StageProxy && via.User != ""
 }
 
 // settle gives back what the turn did not cost. Callers hold the mutex.
