@@ -147,7 +147,7 @@ func (r *Registry) removeLocked(by string, ref tunnel.Ref, why tunnel.Finding) {
 	delete(r.shown, ref)
 	delete(r.callers, ref)
 	r.removedLocked(by, ref, why)
-	r.watchLocked(tunnel.Change{Type: tunnel.Removed, Tunnel: tunnel.View{Tunnel: tunnel.Tunnel{Ref: ref}}})
+	r.watchLocked(tunnel.ShownChange{Type: tunnel.Removed, Tunnel: tunnel.Show(tunnel.View{Tunnel: tunnel.Tunnel{Ref: ref}})})
 	r.markWantedLocked(ref)
 }
 
@@ -156,16 +156,17 @@ func (r *Registry) removeLocked(by string, ref tunnel.Ref, why tunnel.Finding) {
 func (r *Registry) showLocked(was, now *entry, changed bool) {
 	var before tunnel.View
 	if was != nil {
-		before = was.view
+		before = was.shown.View()
 	}
-	now.view = tunnel.View{Tunnel: now.tunnel, Status: compose(now, before.Status)}
+	after := tunnel.View{Tunnel: now.tunnel, Status: compose(now, before.Status)}
+	now.shown = tunnel.Show(after)
 	r.put(now.tunnel.Ref, now)
-	turned := !before.Status.Same(now.view.Status)
+	turned := !before.Status.Same(after.Status)
 	if was != nil && turned {
-		r.statesChangedLocked(before, now.view)
+		r.statesChangedLocked(before, after)
 	}
 	if was == nil || turned || changed && !sameTunnel(was.tunnel, now.tunnel) {
-		r.watchLocked(tunnel.Change{Type: tunnel.Changed, Tunnel: now.view})
+		r.watchLocked(tunnel.ShownChange{Type: tunnel.Changed, Tunnel: now.shown})
 	}
 }
 

@@ -41,7 +41,7 @@ type entry struct {
 	unusable *tunnel.StatusError // why it cannot log in: its secret is missing or unreadable
 	wanted   tunnel.Wanted
 	reported *tunnel.Status // by the supervisor, of this generation; nil before the first
-	view     tunnel.View
+	shown    *tunnel.Shown  // all that is said of it
 }
 
 func (x *index) place(ref tunnel.Ref) (int, bool) {

@@ -15,7 +15,7 @@ type service struct {
 	owner    tunnel.Owner
 }
 
-var _ tunnel.Service = service{}
+var _ tunnel.Shared = service{}
 
 // As gives the Service of one owner. It can change that owner's declared tunnels and nothing else.
 func (r *Registry) As(owner tunnel.Owner) tunnel.Service { return service{r, owner} }
@@ -48,9 +48,19 @@ func (s service) Get(ctx context.Context, ref tunnel.Ref) (tunnel.View, error) {
 // List is tunnel.Service's.
 func (s service) List(ctx context.Context) iter.Seq2[tunnel.View, error] { return s.registry.List(ctx) }
 
+// ListShown is tunnel.Shared's.
+func (s service) ListShown(ctx context.Context) ([]*tunnel.Shown, error) {
+	return s.registry.ListShown(ctx)
+}
+
 // Watch is tunnel.Service's.
 func (s service) Watch(ctx context.Context) iter.Seq2[tunnel.Change, error] {
 	return s.registry.Watch(ctx)
+}
+
+// WatchShown is tunnel.Shared's.
+func (s service) WatchShown(ctx context.Context) iter.Seq2[tunnel.ShownChange, error] {
+	return s.registry.WatchShown(ctx)
 }
 
 // declare has the configuration declare that set; where that is another one than it has, pay comes before.
@@ -87,27 +97,41 @@ func (r *Registry) Get(ctx context.Context, ref tunnel.Ref) (tunnel.View, error)
 	if e == nil {
 		return tunnel.View{}, tunnel.Findings{tunnel.NotFoundFinding(ref)}
 	}
-	return e.view.Clone(), nil
+	return e.shown.View().Clone(), nil
 }
 
 // List yields every tunnel in the order of their names, as of one moment, see tunnel.Service.
 func (r *Registry) List(ctx context.Context) iter.Seq2[tunnel.View, error] {
 	return func(yield func(tunnel.View, error) bool) {
-		r.recount()
-		r.mu.RLock()
-		order := slices.Clone(r.order)
-		r.mu.RUnlock()
-		for _, e := range order {
-			if err := ctx.Err(); err != nil {
-				yield(tunnel.View{}, err)
-				return
+		all, err := r.ListShown(ctx)
+		for _, s := range all {
+			if ctx.Err() != nil {
+				break
 			}
-			if !yield(e.view.Clone(), nil) {
+			if !yield(s.View().Clone(), nil) {
 				return
 			}
 		}
-		if err := ctx.Err(); err != nil {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
 			yield(tunnel.View{}, err)
 		}
 	}
+}
+
+// ListShown is List without copies, see tunnel.Shared.
+func (r *Registry) ListShown(ctx context.Context) ([]*tunnel.Shown, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	r.recount()
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	all := make([]*tunnel.Shown, len(r.order))
+	for i, e := range r.order {
+		all[i] = e.shown
+	}
+	return all, nil
 }

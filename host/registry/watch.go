@@ -15,19 +15,19 @@ const backlog = 1024
 // watcher holds the changes one reader has not taken yet. Whoever writes never waits for it.
 type watcher struct {
 	mu     sync.Mutex
-	queue  []tunnel.Change
+	queue  []tunnel.ShownChange
 	behind bool
 	wake   chan struct{} // holds a token while there is something to take
 }
 
 // watchLocked gives a change to every reader.
-func (r *Registry) watchLocked(c tunnel.Change) {
+func (r *Registry) watchLocked(c tunnel.ShownChange) {
 	for w := range r.watchers {
 		w.push(c)
 	}
 }
 
-func (w *watcher) push(c tunnel.Change) {
+func (w *watcher) push(c tunnel.ShownChange) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.queue) >= backlog {
@@ -43,7 +43,7 @@ func (w *watcher) push(c tunnel.Change) {
 }
 
 // take waits for changes and returns them, or that the reader fell behind.
-func (w *watcher) take(ctx context.Context) (cs []tunnel.Change, behind bool, err error) {
+func (w *watcher) take(ctx context.Context) (cs []tunnel.ShownChange, behind bool, err error) {
 	select {
 	case <-ctx.Done():
 		return nil, false, ctx.Err()
@@ -58,11 +58,22 @@ func (w *watcher) take(ctx context.Context) (cs []tunnel.Change, behind bool, er
 // Watch yields the present state of every tunnel, then each change, see tunnel.Service.
 func (r *Registry) Watch(ctx context.Context) iter.Seq2[tunnel.Change, error] {
 	return func(yield func(tunnel.Change, error) bool) {
+		for c, err := range r.WatchShown(ctx) {
+			if !yield(c.Change(), err) {
+				return
+			}
+		}
+	}
+}
+
+// WatchShown is Watch without copies, see tunnel.Shared.
+func (r *Registry) WatchShown(ctx context.Context) iter.Seq2[tunnel.ShownChange, error] {
+	return func(yield func(tunnel.ShownChange, error) bool) {
 		for {
 			w, present := r.subscribe()
 			goOn := r.serveWatch(ctx, w, present, yield)
 			r.unsubscribe(w)
-			if !goOn || !yield(tunnel.Change{Type: tunnel.Resync}, nil) {
+			if !goOn || !yield(tunnel.ShownChange{Type: tunnel.Resync}, nil) {
 				return
 			}
 		}
@@ -70,30 +81,29 @@ func (r *Registry) Watch(ctx context.Context) iter.Seq2[tunnel.Change, error] {
 }
 
 // serveWatch yields the present set and what follows. It returns true where the reader fell behind.
-func (r *Registry) serveWatch(ctx context.Context, w *watcher, present []*entry, yield func(tunnel.Change, error) bool) bool {
+func (r *Registry) serveWatch(ctx context.Context, w *watcher, present []*entry, yield func(tunnel.ShownChange, error) bool) bool {
 	if ctx.Err() != nil {
-		yield(tunnel.Change{}, ctx.Err())
+		yield(tunnel.ShownChange{}, ctx.Err())
 		return false
 	}
 	for _, e := range present {
-		if !yield(tunnel.Change{Type: tunnel.Present, Tunnel: e.view.Clone()}, nil) {
+		if !yield(tunnel.ShownChange{Type: tunnel.Present, Tunnel: e.shown}, nil) {
 			return false
 		}
 	}
-	if !yield(tunnel.Change{Type: tunnel.Synced}, nil) {
+	if !yield(tunnel.ShownChange{Type: tunnel.Synced}, nil) {
 		return false
 	}
 	for {
 		cs, behind, err := w.take(ctx)
 		if err != nil {
-			yield(tunnel.Change{}, err)
+			yield(tunnel.ShownChange{}, err)
 			return false
 		}
 		if behind {
 			return true
 		}
 		for _, c := range cs {
-			c.Tunnel = c.Tunnel.Clone()
 			if !yield(c, nil) {
 				return false
 			}

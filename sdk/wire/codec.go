@@ -11,12 +11,20 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// frugal is the codec of what comes from a module. A message of the largest size can hold two million empty elements,
+// frugal is the codec of the host's end. What is encoded goes out as it is. Of what comes from a module a message of the largest size can hold two million empty elements,
 // each of which takes fifty times as much memory as bytes: so it counts them before it makes any. What is only somewhat
 // too much passes, for counts says it better.
 type frugal struct{ encoding.CodecV2 }
 
 func newFrugal() frugal { return frugal{encoding.GetCodecV2("proto")} }
+
+// Marshal takes over what is encoded.
+func (c frugal) Marshal(v any) (mem.BufferSlice, error) {
+	if m, ok := v.(encoded); ok {
+		return m.BufferSlice, nil
+	}
+	return c.CodecV2.Marshal(v)
+}
 
 // Unmarshal reads a message, or refuses one of very many elements.
 func (c frugal) Unmarshal(data mem.BufferSlice, v any) error {

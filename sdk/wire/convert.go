@@ -32,17 +32,6 @@ func claimOf(s string) tunnel.Ref {
 	return tunnel.Ref{Owner: tunnel.Owner(s[:max(i, 0)]), Name: tunnel.Name(s[i+1:])}
 }
 
-func changeTo(c tunnel.Change) *hostv1.WatchResponse {
-	m := &hostv1.WatchResponse{Type: string(c.Type)}
-	switch c.Type {
-	case tunnel.Present, tunnel.Changed:
-		m.Tunnel = viewTo(c.Tunnel)
-	case tunnel.Removed:
-		m.Tunnel = &hostv1.View{Tunnel: &hostv1.Tunnel{Ref: c.Tunnel.Ref.String()}}
-	}
-	return m
-}
-
 func changeOf(m *hostv1.WatchResponse) tunnel.Change {
 	return tunnel.Change{Type: tunnel.ChangeType(m.GetType()), Tunnel: viewOf(m.GetTunnel())}
 }

@@ -3,11 +3,9 @@ package wire
 import (
 	"context"
 	"fmt"
-	"iter"
 	"strconv"
 
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/proto"
 
 	hostv1 "github.com/culvert-pbx/culvert/proto/host/v1"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -38,59 +36,31 @@ func (s *hostServer) Get(ctx context.Context, req *hostv1.GetRequest) (*hostv1.G
 
 // List takes the whole before it sends any of it, so that a slow reader holds nothing of the registry's.
 func (s *hostServer) List(req *hostv1.ListRequest, out grpc.ServerStreamingServer[hostv1.ListResponse]) error {
-	var views []tunnel.View
-	for v, err := range s.h.Service.List(out.Context()) {
+	all, err := tunnel.Sharing(s.h.Service).ListShown(out.Context())
+	if err != nil {
+		return err
+	}
+	for answer, err := range answers(all, req.GetSeveral()) {
 		if err != nil {
 			return err
 		}
-		views = append(views, v)
-	}
-	for answer := range answers(views, req.GetSeveral()) {
-		if err := out.Send(answer); err != nil {
+		if err := out.SendMsg(answer); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// answerSize is about how many bytes an answer with several tunnels has: each answer costs both ends a hand-over between
-// processes, which takes long on a busy machine.
-const answerSize = 64 << 10
-
-// answers are the answers to a List, of one tunnel each, or of several.
-func answers(views []tunnel.View, several bool) iter.Seq[*hostv1.ListResponse] {
-	return func(yield func(*hostv1.ListResponse) bool) {
-		answer, size := &hostv1.ListResponse{}, 0
-		for _, v := range views {
-			m := viewTo(v)
-			if !several {
-				if !yield(&hostv1.ListResponse{Tunnel: m}) {
-					return
-				}
-				continue
-			}
-			n := proto.Size(m)
-			if size > 0 && size+n > answerSize {
-				if !yield(answer) {
-					return
-				}
-				answer, size = &hostv1.ListResponse{}, 0
-			}
-			answer.Tunnels = append(answer.Tunnels, m)
-			size += n
-		}
-		if size > 0 {
-			yield(answer)
-		}
-	}
-}
-
 func (s *hostServer) Watch(_ *hostv1.WatchRequest, out grpc.ServerStreamingServer[hostv1.WatchResponse]) error {
-	for c, err := range s.h.Service.Watch(out.Context()) {
+	for c, err := range tunnel.Sharing(s.h.Service).WatchShown(out.Context()) {
 		if err != nil {
 			return err
 		}
-		if err := out.Send(changeTo(c)); err != nil {
+		m, err := encodeChange(c)
+		if err != nil {
+			return err
+		}
+		if err := out.SendMsg(m); err != nil {
 			return err
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -59,7 +58,7 @@ func BenchmarkListOfAThousand(b *testing.B) {
 	}
 	g := newGate("hello", nil)
 	g.pace.Burst = 1e9
-	s := newHostServer(HostServices{Owner: "hello", Service: newMany(1000)})
+	s := newHostServer(HostServices{Owner: "hello", Service: newMany(1000).shared()})
 	go s.Serve(newInlet(l))
 	defer s.Stop()
 	conn, err := grpc.NewClient("unix:"+l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(window))
@@ -83,30 +82,21 @@ func BenchmarkListOfAThousand(b *testing.B) {
 	}
 }
 
-// A list comes whole and in its order, in few answers, whatever size its tunnels have, and one by one to who asks so.
-func TestAnswersHoldAllTunnelsInOrder(t *testing.T) {
-	views := newMany(1000).views
-	views[500].Comment = strings.Repeat("x", 2*answerSize) // larger than an answer is made
-	for several, most := range map[bool]int{true: 20, false: 1000} {
-		n, count := 0, 0
-		for a := range answers(views, several) {
-			count++
-			all := a.GetTunnels()
-			if a.GetTunnel() != nil {
-				all = append(all, a.GetTunnel())
-			}
-			for _, v := range all {
-				if v.GetTunnel().GetRef() != views[n].Ref.String() {
-					t.Fatalf("tunnel %d is %s", n, v.GetTunnel().GetRef())
-				}
-				n++
-			}
-		}
-		if n != len(views) || count > most {
-			t.Errorf("%d tunnels in %d answers", n, count)
-		}
+// sharing shows what never changes.
+type sharing struct {
+	many
+	all []*tunnel.Shown
+}
+
+func (m many) shared() (s sharing) {
+	s.many = m
+	for _, v := range m.views {
+		s.all = append(s.all, tunnel.Show(v))
 	}
-	for range answers(nil, true) {
-		t.Error("an answer without a tunnel")
-	}
+	return s
+}
+
+func (s sharing) ListShown(context.Context) ([]*tunnel.Shown, error) { return s.all, nil }
+func (s sharing) WatchShown(context.Context) iter.Seq2[tunnel.ShownChange, error] {
+	panic("not used")
 }
