@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"net/http"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -30,16 +28,7 @@ func (adsync) serveLogins(ctx context.Context, in *sdk.Instance[settings]) error
 		return err
 	}
 	h := verify.New(asker(in), in.Settings.Login.Cache.D(), func(result string) { in.Metrics.Add(loginsMetric, 1, result) })
-	s := &http.Server{
-		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 40 * time.Second, MaxHeaderBytes: 8 << 10,
-		ErrorLog: in.Log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
-	}
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
-	defer stop()
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return ctx.Err()
+	return h.Serve(ctx, l, in.Log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}))
 }
 
 // asker asks the directory.

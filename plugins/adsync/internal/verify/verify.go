@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log"
 	"mime"
 	"net"
 	"net/http"
@@ -30,12 +31,15 @@ const Path = "/v1/auth/verify"
 
 // Limits of a question, and of those at a time.
 const (
-	maxBody     = 4 << 10
-	maxUser     = 256
-	maxPassword = 1024
-	maxSource   = 64
-	maxAtOnce   = 16
-	answerLimit = 25 * time.Second
+	maxBody      = 4 << 10
+	maxUser      = 256
+	maxPassword  = 1024
+	maxSource    = 64
+	maxAtOnce    = 16              // with the directory,
+	maxQuestions = 80              // and with those that wait for that
+	maxWaiting   = 128             // connections that have not asked yet
+	askLimit     = 2 * time.Second // for the head of a question, and for the rest of it
+	answerLimit  = 25 * time.Second
 )
 
 // Identity is whose password it was.
@@ -52,17 +56,18 @@ type Ask func(ctx context.Context, user, password string) (Identity, error)
 
 // Handler answers questions.
 type Handler struct {
-	ask    Ask
-	told   func(result string)
-	pace   *pace
-	cache  *cache
-	atOnce chan struct{}
+	ask         Ask
+	told        func(result string)
+	pace        *pace
+	cache       *cache
+	all, atOnce chan struct{} // a token for each question
 }
 
 // New makes a handler. told is called with the result of every question, in a word. remember is how long a right password
 // is taken for right without asking again; 0: not at all.
 func New(ask Ask, remember time.Duration, told func(result string)) *Handler {
-	return &Handler{ask: ask, told: told, pace: newPace(), cache: newCache(remember), atOnce: make(chan struct{}, maxAtOnce)}
+	return &Handler{ask: ask, told: told, pace: newPace(), cache: newCache(remember),
+		all: make(chan struct{}, maxQuestions), atOnce: make(chan struct{}, maxAtOnce)}
 }
 
 // question is what the PBX sends.
@@ -90,6 +95,21 @@ const (
 	unavailable = "unavailable"
 )
 
+// Serve answers whoever connects to l, one question a connection, until ctx ends.
+func (h *Handler) Serve(ctx context.Context, l net.Listener, trouble *log.Logger) error {
+	s := &http.Server{
+		Handler: h, ReadHeaderTimeout: askLimit, ReadTimeout: 2 * askLimit, WriteTimeout: answerLimit + 15*time.Second,
+		MaxHeaderBytes: 8 << 10, ErrorLog: trouble, ConnContext: withGuest,
+	}
+	s.SetKeepAlivesEnabled(false)
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	defer stop()
+	if err := s.Serve(&crowd{Listener: l}); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return ctx.Err()
+}
+
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path != Path:
@@ -115,7 +135,11 @@ func fromThisMachine(r *http.Request) bool {
 }
 
 func (h *Handler) verify(w http.ResponseWriter, r *http.Request) {
+	line := http.NewResponseController(w)
+	_ = line.SetReadDeadline(time.Now().Add(askLimit)) // a recorder of a test has none
 	q, err := read(http.MaxBytesReader(w, r.Body, maxBody))
+	_ = line.SetReadDeadline(time.Time{}) // the answer may take longer
+	asked(r.Context())
 	id, known := h.cache.find(q.User, q.Password)
 	switch {
 	case err != nil:
@@ -139,7 +163,7 @@ func (h *Handler) paced(w http.ResponseWriter, r *http.Request, q question) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), answerLimit)
 	defer cancel()
-	id, err := h.asked(ctx, q)
+	id, err := h.consult(ctx, q)
 	var no *Refusal
 	switch {
 	case err == nil:
@@ -154,8 +178,14 @@ func (h *Handler) paced(w http.ResponseWriter, r *http.Request, q question) {
 	}
 }
 
-// asked asks the directory when not too many others do.
-func (h *Handler) asked(ctx context.Context, q question) (Identity, error) {
+// consult asks the directory when not too many others do.
+func (h *Handler) consult(ctx context.Context, q question) (Identity, error) {
+	select {
+	case h.all <- struct{}{}:
+		defer func() { <-h.all }()
+	default:
+		return Identity{}, errors.New("too many ask at once")
+	}
 	select {
 	case h.atOnce <- struct{}{}:
 		defer func() { <-h.atOnce }()
