@@ -10,20 +10,41 @@ import (
 // for that; nil where one can. It is the one answer to that question. What runs already may go on all the same, and what
 // a failed start was about is not asked here: the next one may succeed.
 func (m *module) blockedLocked() (State, *unusable) {
+	strange, why := m.strangeLocked()
 	switch {
 	case !m.found.there:
 		return Failed, &unusable{
 			tunnel.ModuleMissing, fmt.Sprintf("%s is not in the plugin directory", m.name),
 			"install the module, or culvert config remove its configurations",
 		}
-	case m.found.problem != nil:
-		return Failed, m.found.problem
-	case m.otherLocked():
-		return Accept, m.needsAcceptanceLocked()
-	case !m.confinedLocked(m.found.sha):
+	case why != nil && !m.copiedLocked():
+		return strange, why
+	case why == nil && !m.confinedLocked(m.found.sha), why != nil && !m.confinedLocked(m.pin.SHA256):
 		return Accept, m.unconfined()
 	}
 	return "", nil
+}
+
+// strangeLocked is what is wrong with what lies under the module's name instead of the accepted binary, and the state that
+// the module is shown in where nothing of it runs; nil where nothing is.
+func (m *module) strangeLocked() (State, *unusable) {
+	var state State
+	var why unusable
+	switch {
+	case m.found.problem != nil:
+		state, why = Failed, *m.found.problem
+	case m.otherLocked():
+		state, why = Accept, m.needsAcceptanceLocked()
+	default:
+		return "", nil
+	}
+	switch {
+	case m.copiedLocked():
+		why.message += "; the accepted one goes on meanwhile, of which there is a copy"
+	case m.pin != nil && m.life == dead && m.uncopiedLocked() == (want{}):
+		why.message += "; nothing of it runs, because no copy of the accepted one is left"
+	}
+	return state, &why
 }
 
 // refusalLocked is the same for who asked for a process. A module that is not there is tunnel.ErrNotFound.
@@ -38,8 +59,8 @@ func (m *module) refusalLocked() error {
 	}
 }
 
-func (m *module) needsAcceptanceLocked() *unusable {
-	u := &unusable{reason: tunnel.NeedsAcceptance, remedy: "culvert module accept " + string(m.name)}
+func (m *module) needsAcceptanceLocked() unusable {
+	u := unusable{reason: tunnel.NeedsAcceptance, remedy: "culvert module accept " + string(m.name)}
 	if m.pin != nil {
 		u.message = fmt.Sprintf("another binary lies under this name, SHA-256 %.12s...; accepted is %.12s...", m.found.sha, m.pin.SHA256)
 	} else {

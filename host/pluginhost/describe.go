@@ -51,8 +51,23 @@ func (m *module) describeOnce(ctx context.Context, sha string) error {
 		return ctx.Err()
 	}
 	m.host.cfg.Log.Warn("module does not describe itself", "module", m.name, "error", err)
-	m.update(func() { m.mute = toUnusable(err) })
+	m.refuse(sha, toUnusable(err))
 	return err
+}
+
+// refuse notes why the binary with that checksum does not describe itself. Where it lies in the place of the accepted one,
+// nobody tries it again unasked, and the daemon after this one knows it too.
+func (m *module) refuse(sha string, why *unusable) {
+	m.update(func() { m.mute, m.rejected = why, rejected{sha, why.reason, why.message, why.remedy} })
+	m.mu.Lock()
+	r, first := m.rejected, m.firstLocked()
+	m.mu.Unlock()
+	if first {
+		return
+	}
+	if err := m.host.copies.refuse(m.name, r); err != nil {
+		m.host.cfg.Log.Warn("why a binary cannot be used is not kept", "module", m.name, "error", err)
+	}
 }
 
 // ask starts the binary for its description and ends it again. Nobody has accepted it, so it has nothing of the module's:
@@ -123,8 +138,9 @@ func (m *module) introduce(ctx context.Context, b Binary) error {
 			return badDescription(err)
 		}
 	}
+	m.host.copies.forgive(m.name)
 	m.update(func() {
-		m.mute = nil
+		m.mute, m.rejected = nil, rejected{}
 		switch {
 		case first:
 			m.pin = &b

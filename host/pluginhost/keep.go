@@ -19,13 +19,14 @@ func (m *module) keep(ctx context.Context) {
 	})
 }
 
-// dueLocked is the binary that shall run. One that runs goes on whatever lies in its place now, until nothing does.
+// dueLocked is the binary that shall run. One that runs goes on whatever lies in its place now, until nothing does, and is
+// started again from its copy.
 func (m *module) dueLocked() want {
 	switch {
 	case m.pin == nil || !m.found.there || !m.neededLocked() || !m.confinedLocked(m.pin.SHA256):
 		return want{}
 	case m.life == starting || m.life == alive:
-	case m.found.sha != m.pin.SHA256:
+	case m.found.sha != m.pin.SHA256 && !m.copiedLocked():
 		return want{}
 	}
 	return want{m.pin.SHA256, m.turn}

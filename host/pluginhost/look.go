@@ -58,6 +58,9 @@ func (h *Host) Look(ctx context.Context) error {
 		}
 	}
 	h.cfg.Catalog.SetPresent(present)
+	if err := h.copies.only(seen); err != nil {
+		h.cfg.Log.Warn("copies of binaries that are gone are not all gone", "error", err)
+	}
 	return nil
 }
 
@@ -152,14 +155,20 @@ func (h *Host) inspect(ctx context.Context, d *directory, name string, before ha
 func (m *module) see(f found) (installed bool) {
 	m.mu.Lock()
 	same := m.found.equal(f)
-	installed = f.sha != "" || f.there && m.life != dead
+	installed = f.sha != "" || f.there && (m.life != dead || m.copiedLocked())
 	m.mu.Unlock()
 	if !same {
 		m.update(func() {
 			if m.found.sha != f.sha {
 				m.pending, m.mute = nil, nil
 			}
+			if !f.there {
+				m.kept = "" // it goes, too
+			}
 			m.found = f
+			if m.mute == nil && m.otherLocked() && m.rejected.SHA256 == f.sha {
+				m.mute = m.rejected.unusable() // before the daemon started, perhaps
+			}
 		})
 	}
 	return installed

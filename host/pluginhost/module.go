@@ -54,6 +54,10 @@ type module struct {
 	found    found
 	pin      *Binary               // the accepted one, nil before the first was described
 	lost     error                 // why it is not known which one was accepted
+	kept     string                // the checksum of the binary that there is a copy of, "" where there is none
+	unkept   error                 // why there is none
+	attempt  attempted             // at one
+	rejected rejected              // the last binary that did not describe itself in the place of the accepted one
 	pending  *Binary               // the other one that lies there now, when it has described itself
 	mute     *unusable             // why the one that lies there has not described itself
 	asking   int                   // how many Accepts wait for the other one's description
@@ -111,6 +115,7 @@ func (m *module) work(ctx context.Context) {
 	wg.Go(func() { m.describe(ctx) })
 	wg.Go(func() { m.keep(ctx) })
 	wg.Go(func() { m.purge(ctx) })
+	wg.Go(func() { m.preserve(ctx) })
 	wg.Wait()
 	m.log.ring.close()
 }

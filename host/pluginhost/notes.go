@@ -25,6 +25,7 @@ type survey struct {
 	process   *running // nil where none runs
 	doors     *doors
 	trusted   bool
+	unkept    error               // why there is no copy of its binary, which lies there
 	listening func() map[int]bool // the ports of the loopback at which something listens, nil where that is not known
 }
 
@@ -50,6 +51,9 @@ func (h *Host) notes(v survey) (all []Note) {
 	}
 	if v.process != nil && h.cages != nil && v.process.process.cage == nil {
 		add("control group", "none could be made for it, so its memory is bounded for each process alone", "the daemon's log says why")
+	}
+	if v.unkept != nil {
+		add("copy", "none could be made of its binary: "+tunnel.Clean(v.unkept.Error(), 200)+"; once another binary lies in its place, it runs until its process ends, and not again", fmt.Sprintf("mend that, then culvert module restart %s", v.name))
 	}
 	return all
 }
@@ -109,6 +113,9 @@ func (m *module) surveyLocked() survey {
 	v := survey{name: m.name, doors: m.doors, trusted: m.pin != nil && m.trusted == m.pin.SHA256}
 	if m.life == alive {
 		v.process = m.process
+	}
+	if m.attempt.there && !m.copiedLocked() {
+		v.unkept = m.unkept
 	}
 	return v
 }

@@ -96,8 +96,8 @@ func (m *module) wait(ctx context.Context, done func() (bool, error)) error {
 }
 
 // Restart ends the module's process, if it has one, and starts it again, if it shall run, with all backoff forgotten.
-// It returns before that has happened. Where nothing can be started, because another binary lies in place of the accepted
-// one, or none, or one that cannot be used, it refuses: what runs would end for nothing.
+// It returns before that has happened. Where nothing can be started, because no binary lies there, or another one than the
+// accepted one, of which no copy is left, it refuses: what runs would end for nothing.
 func (h *Host) Restart(name tunnel.Owner) error {
 	m, err := h.installed(name)
 	if err != nil {
@@ -108,7 +108,10 @@ func (h *Host) Restart(name tunnel.Owner) error {
 			return
 		}
 		m.turn++
-		m.restarts, m.mute = 0, nil
+		m.restarts = 0
+		if m.firstLocked() { // else it is an Accept that tries again
+			m.mute = nil
+		}
 	})
 	return err
 }

@@ -103,6 +103,7 @@ type Host struct {
 	bounds       bounds // of each module's processes together
 	roll         roll   // of what modules' processes lead, and who ends it when this process is killed
 	heir         heir
+	copies       copies
 	support      sandbox.Support // what modules are confined by
 	cages        *sandbox.Groups // that bound them, nil where there are none
 
@@ -120,7 +121,8 @@ type Host struct {
 // New makes a Host that runs nothing yet.
 func New(cfg Config) *Host {
 	return &Host{
-		cfg: cfg, sockets: Sockets{Dir: cfg.SocketDir}, startTimeout: startTimeout, lookEvery: lookEvery, testLimit: tunnel.TestLimit, resolver: resolverFiles, renewEvery: renewEvery, bounds: moduleBounds, support: sandbox.Detect(),
+		copies: copies{filepath.Join(cfg.StateDir, "modules", ".kept"), maxCopy},
+		cfg:    cfg, sockets: Sockets{Dir: cfg.SocketDir}, startTimeout: startTimeout, lookEvery: lookEvery, testLimit: tunnel.TestLimit, resolver: resolverFiles, renewEvery: renewEvery, bounds: moduleBounds, support: sandbox.Detect(),
 		looking: make(chan struct{}, 1),
 		modules: make(map[tunnel.Owner]*module), groups: make(map[int]tunnel.Owner), hashes: make(map[string]hashed),
 	}
@@ -182,6 +184,9 @@ func (h *Host) prepare() error {
 	if err := os.MkdirAll(modules, 0o700); err != nil {
 		return err
 	}
+	if err := h.copies.prepare(); err != nil {
+		return err
+	}
 	for _, left := range []string{filepath.Join(modules, "*", ".tmp"), h.describeDir(), filepath.Join(h.trash(), "*")} {
 		paths, err := filepath.Glob(left)
 		if err != nil {
@@ -240,6 +245,7 @@ func (h *Host) module(ctx context.Context, name tunnel.Owner) (*module, error) {
 	}
 	sha, d, ok, err := h.cfg.Catalog.Module(ctx, name)
 	trusted, trustErr := h.cfg.Catalog.Unsandboxed(ctx, name)
+	refusal := h.copies.refusal(name)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -249,6 +255,7 @@ func (h *Host) module(ctx context.Context, name tunnel.Owner) (*module, error) {
 		return m, nil
 	}
 	m := newModule(h, name)
+	m.rejected = refusal
 	if trustErr == nil { // else the operator is asked again
 		m.trusted = trusted
 	}

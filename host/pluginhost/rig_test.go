@@ -58,6 +58,7 @@ func newRigIn(t testing.TB, dir, sockets string) *rig {
 		Dir: plugins, StateDir: filepath.Join(dir, "state"), SocketDir: sockets, AllowOwn: true,
 		Catalog: r.catalog, Service: r.serviceOf, Tell: r.tell, Log: hclog.NewNullLogger(),
 	})
+	r.copies.limit = 0                                             // but where a test is about them: most are of many modules, and look at what is done without one
 	r.lookEvery, r.startTimeout = 20*time.Millisecond, time.Minute // a busy machine is not what these tests test
 	return r
 }

@@ -46,7 +46,7 @@ type running struct {
 // launch starts the binary of m that has the checksum sha, in that room, and makes it ready: one attempt, all of it within
 // ctx. When it fails nothing is left, and the error is ctx's or an *unusable.
 func (h *Host) launch(ctx context.Context, m *module, sha string, in room, ready func(context.Context, *wire.Module) error) (*running, error) {
-	binary, err := h.openPinned(ctx, m.name, sha)
+	binary, err := m.openBinary(ctx, sha)
 	if err != nil {
 		return nil, err
 	}

@@ -24,8 +24,8 @@ type State string
 //	                                                             v          v
 //	                                                          waiting <- it ended
 //
-// A binary that is not the accepted one waits in Accept, or in Running where the accepted one still runs. So does every
-// binary where nothing confines modules.
+// A binary that is not the accepted one waits in Accept, or beside the states of the accepted one, which runs on and is
+// started again from its copy. So does every binary where nothing confines modules.
 const (
 	Stopped  State = "stopped"  // no configuration is enabled: no process is needed
 	Starting State = "starting" // or describing itself for the first time
@@ -110,25 +110,30 @@ func (m *module) statusLocked() Module {
 func (m *module) stateLocked() (State, *unusable) {
 	state := map[life]State{starting: Starting, alive: Running, ending: Running}[m.life]
 	blocked, why := m.blockedLocked()
+	strange, aside := m.strangeLocked() // which keeps from nothing, where why is nil
 	switch {
 	case m.closed:
 		return Stopped, nil
 	case m.life != dead && why != nil:
 		return state, why
 	case m.life != dead && m.served != m.turn && m.neededLocked():
-		return Starting, nil // what was asked for since is what counts: the present process ends
+		return Starting, aside // what was asked for since is what counts: the present process ends
 	case m.life != dead:
-		return state, nil
+		return state, aside
+	case why != nil && m.uncopiedLocked() != (want{}):
+		return Starting, why // from a copy, if there is one: that is being looked for
 	case why != nil:
 		return blocked, why
 	case m.pin == nil && m.mute != nil:
 		return Failed, m.mute
 	case m.pin == nil:
 		return Starting, nil
+	case !m.neededLocked() && aside != nil:
+		return strange, aside
 	case !m.neededLocked():
 		return Stopped, nil
 	case m.problem == nil:
-		return Starting, nil
+		return Starting, aside
 	case lasting(m.problem):
 		return Failed, m.problem
 	}
