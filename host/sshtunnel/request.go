@@ -130,6 +130,9 @@ func (l *Link) Keepalive(ctx context.Context) error {
 	pending := l.alive.ask(l)
 	select {
 	case <-pending.done:
+		if pending.err == nil {
+			shed(l.conn)
+		}
 		return pending.err
 	case <-l.ctx.Done():
 		return l.gone()

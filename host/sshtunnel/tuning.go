@@ -23,8 +23,8 @@ const (
 	maxInBuffers = 64
 
 	// Until it has filled this once a connection has no more: most are idle or say little, and thousands of them would hold
-	// half a gigabyte. Towards the site it goes on so until it has carried outBulk: x/crypto/ssh keeps, for as long as the
-	// link lives, room for the largest packet that was ever sent, 40 KiB of it where the packet was a full one.
+	// half a gigabyte. Towards the site it goes on so until it has carried outBulk: x/crypto/ssh keeps room
+	// for the largest packet that was sent until that is shed, 40 KiB of it where the packet was a full one.
 	firstBuffer = 8 << 10
 	outBulk     = 4 << 20
 
