@@ -22,8 +22,8 @@ configurations. culvert module show tells in words what each grant lets it do.
 GRANT is one of: dial PORT, serve PORT (ports of this machine's loopback), read
 PATH, write PATH, programs, network. The module's process, where one runs, is
 ended and started anew with it; tunnels are not touched. Where nothing can be
-started, because another binary waits for acceptance, the process that runs goes
-on without it, and the command says so.`,
+started, because another binary lies in place of the accepted one and no copy of
+that is left, the process that runs goes on without it, and the command says so.`,
 		Example: "  culvert module show notify\n  culvert module grant notify network",
 	}, func(ctx context.Context, name tunnel.Owner, g tunnel.Grant) (control.Regrant, error) {
 		return a.daemon.GrantModule(ctx, name, g)
@@ -36,9 +36,9 @@ func moduleRevokeCommand(a *app) *cobra.Command {
 		Short: "Take a right back from a module",
 		Long: `Take a right back from a module. Its process is ended at once, and has ended
 when the command returns. It is started anew without the right, unless nothing
-can be started, because another binary waits for acceptance or the file is
-gone: then the module stands still until that is settled, and the command says
-what hinders it. Tunnels are not touched.
+can be started, because the file is gone, or another one lies there and no copy
+of the accepted one is left: then the module stands still until that is settled,
+and the command says what hinders it. Tunnels are not touched.
 
 GRANT is what culvert module show tells it has; or unsandboxed, which takes back
 what culvert module accept --unsandboxed gave: where nothing on this machine

@@ -27,9 +27,10 @@ func moduleAcceptCommand(a *app) *cobra.Command {
 		Short: "Accept the binary that is installed now under a module's name",
 		Long: `Accept the binary that is installed now under a module's name. The first binary
 that described itself is remembered by its checksum; another one of the same
-name waits for this command, while the old process runs on. Before that nothing
-of it is executed: module show tells its checksum, size, owner and time, to be
-compared with what was meant to be installed. Accepting starts it to describe
+name waits for this command, while the accepted one runs on, and after a restart
+of the daemon from the copy of it that was kept. Before that nothing of the
+other one is executed: module show tells its checksum, size, owner and time, to
+be compared with what was meant to be installed. Accepting starts it to describe
 itself, shows what changes, and remembers it. It grants nothing: what another
 version asks for beyond the former is shown, with the line that gives it.
 

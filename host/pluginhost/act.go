@@ -20,6 +20,9 @@ func (a *act) do(ctx context.Context, r *running) (tunnel.Result, error) {
 	limited, cancel := context.WithTimeout(ctx, a.limit+actGrace)
 	defer cancel()
 	result, err := a.call(limited, r)
+	if errors.Is(err, context.DeadlineExceeded) {
+		awaitEnd(limited, 100*time.Millisecond) // the other end may see the time first
+	}
 	var refused tunnel.Findings
 	switch {
 	case err == nil:
@@ -38,6 +41,14 @@ func (a *act) do(ctx context.Context, r *running) (tunnel.Result, error) {
 		return a.failed("the module's process ended meanwhile: "+r.why(), "culvert module log "+string(a.module.name)), nil
 	}
 	return a.failed("the module breaks the rules: "+err.Error(), "the module's author can mend it"), nil
+}
+
+// awaitEnd waits for the end of ctx, at most for d.
+func awaitEnd(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }
 
 func (a *act) failed(message, remedy string) tunnel.Result {
