@@ -8,6 +8,7 @@ import (
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/directory"
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/roster"
 	"github.com/culvert-pbx/culvert/plugins/internal/pbx"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // report is what one run did, as the last one is kept in the module's directory.
@@ -25,17 +26,20 @@ type report struct {
 	LeftOff  int           `json:"left_off,omitempty"` // items beyond maxItems
 	Files    []string      `json:"files,omitempty"`
 	Refused  []refusal     `json:"refused,omitempty"` // what the PBX cannot keep
+	Unnamed  int           `json:"unnamed,omitempty"` // such beyond maxRefusals
 	Warnings []string      `json:"warnings,omitempty"`
 	Hints    []string      `json:"hints,omitempty"` // what wants no attention once it is known
 }
 
 type counts roster.Count
 
-// refusal is one field that the PBX cannot keep, of so many users and groups.
+// refusal is one field that the PBX cannot keep, of a user or a group.
 type refusal struct {
+	Of     string `json:"of"` // the user's login or the group's name
 	Field  string `json:"field"`
 	Reason string `json:"reason"`
-	N      int    `json:"n"`
+	Remedy string `json:"remedy,omitempty"`
+	Safe   bool   `json:"safe,omitempty"` // only a text is left out, where it would be taken for something else
 }
 
 // Limits of a report, which may be about 100,000 users.
@@ -64,17 +68,37 @@ func (r *report) odd(o directory.Odd) {
 	}
 }
 
-// result takes over what the PBX says.
-func (r *report) result(got pbx.Result) {
-	r.Files, r.Refused = got.Files, nil
+// result takes over what the PBX says of the users and groups that it has then: first what matters.
+func (r *report) result(got pbx.Result, has pbx.State) {
+	r.Files, r.Refused, r.Unnamed = got.Files, nil, 0
 	for _, f := range got.Refused {
-		one := refusal{Field: f.Finding.Field, Reason: f.Finding.Message, N: 1}
-		i := slices.IndexFunc(r.Refused, func(o refusal) bool { return o.Field == one.Field && o.Reason == one.Reason })
-		switch {
-		case i >= 0:
-			r.Refused[i].N++
-		case len(r.Refused) < maxRefusals:
-			r.Refused = append(r.Refused, one)
-		}
+		r.Refused = append(r.Refused, refusal{
+			Of: nameOf(f, has), Field: f.Finding.Field, Reason: f.Finding.Message, Remedy: f.Finding.WayOut, Safe: f.Finding.Code == tunnel.Malformed,
+		})
 	}
+	slices.SortStableFunc(r.Refused, func(a, b refusal) int {
+		if a.Safe == b.Safe {
+			return 0
+		}
+		return map[bool]int{true: 1, false: -1}[a.Safe]
+	})
+	if more := len(r.Refused) - maxRefusals; more > 0 {
+		r.Refused, r.Unnamed = r.Refused[:maxRefusals], more
+	}
+}
+
+// nameOf is what people know a user or a group by.
+func nameOf(f pbx.Refusal, has pbx.State) string {
+	if g, there := has.Group(f.Group); there {
+		return "group " + tunnel.Clean(g.Name, 80)
+	}
+	if u, there := has.User(f.User); there {
+		return tunnel.Clean(u.Login, 80)
+	}
+	return string(f.User + f.Group)
+}
+
+// incomplete reports whether somebody or something was passed over that should not be, as far as is known.
+func (r *report) incomplete() bool {
+	return r.Counts.Skipped > 0 || len(r.Warnings) > 0 || slices.ContainsFunc(r.Refused, func(f refusal) bool { return !f.Safe })
 }

@@ -25,6 +25,7 @@ type synchronisation struct {
 	report report
 	people []directory.Member
 	plan   pbx.Plan
+	want   pbx.State
 }
 
 // read reads everybody who counts, from the first server that answers.
@@ -58,7 +59,7 @@ func (s *synchronisation) compare(ctx context.Context) (found string, err error)
 		return "", fmt.Errorf("read the users of the PBX: %w", err)
 	}
 	made, err := roster.Make(have, s.people, s.rules)
-	s.plan = made.Plan
+	s.plan, s.want = made.Plan, made.Want
 	s.report.take(made)
 	if err != nil {
 		return "", err
@@ -83,12 +84,15 @@ func (s *synchronisation) apply(ctx context.Context, dry bool) (found string, er
 		}
 		result, err = do(ctx, s.plan)
 	}
-	s.report.result(result)
+	s.report.result(result, s.want)
 	switch {
 	case err != nil && !errors.Is(err, pbx.ErrReload):
 		return "", err
 	case err != nil:
 		s.report.Warnings = append(s.report.Warnings, err.Error())
+	}
+	if dry {
+		return fmt.Sprintf("%d files would be written", len(result.Files)), nil
 	}
 	return fmt.Sprintf("%d files written", len(result.Files)), nil
 }

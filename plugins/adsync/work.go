@@ -147,7 +147,7 @@ func (r *report) end(now time.Time, err error) {
 	switch {
 	case err != nil:
 		r.Outcome, r.Error = tunnel.ResultFailed, tunnel.Clean(err.Error(), 500)
-	case r.Counts.Skipped > 0 || len(r.Warnings) > 0 || len(r.Refused) > 0:
+	case r.incomplete():
 		r.Outcome = tunnel.ResultPartial
 	default:
 		r.Outcome = tunnel.ResultOK
@@ -156,7 +156,7 @@ func (r *report) end(now time.Time, err error) {
 
 // shown is the report as whoever asked sees it.
 func (r *report) shown() sdk.Result {
-	out := sdk.Result{Outcome: r.Outcome, Message: r.Counts.String(), Columns: []string{"login", "action", "reason"}, More: r.LeftOff}
+	out := sdk.Result{Outcome: r.Outcome, Message: r.Counts.String(), Columns: []string{"login", "action", "reason"}, More: r.LeftOff + r.Unnamed}
 	if r.DryRun {
 		out.Message = "it would be: " + out.Message
 	}
@@ -175,7 +175,7 @@ func (r *report) shown() sdk.Result {
 		out.Rows = append(out.Rows, []string{"", "hint", h})
 	}
 	for _, f := range r.Refused {
-		out.Rows = append(out.Rows, []string{"", "not kept", fmt.Sprintf("%s of %d: %s", f.Field, f.N, f.Reason)})
+		out.Rows = append(out.Rows, []string{f.Of, map[bool]string{true: "left out", false: "not kept"}[f.Safe], fmt.Sprintf("%s: %s: %s", f.Field, f.Reason, f.Remedy)})
 	}
 	return out
 }
