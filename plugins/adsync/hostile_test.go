@@ -66,7 +66,7 @@ func TestHostileTextsHaveNoEffect(t *testing.T) {
 	}
 	b := newBed(t, three+hostilePeople(texts))
 	b.set("attributes.extension", "employeeNumber")
-	b.set("pbx.formats", []string{"csv", "json", "phonebook", "xml", "ldif", "freepbx"})
+	b.set("pbx.formats", []string{"csv", "json", "phonebook", "xml", "ldif", "freepbx", "astdb"})
 	b.set("who.ignore", []string{"x"})
 	r, err := b.try(false, true)
 	if err != nil {
@@ -106,7 +106,7 @@ func TestHostileTextsHaveNoEffect(t *testing.T) {
 // onlyFiles: nothing was written anywhere but where it belongs.
 func (b *bed) onlyFiles(t *testing.T) {
 	t.Helper()
-	want := []string{"directory.json", "freepbx-extensions.csv", "freepbx-users.csv", "groups.csv", "phonebook.csv", "phonebook.ldif", "phonebook.xml", "users.csv"}
+	want := []string{"astdb.txt", "directory.json", "freepbx-extensions.csv", "freepbx-users.csv", "groups.csv", "phonebook.csv", "phonebook.ldif", "phonebook.xml", "users.csv"}
 	var got []string
 	entries, err := os.ReadDir(filepath.Join(b.dir, ownFiles))
 	if err != nil {

@@ -44,7 +44,7 @@ func Grants() []tunnel.Grant {
 type Settings struct {
 	Kind     Kind            `json:"kind" title:"Kind of PBX" enum:"generic-files,asterisk" default:"generic-files"`
 	Dir      string          `json:"dir" title:"Directory that the PBX reads" help:"empty: the module's own, or /etc/asterisk/culvert for Asterisk; /srv/culvert needs the grant for it" maxlen:"200"`
-	Formats  []export.Format `json:"formats" title:"Files to write" help:"empty: csv and json; for Asterisk, none beside its own" enum:"csv,json,phonebook,xml,ldif,freepbx" maxitems:"10"`
+	Formats  []export.Format `json:"formats" title:"Files to write" help:"empty: csv and json; for Asterisk, none beside its own" enum:"csv,json,phonebook,xml,ldif,freepbx,astdb" maxitems:"10"`
 	Endpoint string          `json:"endpoint" title:"Asterisk: template for endpoints in pjsip.conf" help:"empty: no endpoints are made" maxlen:"40"`
 	AOR      string          `json:"aor" title:"Asterisk: template for addresses of record" help:"empty: that of the endpoints with -aor behind" maxlen:"40"`
 	Ring     int             `json:"ring" title:"Asterisk: seconds that a telephone rings" default:"30" min:"1" max:"600"`

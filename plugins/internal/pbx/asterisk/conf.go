@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/culvert-pbx/culvert/plugins/internal/pbx/export"
 )
 
 // maxLine is half of what Asterisk reads as one line; what is longer would go on as a line of its own.
@@ -49,13 +51,9 @@ func escape(value string) (string, bool) {
 	return strings.ReplaceAll(value, ";", `\;`), true
 }
 
-// maxName is what a caller's name is cut to by Asterisk, in bytes.
-const maxName = 79
-
-// callerID is a name and a number as Asterisk takes them apart. Quotes, angle brackets and backslashes would part them
-// elsewhere, a dollar sign or a backtick means something to dialplans and shells that such a name is handed to.
+// callerID is a name and a number as Asterisk takes them apart.
 func callerID(name, number string) (string, bool) {
-	if len(name) > maxName || strings.ContainsAny(name, "\"<>\\$`;") {
+	if !export.CallerName(name) {
 		return "", false
 	}
 	return `"` + name + `" <` + number + `>`, true

@@ -150,7 +150,7 @@ func (r *rendering) endpoints(state pbx.State) []byte {
 func (r *rendering) refuseField(u pbx.User) {
 	r.refused = append(r.refused, pbx.Refusal{User: u.ID, Finding: tunnel.Finding{
 		Code: tunnel.Malformed, Field: "display_name", Value: tunnel.Clean(u.Name(), 80),
-		Message: pjsipName + ": the name cannot be shown to those called", WayOut: fmt.Sprintf("use at most %d bytes, without \" < > \\ $ ` ;", maxName)}})
+		Message: pjsipName + ": the name cannot be shown to those called", WayOut: fmt.Sprintf("use at most %d bytes, without \" < > \\ $ ` ;", export.MaxCallerName)}})
 }
 
 func (r *rendering) refuse(of pbx.Refusal, code tunnel.Code, value, message, wayOut string) {

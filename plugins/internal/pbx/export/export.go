@@ -1,5 +1,5 @@
-// Package export renders the users and groups of a PBX for other programs: CSV, JSON, LDIF, XML, and the tables that
-// FreePBX takes in bulk. Adapters that are files offer these formats.
+// Package export renders the users and groups of a PBX for other programs: CSV, JSON, LDIF, XML, the tables that
+// FreePBX takes in bulk, and entries of Asterisk's database. Adapters that are files offer these formats.
 //
 // A text that a format cannot hold so that every reader gets the same text back is left out, and a refusal says so. No
 // text can end its cell, line or element.
@@ -25,13 +25,14 @@ const (
 	XML       Format = "xml"       // phonebook.xml: as many telephones read it
 	LDIF      Format = "ldif"      // phonebook.ldif: inetOrgPerson
 	FreePBX   Format = "freepbx"   // freepbx-users.csv, freepbx-extensions.csv: for its bulk handler
+	AstDB     Format = "astdb"     // astdb.txt: caller names and what is known of users, as commands for Asterisk's console
 )
 
 // Formats are all of them.
-func Formats() []Format { return []Format{CSV, JSON, Phonebook, XML, LDIF, FreePBX} }
+func Formats() []Format { return []Format{CSV, JSON, Phonebook, XML, LDIF, FreePBX, AstDB} }
 
 var renderers = map[Format]func(*sheet, pbx.State) []files.File{
-	CSV: whole, JSON: document, Phonebook: phonebook, XML: telephones, LDIF: people, FreePBX: bulk,
+	CSV: whole, JSON: document, Phonebook: phonebook, XML: telephones, LDIF: people, FreePBX: bulk, AstDB: database,
 }
 
 // Render makes the files of some formats. A format that there is not makes none.

@@ -24,7 +24,7 @@ func sample() pbx.State {
 }
 
 func TestFormats(t *testing.T) {
-	out, refused := Render(sample(), Formats()...)
+	out, refused := Render(sample(), Formats()[:len(Formats())-1]...) // Asterisk's database holds less
 	if len(refused) > 0 {
 		t.Errorf("left out: %+v", refused)
 	}
@@ -120,6 +120,8 @@ func check(t *testing.T, s pbx.State) {
 			checkLDIF(t, f.Data, s)
 		case "groups.csv":
 			checkGroups(t, f.Data, s, leftOut)
+		case "astdb.txt":
+			checkDatabase(t, f.Data, s, leftOut)
 		default:
 			if rows, err := csv.NewReader(bytes.NewReader(f.Data)).ReadAll(); err != nil || len(rows) == 0 || slices.ContainsFunc(slices.Concat(rows...), formula) {
 				t.Errorf("%s: %v", f.Name, err)
