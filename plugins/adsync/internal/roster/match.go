@@ -1,11 +1,19 @@
 package roster
 
-import "github.com/culvert-pbx/culvert/plugins/internal/pbx"
+import (
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/culvert-pbx/culvert/plugins/internal/pbx"
+)
 
 // match finds the user of every person: by the identity in the directory, which outlives every rename and move, else by
-// the mail address, where that user is not somebody else's.
+// the mail address in whatever case, where that user is not somebody else's. An address that is nearly a user's is noted, and
+// no more: it may be anybody's.
 func (w *work) match() {
-	byIdentity, byMail := map[string]pbx.User{}, map[string][]pbx.User{}
+	byIdentity, byMail, nearly := map[string]pbx.User{}, map[string][]pbx.User{}, map[string]pbx.User{}
 	present := map[string]bool{}
 	for _, c := range w.all {
 		present[c.person.ID] = true
@@ -16,12 +24,16 @@ func (w *work) match() {
 		}
 		if u.Mail != "" && !present[u.External] {
 			byMail[fold(u.Mail)] = append(byMail[fold(u.Mail)], u)
+			nearly[near(u.Mail)] = u
 		}
 	}
 	for _, c := range w.all {
 		c.before, c.known = byIdentity[c.person.ID]
 		if same := byMail[fold(c.person.Mail)]; !c.known && c.person.Mail != "" && len(same) > 0 {
 			w.adopt(c, same)
+		}
+		if u, is := nearly[near(c.person.Mail)]; is && !c.known && c.skip == "" {
+			c.note("its mail address is nearly that of the user %s of the PBX: where they are one person, write both alike", u.Login)
 		}
 		if c.known && w.leftAlone(c.before) {
 			c.alone, c.skip = true, "the user is protected, or on the list of those left alone"
@@ -43,6 +55,17 @@ func (w *work) adopt(c *candidate, same []pbx.User) {
 	default:
 		c.before, c.known, c.adopt = same[0], true, true
 	}
+}
+
+// near makes one of mail addresses that differ in what is easily overlooked: case, spaces and what cannot be seen, accents and
+// width, and a point at the end.
+func near(mail string) string {
+	return strings.TrimRight(strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsNumber(r) || r < unicode.MaxASCII && unicode.IsGraphic(r) && r != ' ' {
+			return r
+		}
+		return -1
+	}, strings.ToLower(norm.NFKD.String(mail))), ".")
 }
 
 // unique passes over who would have a login or a mail address that another one has. Who has it in the PBX already keeps it;

@@ -237,6 +237,32 @@ func sameItems(t *testing.T, items []roster.Item, want string) {
 	}
 }
 
+// By a mail address in another case a person is known. One that is nearly a user's makes nobody that user, and is noted.
+func TestMailAddressesThatAreNearlyAUsers(t *testing.T) {
+	have := pbx.State{Users: []pbx.User{{ID: "old", Login: "jd", Surname: "Doe", Mail: "Jo.Doe@corp.example", Status: pbx.Active}}}
+	for mail, want := range map[string]string{
+		"Jo.Doe@corp.example": "same", "jo.doe@CORP.example": "same",
+		"jo.doe @corp.example": "near", " jo.doe@corp.example": "near", "jo.doe@corp.example\t": "near", "jo.doe\u00a0@corp.example": "near",
+		"jo\u200b.doe@corp.example": "near", "j\u00f6.doe@corp.example": "near", "\uff4ao.doe@corp.example": "near", "Jo.Doe@corp.example.": "near", "JO.DOE@corp. example": "near",
+		"jo.doe@corp.example.org": "other", "jodoe@corp.example": "other", "jo.doe@corpexample": "other", "": "other",
+	} {
+		made, err := roster.Make(have, []directory.Member{person("jo", "mail="+mail)}, rules(t))
+		if err != nil || len(made.Items) != 1 {
+			t.Fatalf("%q: %+v, %v", mail, made.Items, err)
+		}
+		got, i := "other", made.Items[0]
+		switch {
+		case i.Action == roster.Updated && strings.HasPrefix(i.Reason, "known by its mail address"):
+			got = "same"
+		case i.Action == roster.Created && strings.Contains(i.Reason, "nearly that of the user jd"):
+			got = "near"
+		}
+		if u, _ := made.Want.User("old"); got != want || (u.Login == "jo") != (want == "same") {
+			t.Errorf("%q is %s: %+v", mail, got, i)
+		}
+	}
+}
+
 func TestStopsWhereTooMuchWouldChange(t *testing.T) {
 	var people []directory.Member
 	for i := range 20 {
