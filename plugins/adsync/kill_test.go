@@ -42,6 +42,7 @@ func syncOnce() int {
 	if err := json.Unmarshal([]byte(os.Getenv(asSync)), &e); err != nil {
 		panic(err)
 	}
+	fmt.Println("begun")
 	users, err := adapter.Open(e.Settings.PBX, e.Dir, nil)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -62,7 +63,7 @@ func syncOnce() int {
 	return 0
 }
 
-// start starts the program.
+// start starts the program, and returns when it begins.
 func (b *bed) start() *exec.Cmd {
 	b.t.Helper()
 	text, err := json.Marshal(errand{b.settings(), slapdtest.Password, b.dir, b.servers[0].Secure})
@@ -72,8 +73,15 @@ func (b *bed) start() *exec.Cmd {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), asSync+"="+string(text))
 	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		b.t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		b.t.Fatalf("it does not begin: %v, %v", err, cmd.Wait())
 	}
 	return cmd
 }
@@ -91,19 +99,23 @@ func TestKilledAtAnyMomentItLosesNothing(t *testing.T) {
 		ldif.WriteString(slapdtest.Person("", fmt.Sprintf("u%03d", i), "Number", "first"))
 	}
 	b := newBed(t, ldif.String())
+	seed := uint64(time.Now().UnixNano())
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	first := b.start()
 	began := time.Now()
-	if err := b.start().Wait(); err != nil {
+	if err := first.Wait(); err != nil {
 		t.Fatal(err)
 	}
 	whole := time.Since(began)
-	dead := 0
-	for n := 0; dead < kills; n++ {
+	dead, late, n := 0, 0, 0
+	for ; dead < kills; n++ {
 		if n > 20*kills {
 			t.Fatalf("of %d runs only %d could be killed", n, dead)
 		}
 		b.rename(n, people)
+		before := b.files()
 		cmd := b.start()
-		timer := time.AfterFunc(time.Duration(rand.Int64N(int64(whole))), func() { _ = cmd.Process.Kill() })
+		timer := time.AfterFunc(time.Duration(rnd.Int64N(int64(whole))), func() { _ = cmd.Process.Kill() })
 		done := make(chan error, 1)
 		go func() { done <- cmd.Wait() }()
 		ended := error(nil)
@@ -119,11 +131,15 @@ func TestKilledAtAnyMomentItLosesNothing(t *testing.T) {
 		if ended != nil {
 			dead++
 		}
+		if ended != nil && b.files() != before {
+			late++
+		}
 		b.whole(people)
 		if users := b.state().Users; len(users) != people {
 			t.Fatalf("after kill %d there are %d users", dead, len(users))
 		}
 	}
+	t.Logf("seed %d: %d of %d runs, of %v each, were killed before their end, %d of these with the files written", seed, dead, n, whole, late)
 	if err := b.start().Wait(); err != nil {
 		t.Fatal(err)
 	}

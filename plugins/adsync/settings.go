@@ -37,17 +37,17 @@ type directorySettings struct {
 	User       string             `json:"user" title:"User to read with" help:"a DN, user@domain or DOMAIN\\user" maxlen:"500"`
 	Password   sdk.Secret         `json:"password" title:"Its password"`
 	Base       string             `json:"base" title:"Base DN" help:"empty: what the server says" maxlen:"1000"`
-	People     []string           `json:"people" title:"DNs below which people are searched" help:"empty: the base" maxitems:"50" maxlen:"1000"`
+	People     []string           `json:"people" title:"DNs below which people are searched" help:"empty: the base. One after the other, as directory.people[]=DN" maxitems:"50" maxlen:"1000"`
 	Direct     bool               `json:"direct" title:"Directly below these alone"`
 }
 
 type who struct {
-	Groups   []string `json:"groups" title:"DNs of groups whose members become users" help:"empty: everybody" maxitems:"50" maxlen:"1000"`
+	Groups   []string `json:"groups" title:"DNs of groups whose members become users" help:"empty: everybody. One after the other, as who.groups[]=DN; a group with nobody in it stops the run" maxitems:"50" maxlen:"1000"`
 	Admins   string   `json:"admins" title:"DN of the group whose members administer the PBX" maxlen:"1000"`
 	Nested   bool     `json:"nested" title:"Members of groups in these groups count" default:"true"`
 	Filter   string   `json:"filter" title:"One more LDAP filter that people must pass" maxlen:"1000"`
 	Disabled bool     `json:"disabled" title:"Disabled accounts count"`
-	Ignore   []string `json:"ignore" title:"Logins and mail addresses that are passed over" maxitems:"1000" maxlen:"256"`
+	Ignore   []string `json:"ignore" title:"Logins and mail addresses that are passed over" help:"they become no users, and cannot log in" maxitems:"1000" maxlen:"256"`
 }
 
 // attributes are directory.Fields as people write them.
@@ -75,8 +75,8 @@ type users struct {
 }
 
 type safety struct {
-	Percent int `json:"percent" title:"Stop where more of the users would change, in percent" help:"0: no such limit" default:"20" min:"0" max:"100"`
-	Users   int `json:"users" title:"Stop where more users would change" help:"0: no such limit" min:"0" max:"100000"`
+	Percent int `json:"percent" title:"Stop where more of the users would change, in percent" help:"0: no such limit. Changed, marked and disabled ones count, new ones do not: users.most limits these" default:"20" min:"0" max:"100"`
+	Users   int `json:"users" title:"Stop where more users would change" help:"0: no such limit; new ones do not count" min:"0" max:"100000"`
 	Always  int `json:"always" title:"So many may change in any case" default:"5" min:"0" max:"1000"`
 }
 

@@ -6,7 +6,8 @@ import (
 	"github.com/culvert-pbx/culvert/plugins/internal/pbx"
 )
 
-// Limits keep one run from changing more users than its operator would believe. New users do not count.
+// Limits keep one run from changing more users than its operator would believe. New users do not count: they take nothing from
+// anybody, and Rules.Users limits them.
 type Limits struct {
 	Percent int // of the users from the directory; 0: no such limit
 	Users   int // 0: no such limit
