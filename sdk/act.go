@@ -43,7 +43,11 @@ func (l *live[S]) act(ctx context.Context, action Action[S], a wire.Act, report 
 	defer context.AfterFunc(l.ctx, cancel)()
 	limit := time.Duration(seconds(action.Limit, tunnel.ActionLimit)) * time.Second
 	c := &Call{DryRun: a.DryRun, By: a.By, arguments: a.Arguments, tell: report}
-	return l.do(ctx, limit, c, action.Do)
+	r, err := l.do(ctx, limit, c, action.Do)
+	if err == nil {
+		logEnd(l.in.Log, "action", action.Name, r, ended{by: a.By, dryRun: a.DryRun, cut: ctx.Err() != nil})
+	}
+	return r, err
 }
 
 // checkAct refuses what the action does not take, and fills in the defaults of its arguments.

@@ -92,6 +92,15 @@ func TestAnActionEndsWithItsCaller(t *testing.T) {
 		if _, err := c.act(t.Context(), one, nil); !errors.Is(err, tunnel.ErrNotFound) {
 			t.Errorf("of one that does not run: %v", err)
 		}
+		for _, want := range []string{
+			`[WARN]  action ended: action=release outcome=failed message="context deadline exceeded" by=operator:0`, // its caller's, or
+			`[ERROR] action ended: action=release outcome=failed message="it took longer than its limit, 2m0s"`,
+			`[WARN]  action ended: action=release outcome=failed message="` + errStopped.Error(),
+		} {
+			if log := c.log.String(); !strings.Contains(log, want) {
+				t.Errorf("its log has no %s: %s", want, log)
+			}
+		}
 	})
 }
 

@@ -128,7 +128,7 @@ func (j *job[S]) end(r *jobRun, result Result) {
 		j.kept.ended(r.JobRun, cut)
 	})
 	j.measure(r.JobRun)
-	j.live.in.Log.Info("job ended", "job", j.Name, "outcome", result.Outcome, "message", result.Message, "by", r.By, "dry_run", r.DryRun)
+	logEnd(j.live.in.Log, "job", j.Name, result, ended{by: r.By, dryRun: r.DryRun, cut: cut})
 }
 
 // change changes what is known of the job, and keeps it.

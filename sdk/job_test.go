@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -320,10 +321,15 @@ func TestARunThatDoesNotGoWell(t *testing.T) {
 				if len(s.Runs) != 2 || !s.LastSuccess.IsZero() {
 					t.Fatalf("%+v", s)
 				}
-				if got := s.Runs[0].Result; got.Outcome+" "+got.Message != tt.want {
+				got := s.Runs[0].Result
+				if got.Outcome+" "+got.Message != tt.want {
 					t.Errorf("%+v", got)
 				}
 				c.stop()
+				level := map[string]string{tunnel.ResultPartial: "[WARN] ", tunnel.ResultFailed: "[ERROR]"}[got.Outcome]
+				if log := c.log.String(); !strings.Contains(log, level+" job ended: job=sync outcome="+got.Outcome) || !strings.Contains(log, strconv.Quote(got.Message)) {
+					t.Errorf("its log is %s", log)
+				}
 			})
 		})
 	}
