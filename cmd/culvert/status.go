@@ -13,9 +13,13 @@ import (
 
 func statusCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:     "status",
-		Short:   "One screen: what is wrong and what to do",
-		Long:    "One screen: what is wrong and what to do. The exit code is 3 when anything that\nis enabled is not up.",
+		Use:   "status",
+		Short: "One screen: what is wrong and what to do",
+		Long: `One screen: what is wrong and what to do. The exit code is 3 when anything that
+is enabled is not up, or when the last run of a job failed that has a schedule,
+dry runs aside. A job that went well only in part, as one does that passed
+somebody over, is a note and does not count; neither does a module that does
+not say within a second how its jobs are.`,
 		Example: "  culvert status\n  culvert status -o json",
 		Args:    needs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -37,6 +41,9 @@ func statusCommand(a *app) *cobra.Command {
 func (a *app) statusTable(s control.Status) {
 	a.say("tunnels: %s", counts(s.Tunnels))
 	a.say("modules: %s", counts(s.Modules))
+	if len(s.Jobs) > 0 {
+		a.say("jobs: %s", counts(s.Jobs))
+	}
 	if s.OK {
 		a.say("\nEverything enabled is up.")
 	}

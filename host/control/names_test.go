@@ -54,7 +54,7 @@ func TestNamesAreTheContract(t *testing.T) {
 		{"check", `ok fingerprint steps`, must(c.Check(t.Context(), control.CheckInput{Server: "a@b", LoginInput: control.LoginInput{Login: "key"}}, func(control.Step) {}))},
 		{"test", `ok steps`, must(c.TestConfiguration(t.Context(), tunnel.ConfigurationRef{Module: "hello", Name: "default"}, control.SettingsInput{}, func(control.Step) {}))},
 		{"step", `name state reason message remedy ms cause evidence fixes`, d.Steps},
-		{"status", `ok problems tunnels modules`, must(c.Status(t.Context()))},
+		{"status", `ok problems notes tunnels modules jobs`, must(c.Status(t.Context()))},
 		{"problem", `subject reason cause message remedy more`, must(c.Status(t.Context())).Problems},
 		{"event", `time type actor subject reason message fields`, first(t, c)},
 	} {

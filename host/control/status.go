@@ -8,11 +8,12 @@ import (
 
 // Status is the whole on one screen: what is wrong and what to do.
 type Status struct {
-	OK       bool           `json:"ok"` // everything enabled is up
+	OK       bool           `json:"ok"` // everything enabled is up, and no job failed
 	Problems []Problem      `json:"problems"`
 	Notes    []Problem      `json:"notes"`   // worth knowing; nothing enabled suffers from it
 	Tunnels  map[string]int `json:"tunnels"` // how many per state
 	Modules  map[string]int `json:"modules"`
+	Jobs     map[string]int `json:"jobs"` // how many by what came of the last run: ok, partial, failed, not-run
 }
 
 // Problem is one thing that is not as it should be.
@@ -27,7 +28,7 @@ type Problem struct {
 
 // newStatus is a Status in which nothing is wrong yet.
 func newStatus() Status {
-	return Status{OK: true, Problems: []Problem{}, Notes: []Problem{}, Tunnels: map[string]int{}, Modules: map[string]int{}}
+	return Status{OK: true, Problems: []Problem{}, Notes: []Problem{}, Tunnels: map[string]int{}, Modules: map[string]int{}, Jobs: map[string]int{}}
 }
 
 func (s *Status) problem(subject string, reason *string, message, remedy string) {

@@ -34,7 +34,7 @@ func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) status(ctx context.Context) (Status, error) {
-	out := newStatus()
+	out, jobs := newStatus(), s.askJobs(ctx)
 	if s.Health != nil {
 		for _, p := range s.Health() {
 			out.problem(p.Subject, p.Reason, p.Message, p.Remedy)
@@ -44,7 +44,7 @@ func (s *Server) status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return out, err
 	}
-	needed := map[tunnel.Owner]bool{}
+	listed, needed := map[tunnel.ConfigurationRef]Configuration{}, map[tunnel.Owner]bool{}
 	for _, c := range configurations {
 		needed[c.Ref.Module] = needed[c.Ref.Module] || c.Enabled
 	}
@@ -56,7 +56,8 @@ func (s *Server) status(ctx context.Context) (Status, error) {
 		out.module(moduleOf(m), needed[m.Name])
 	}
 	for _, c := range configurations {
-		out.configuration(configurationOf(c))
+		listed[c.Ref] = configurationOf(c)
+		out.configuration(listed[c.Ref])
 	}
 	tunnels, err := s.tunnels(ctx, "")
 	if err != nil {
@@ -64,6 +65,13 @@ func (s *Server) status(ctx context.Context) (Status, error) {
 	}
 	for _, t := range tunnels {
 		out.tunnel(t)
+	}
+	all, err := jobs()
+	if err != nil {
+		return out, err
+	}
+	for _, c := range all {
+		out.jobs(c, listed[c.Of])
 	}
 	return out, nil
 }

@@ -53,3 +53,10 @@ const (
 	SettingsInvalid Reason = "settings-invalid"
 	RunFailed       Reason = "run-failed"
 )
+
+// Reasons of jobs.
+const (
+	JobFailed   Reason = "job-failed"
+	JobPartial  Reason = "job-partial"
+	JobsUnknown Reason = "jobs-unknown" // the module does not say how they are
+)

@@ -47,6 +47,7 @@ type Fake struct {
 	OnValidate func(tunnel.ConfigurationRef, json.RawMessage) (tunnel.Findings, error)                   // what the module says of settings
 	OnAct      func(context.Context, control.Ask, func(tunnel.ActReport)) (tunnel.Result, error)         // what an action or job does
 	AllJobs    []control.ConfigurationJobs                                                               // how the jobs are
+	OnJobs     func(context.Context)                                                                     // what they do first who are asked
 	Effect     control.Effect                                                                            // what becomes of a process when its module's grants change
 	Reserved   string                                                                                    // a path that no grant opens
 	Unsafe     error                                                                                     // why the plugin directory cannot be looked at

@@ -17,6 +17,9 @@ func (m modules) Act(ctx context.Context, a control.Ask, report func(tunnel.ActR
 	return tunnel.Result{Outcome: tunnel.ResultOK}, nil
 }
 
-func (m modules) Jobs(context.Context) ([]control.ConfigurationJobs, error) {
+func (m modules) Jobs(ctx context.Context) ([]control.ConfigurationJobs, error) {
+	if m.f.OnJobs != nil {
+		m.f.OnJobs(ctx)
+	}
 	return slices.Clone(m.f.AllJobs), nil
 }

@@ -105,7 +105,7 @@ func (working) Jobs() []sdk.Job[settings] {
 	}}
 }
 
-// work goes on for as long as there is a file "hold" in the configuration's directory.
+// work goes on for as long as there is a file "hold" in the configuration's directory, and fails where there is one "fail".
 func work(ctx context.Context, in *sdk.Instance[settings], c *sdk.Call) (sdk.Result, error) {
 	c.Do("connect", func(context.Context) (string, error) { return "", nil })
 	for {
@@ -119,6 +119,9 @@ func work(ctx context.Context, in *sdk.Instance[settings], c *sdk.Call) (sdk.Res
 		case <-ctx.Done():
 			return sdk.Result{}, ctx.Err()
 		}
+	}
+	if _, err := os.Stat(filepath.Join(in.Dir, "fail")); err == nil {
+		return sdk.Result{}, sdk.Failure("the directory is closed", "open it")
 	}
 	return sdk.Result{Message: "all is as it should be", Counts: []sdk.Count{{Name: "unchanged", N: 3}}}, nil
 }
