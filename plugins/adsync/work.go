@@ -80,7 +80,9 @@ func (m adsync) sync(ctx context.Context, in *sdk.Instance[settings], c *sdk.Cal
 	}
 	err = errors.Join(s.run(onCall(c, in.Configuration), c.DryRun), s.pbx.Close())
 	measure(in, s.report)
-	in.Log.Info("synchronised", "outcome", s.report.Outcome, "dry_run", c.DryRun, "counts", s.report.Counts.String())
+	if err == nil { // else whoever ran it logs why not
+		in.Log.Info("synchronised", "outcome", s.report.Outcome, "dry_run", c.DryRun, "counts", s.report.Counts.String())
+	}
 	if c.DryRun {
 		return s.report.shown(), asVerdict(err, in.Configuration)
 	}

@@ -27,6 +27,9 @@ type Conn struct {
 // that did not answer are told to skipped, with why. A server that answers and refuses ends it: the next one would refuse
 // as well, and a password tried everywhere locks its account.
 func Open(ctx context.Context, c Config, servers []Server, skipped func(server string, err error)) (*Conn, error) {
+	if c.User == "" {
+		return nil, &Error{Wrong, "no user to read with is set", set("directory.user=CN=reader,DC=corp,DC=example"), nil}
+	}
 	if c.Password == "" {
 		return nil, &Error{EmptyWord, "no password is set: a bind without one would be one as nobody", remedyWord, nil}
 	}

@@ -211,6 +211,7 @@ func TestWhatTheServerRefuses(t *testing.T) {
 		port int
 		want directory.Code
 	}{
+		{"no user", func(c *directory.Config) { c.User = "" }, s.Secure, directory.Wrong},
 		{"no password", func(c *directory.Config) { c.Password = "" }, s.Secure, directory.EmptyWord},
 		{"in the clear", func(c *directory.Config) { c.Security = directory.None }, s.Plain, directory.NeedsTLS},
 		{"nobody of that name", func(c *directory.Config) { c.User = cn("nobody") }, s.Secure, directory.Wrong},
