@@ -122,7 +122,7 @@ func (k *killedSync) whole() error {
 	for _, name := range []string{"files/directory.json", "report.json"} {
 		text, err := os.ReadFile(filepath.Join(k.state, "modules", "adsync", "default", name))
 		if err != nil || !json.Valid(text) {
-			return fmt.Errorf("half of %s: %d bytes, %w", name, len(text), err)
+			return fmt.Errorf("half of %s: %d bytes, %v", name, len(text), err)
 		}
 	}
 	return nil

@@ -133,7 +133,7 @@ func (r *rig) userTable() (titles []string, rows [][]string, err error) {
 	}
 	all, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
 	if err != nil || len(all) == 0 {
-		return nil, nil, fmt.Errorf("users.csv is not whole: %d lines, %w", len(all), err)
+		return nil, nil, fmt.Errorf("users.csv is not whole: %d lines, %v", len(all), err)
 	}
 	return all[0], all[1:], nil
 }
