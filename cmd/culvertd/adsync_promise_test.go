@@ -75,7 +75,7 @@ func (d *domain) syncs(name, changes string, users ...string) promise {
 		switch {
 		case err != nil:
 			return err
-		case r.Outcome == "failed" || r.changes() != changes:
+		case r.Outcome == "failed" || r.changes() != changes || len(r.Hints) > 0:
 			return fmt.Errorf("it says %+v", r)
 		}
 		return w.hasUsers(users...)

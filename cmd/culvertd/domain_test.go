@@ -104,6 +104,7 @@ func (d *domain) waitLink() {
 type runJSON struct {
 	Started                time.Time
 	Outcome, Error, Server string
+	Hints                  []string
 	Counts                 struct{ Created, Updated, Reactivated, Marked, Unchanged, Skipped int }
 }
 
