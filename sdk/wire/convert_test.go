@@ -8,7 +8,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	hostv1 "github.com/culvert-pbx/culvert/proto/host/v1"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -53,13 +52,15 @@ func fullView() (v tunnel.View) {
 }
 
 func TestEveryFieldOfAViewCrosses(t *testing.T) {
-	want := fullView()
-	got := viewOf(overTheWire(t, viewTo(want), &hostv1.View{}))
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("%+v arrives as %+v", want, got)
-	}
-	if got := viewOf(overTheWire(t, viewTo(tunnel.View{}), &hostv1.View{})); !reflect.DeepEqual(got, tunnel.View{}) {
-		t.Errorf("an empty one arrives as %+v", got)
+	for _, want := range []tunnel.View{fullView(), {}} {
+		data, err := encodeView(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := readView(data)
+		if !reflect.DeepEqual(got, want) || err != nil {
+			t.Errorf("%+v arrives as %+v, %v", want, got, err)
+		}
 	}
 }
 
@@ -102,8 +103,9 @@ func TestChangesCross(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := changeOf(arrives(t, m, &hostv1.WatchResponse{})); !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%+v arrives as %+v", c.sent, got)
+		got, err := received{m.Materialize()}.change()
+		if !reflect.DeepEqual(got, c.want) || err != nil {
+			t.Errorf("%+v arrives as %+v, %v", c.sent, got, err)
 		}
 	}
 }
