@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -108,16 +106,4 @@ func TestChangesCross(t *testing.T) {
 			t.Errorf("%+v arrives as %+v, %v", c.sent, got, err)
 		}
 	}
-}
-
-func overTheWire[M proto.Message](t *testing.T, in, out M) M {
-	t.Helper()
-	b, err := proto.Marshal(in)
-	if err == nil {
-		err = proto.Unmarshal(b, out)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
 }
