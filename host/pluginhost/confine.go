@@ -97,7 +97,7 @@ func (m *module) room(granted []tunnel.Grant) room {
 func (h *Host) sandbox(m *module, wire string, r room) (sandbox.Plan, []*os.File) {
 	p := sandbox.Plan{Own: []string{r.dir}, Wire: []string{wire}}
 	if r.listeners != "" {
-		p.Listeners = []string{r.listeners}
+		p.Listeners, p.Sockets = []string{r.listeners}, []string{h.sockets.Module(m.name)}
 	}
 	var handed []*os.File
 	hand := func(right tunnel.Right, to *[]int) {

@@ -174,6 +174,8 @@ func (testPlugin) Run(ctx context.Context, r wire.Run) error {
 		r.Log.Info(arg, "key", "a value")
 	case "attack":
 		return said(r.Dir, attackAll(arg))
+	case "dial":
+		return said(r.Dir, dialAll(arg))
 	case "use":
 		return said(r.Dir, useAll(arg))
 	case "flood":

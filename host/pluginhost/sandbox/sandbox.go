@@ -11,7 +11,7 @@
 //
 // It does not promise: that the module cannot see whether a path exists, how big and how old it is; that it cannot
 // connect to a unix socket by path, where the socket's own mode lets the daemon's user do so; or that it cannot fill the
-// disk.
+// disk. But where it can, which takes root, it hides what services have in /run, their sockets among it.
 package sandbox
 
 import (
@@ -26,6 +26,7 @@ type Plan struct {
 	Own       []string // directories that are its own: all but executing what lies there
 	Wire      []string // directories it makes sockets in, and plain files while it does
 	Listeners []string // directories it makes sockets in alone
+	Sockets   []string // directories in which the host makes sockets for it
 	Read      []int    // granted files and directories, opened with O_PATH
 	Write     []int    // granted files and directories, read included
 	Network   bool     // granted: TCP and UDP sockets
@@ -38,6 +39,11 @@ type Plan struct {
 //
 // Where it fails the process is confined in part, and must end.
 func Enter(s Support, p Plan, binary int) error {
+	if s.Mounts {
+		if err := hide(p); err != nil {
+			return fmt.Errorf("hide the sockets of services: %w", err)
+		}
+	}
 	if err := dropPrivileges(); err != nil {
 		return fmt.Errorf("give up privileges: %w", err)
 	}

@@ -21,6 +21,7 @@ const (
 type Support struct {
 	Landlock int  // the version of the kernel's interface, 0 where there is none
 	Seccomp  bool // and this package has a filter for the architecture
+	Mounts   bool // and a process may have mounts of its own, so that /run can be hidden; every kernel with Landlock has them
 
 	why string // there is no Landlock
 }
@@ -28,7 +29,7 @@ type Support struct {
 // Detect asks the kernel.
 func Detect() Support {
 	abi, why := landlockVersion()
-	return Support{Landlock: abi, Seccomp: hasFilter && seccompWorks(), why: why}
+	return Support{Landlock: abi, Seccomp: hasFilter && seccompWorks(), Mounts: abi > 0 && mountsWork(), why: why}
 }
 
 // Level is how well a module is confined by that.
