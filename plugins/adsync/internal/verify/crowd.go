@@ -40,7 +40,8 @@ func (c *crowd) enter(g *guest) (first *guest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.waiting = append(c.waiting, g); len(c.waiting) > maxWaiting {
-		first, c.waiting = c.waiting[0], slices.Delete(c.waiting, 0, 1)
+		first = c.waiting[0]
+		c.waiting = slices.Delete(c.waiting, 0, 1)
 	}
 	return first
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -80,6 +81,27 @@ func TestTheSlowDoNotKeepOutTheQuick(t *testing.T) {
 		began := time.Now()
 		if got, took := code(say(t, address, text)), time.Since(began); got != 200 || took > time.Second {
 			t.Errorf("the quick one is answered with %d after %v", got, took)
+		}
+	}
+}
+
+// Beyond those there is room for, who came first gives way, at once and nobody else.
+func TestWhoCameFirstGivesWay(t *testing.T) {
+	var n int
+	address := serve(t, directory(&n))
+	const more = 30
+	var all []net.Conn
+	for range maxWaiting + more {
+		all = append(all, say(t, address, "POST "))
+	}
+	for i, c := range all {
+		_ = c.SetReadDeadline(time.Now().Add(askLimit / 2))
+		if i >= more {
+			_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
+		}
+		_, err := c.Read(make([]byte, 1))
+		if left := errors.Is(err, os.ErrDeadlineExceeded); left != (i >= more) {
+			t.Errorf("number %d of %d: %v", i, len(all), err)
 		}
 	}
 }
