@@ -18,6 +18,7 @@ import (
 // Bounds of one door.
 const (
 	doorConns    = 256              // connections at once
+	doorRoom     = time.Second / 4  // for one of them to go when another comes
 	doorPatience = 5 * time.Second  // for the module to listen where it said it would
 	dialPatience = 10 * time.Second // for a service of this machine to accept
 )
@@ -206,8 +207,8 @@ func (d *doors) attended(o *door) bool {
 	return true
 }
 
-// accept takes connections until the door is closed, and returns when the last that came through has gone. One too many is
-// dropped: it was not let in.
+// accept takes connections until the door is closed, and returns when the last that came through has gone. One too many
+// waits a moment, as others do behind it, for a module may be letting go of some; then it is dropped.
 func (d *doors) accept(o *door) {
 	defer func() { o.through.Wait(); o.end() }()
 	for {
@@ -223,16 +224,31 @@ func (d *doors) accept(o *door) {
 				return
 			}
 		}
-		select {
-		case o.slots <- struct{}{}:
-			o.through.Go(func() {
-				defer func() { <-o.slots }()
-				d.pass(o, c)
-			})
-		default:
+		if !o.room() {
 			_ = c.Close()
+			continue
 		}
+		o.through.Go(func() {
+			defer func() { <-o.slots }()
+			d.pass(o, c)
+		})
 	}
+}
+
+// room takes one of the door's places, which whoever goes gives back. It reports whether there was one within doorRoom.
+func (o *door) room() bool {
+	select {
+	case o.slots <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case o.slots <- struct{}{}:
+		return true
+	case <-time.After(doorRoom):
+	case <-o.ctx.Done():
+	}
+	return false
 }
 
 // pass connects one connection with the other side, if it may.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -77,4 +78,28 @@ func TestRelayKeepsTheOtherDirection(t *testing.T) {
 		t.Errorf("the module reads %q, %v", b, err)
 	}
 	<-done
+}
+
+// TestOneTooManyWaitsForRoom, no longer than a moment.
+func TestOneTooManyWaitsForRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		o := &door{slots: make(chan struct{}, 1), ctx: ctx}
+		if !o.room() {
+			t.Error("there is no room for the first")
+		}
+		if began := time.Now(); o.room() || time.Since(began) != doorRoom {
+			t.Errorf("the second waits %v", time.Since(began))
+		}
+		time.AfterFunc(doorRoom/2, func() { <-o.slots })
+		if began := time.Now(); !o.room() || time.Since(began) != doorRoom/2 {
+			t.Errorf("once the first goes, it waits %v", time.Since(began))
+		}
+		cancel()
+		if o.room() {
+			t.Error("there is room behind a door that is closed")
+		}
+	})
 }
