@@ -118,7 +118,7 @@ type waits struct {
 // All addresses of the server's name are tried: first which of them takes a connection, then, as long as no host key was
 // shown, the next one whenever there was no key exchange. A wrong host key and a login are final.
 func Run(ctx context.Context, c *Config, serve func(ctx context.Context, l *Link) error) error {
-	l, err := open(ctx, c.withDefaults())
+	l, err := openApart(ctx, c.withDefaults())
 	if err != nil {
 		return err
 	}
@@ -133,6 +133,18 @@ func Run(ctx context.Context, c *Config, serve func(ctx context.Context, l *Link
 		return lost
 	}
 	return err
+}
+
+// openApart is open in a goroutine of its own: whoever calls Run waits there as long as the link lives, and does so on a
+// small stack where nothing deep has made it grow.
+func openApart(ctx context.Context, c *Config) (l *Link, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l, err = open(ctx, c)
+	}()
+	<-done
+	return l, err
 }
 
 // open opens a link.

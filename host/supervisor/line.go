@@ -111,7 +111,7 @@ func (n *line) brokenOff(ctx context.Context) bool {
 // serve lets the tunnel run over l as soon as, and as long as, the round says so.
 func (n *line) serve(ctx context.Context, l Link) error {
 	defer close(n.left)
-	n.stand(ctx, l)
+	apart(func() { n.stand(ctx, l) })
 	defer n.part()
 	defer n.r.k.unwatch(n)
 	if err := n.awaitBegin(ctx); err != nil {

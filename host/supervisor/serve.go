@@ -21,7 +21,9 @@ var errSuperseded = errors.New("something else is wanted by now")
 
 // serve keeps the mappings of the link of n as they shall be until the link is gone or given up.
 func (k *keeper) serve(ctx context.Context, n *line) error {
-	if !k.standing.linked(n.r.o.round, n.link) {
+	wanted := false
+	apart(func() { wanted = k.standing.linked(n.r.o.round, n.link) })
+	if !wanted {
 		return errSuperseded
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -30,7 +32,7 @@ func (k *keeper) serve(ctx context.Context, n *line) error {
 	defer cancel()
 	crew.pulse.Go(func() { n.pulse(ctx) })
 	for {
-		crew.arrange(ctx, n.wanted, k.standing.entries())
+		apart(func() { crew.arrange(ctx, n.wanted, k.standing.entries()) })
 		crew.curious = true // what comes to a link that stands was changed by somebody
 		select {
 		case <-ctx.Done():
