@@ -31,6 +31,8 @@ type Link struct {
 	alive    keepalive
 	places   places
 	naming   naming
+	patience atomic.Int64  // as it was when the path was last measured, 0 before
+	measured atomic.Int64  // when that was, by monotonic
 	opening  atomic.Int32  // channels asked for and not answered
 	overdue  atomic.Int32  // channels that gave their places back and have not gone
 	refusing chan struct{} // one token per refusal that the server has not taken yet

@@ -19,12 +19,20 @@ const (
 
 // Patience is how long to wait for an answer before its absence says something: 8 s, and on a path that is slow up to 14 s,
 // so that what the path has lost four times in a row has been sent again. Engine and caller wait as long.
+//
+// Whoever puts a question asks several times: the path is measured anew where that was done a second ago.
 func (l *Link) Patience() time.Duration {
-	info := l.sock.info()
-	if info == nil {
-		return minPatience
+	now := monotonic(time.Now())
+	if known := l.patience.Load(); known > 0 && now-l.measured.Load() < int64(time.Second) {
+		return time.Duration(known)
 	}
-	return patienceOn(info)
+	p := minPatience
+	if info := l.sock.info(); info != nil {
+		p = patienceOn(info)
+	}
+	l.patience.Store(int64(p))
+	l.measured.Store(now)
+	return p
 }
 
 func patienceOn(i *unix.TCPInfo) time.Duration {

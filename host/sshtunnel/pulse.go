@@ -57,7 +57,7 @@ func (p *pulse) begin() {
 		return
 	}
 	p.begun = true
-	p.timer = time.AfterFunc(probes.Idle, p.look)
+	p.timer = time.AfterFunc(probes.Idle, func() { p.look() })
 }
 
 // end stops it for good and frees whoever waits to send.
@@ -82,19 +82,21 @@ func (p *pulse) state() (Peer, <-chan struct{}) {
 
 func (p *pulse) answers() bool { now, _ := p.state(); return now == PeerAnswers }
 
-// look asks the kernel and comes again when there may be news.
-func (p *pulse) look() {
+// look asks the kernel and comes again when there may be news. It returns what the kernel knows, nil where nothing is
+// followed.
+func (p *pulse) look() *unix.TCPInfo {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.begun || isClosed(p.over) {
-		return
+		return nil
 	}
 	info := p.sock.info()
 	if info == nil {
-		return // closed
+		return nil // closed
 	}
 	p.turnLocked(judge(p.peer, info))
 	p.timer.Reset(nextLook(p.peer, info))
+	return info
 }
 
 // heard notes that something has just been read from the peer.
@@ -181,8 +183,7 @@ func (p *pulse) allow() error {
 // settle returns once no probe is unanswered, or once that makes the peer a doubted one.
 func (p *pulse) settle() {
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		p.look()
-		info := p.sock.info()
+		info := p.look()
 		if info == nil || info.Probes == 0 || p.shut.Load() || !p.watching() {
 			return
 		}
