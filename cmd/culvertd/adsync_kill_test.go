@@ -16,7 +16,9 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
+	"github.com/culvert-pbx/culvert/host/control"
 	"github.com/culvert-pbx/culvert/host/sshtunnel/sshdtest"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // people is how many the directory has whose synchronisations are killed: enough that one takes a while.
@@ -26,6 +28,7 @@ const killedPeople = 100
 // connections through a tunnel that is somebody else's.
 type killedSync struct {
 	*killed
+	daemon *control.Client // a program started for each question would be most of the work
 	rnd    *rand.Rand
 	secure int      // the directory's port for TLS
 	names  []string // the surnames in the directory, by number of the person
@@ -54,14 +57,14 @@ func newKilledSync(t *testing.T) *killedSync {
 	}
 	r.waitState("operator/x", "up", 20*time.Second)
 	r.waitState("adsync/default.site", "up", 30*time.Second)
-	k := &killedSync{killed: &killed{rig: r, lives: keepAlive(t, reach, expose), pids: map[string]int{"adsync": 0}}, secure: secure}
+	k := &killedSync{killed: &killed{rig: r, lives: keepAlive(t, reach, expose)}, daemon: control.NewClient(r.socket), secure: secure}
+	t.Cleanup(k.daemon.Close)
 	for i := range killedPeople {
 		k.names = append(k.names, fmt.Sprint(i))
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	k.rnd = rand.New(rand.NewPCG(seed, 0))
-	k.running()
 	return k
 }
 
@@ -97,7 +100,7 @@ func (k *killedSync) watch() (stop func() (int64, error)) {
 			select {
 			case <-end:
 				return
-			case <-time.After(10 * time.Millisecond):
+			case <-time.After(20 * time.Millisecond):
 				wrong = k.whole()
 				looks.Add(1)
 			}
@@ -146,18 +149,23 @@ func (k *killedSync) surnames() []string {
 	return all
 }
 
-// begin has a run begin, as soon as the configuration can, and returns the report of the one before.
-func (k *killedSync) begin() (before runJSON) {
+// begin has a run begin, as soon as the configuration can, and returns the report of the one before, and the process.
+func (k *killedSync) begin() (before runJSON, pid int) {
 	k.t.Helper()
 	before, err := k.report()
 	if err != nil {
 		k.t.Fatal(err)
 	}
+	of := tunnel.ConfigurationRef{Module: "adsync", Name: "default"}
 	eventually(k.t, 30*time.Second, "a run to begin", func() error {
-		_, err := k.try("job", "run", "adsync/default", "sync")
+		_, err := k.daemon.RunJob(k.t.Context(), of, "sync", control.JobInput{Detached: true, WaitSeconds: 20}, control.Live{})
 		return err
 	})
-	return before
+	all, err := k.daemon.Modules(k.t.Context())
+	if err != nil || len(all) != 1 || all[0].PID == 0 {
+		k.t.Fatalf("a run has begun, and the modules are %+v, %v", all, err)
+	}
+	return before, all[0].PID
 }
 
 // reported is whether there is a report of a later run than that one.
@@ -174,17 +182,19 @@ func (k *killedSync) reported(before runJSON) bool {
 // ended before, and if so, whether the files were those after it already; of a run that had, the process goes on.
 func (k *killedSync) kill(whole time.Duration) (within, late bool) {
 	k.t.Helper()
-	before, had := k.begin(), k.surnames()
+	before, pid := k.begin()
+	had := k.surnames()
 	time.Sleep(time.Duration(k.rnd.Int64N(int64(whole)))) // the moment is what is random
 	if k.reported(before) {
 		return false, false
 	}
-	if err := syscall.Kill(k.pids["adsync"], syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		k.t.Fatal(err)
 	}
 	within, late = !k.reported(before), !slices.Equal(k.surnames(), had)
-	k.must("module", "restart", "adsync") // and it starts at once, however often it has died
-	k.running()
+	if err := k.daemon.RestartModule(k.t.Context(), "adsync"); err != nil { // it starts at once, however often it has died
+		k.t.Fatal(err)
+	}
 	return within, within && late
 }
 
@@ -194,7 +204,8 @@ func (k *killedSync) undisturbed() time.Duration {
 	var took []time.Duration
 	for n := range 5 {
 		k.rename(n)
-		last, began := k.begin(), time.Now()
+		last, _ := k.begin()
+		began := time.Now()
 		for !k.reported(last) {
 			if time.Since(began) > 30*time.Second {
 				k.t.Fatal("a run that is not killed does not end")
