@@ -442,6 +442,12 @@ func TestAChangedNeighbourKeepsThePort(t *testing.T) {
 
 // TestALateConnectionOfOurOwnOpensNothing: it is of a proof that was given up, and accepted when nobody waits for it.
 func TestALateConnectionOfOurOwnOpensNothing(t *testing.T) {
+	t.Run("at once", func(t *testing.T) { acceptsLate(t, false) })
+	t.Run("when they are expected no more", func(t *testing.T) { acceptsLate(t, true) })
+}
+
+// acceptsLate has a port accept connections of proofs that were given up, at once or when their addresses are forgotten.
+func acceptsLate(t *testing.T, forgotten bool) {
 	h := newHouse(t)
 	m := ported(t)
 	h.source.want(active(berlin, 1, m))
@@ -461,6 +467,18 @@ func TestALateConnectionOfOurOwnOpensNothing(t *testing.T) {
 			t.Errorf("a proof that nobody answered: %v", err)
 		}
 		end()
+	}
+	for i := range 300 { // and some given up while they connect
+		short, end := context.WithTimeout(ctx, time.Duration(i)*time.Microsecond)
+		_ = x.prove(short)
+		end()
+	}
+	if forgotten {
+		h.until("they are forgotten", func() bool {
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			return len(x.own) == 0
+		})
 	}
 	x.accepting.Go(func() { x.accept(x.listeners[0]) })
 	if err := x.prove(ctx); err != nil { // it comes after the late ones

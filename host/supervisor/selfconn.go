@@ -63,12 +63,23 @@ func (x *port) addresses() []netip.AddrPort {
 	return all
 }
 
-// meet makes one connection to addr and exchanges a nonce over it.
-func (x *port) meet(ctx context.Context, addr netip.AddrPort) error {
+// forgetAfter is how long the address of a connection that was given up is expected yet: on a busy machine it may be
+// accepted before its reset has come.
+const forgetAfter = time.Second
+
+// meet makes one connection to addr and exchanges a nonce over it. One that is given up, also while it is made, ends in a
+// reset, by which it is known however late it is accepted.
+func (x *port) meet(ctx context.Context, addr netip.AddrPort) (err error) {
 	nonce := make([]byte, nonceLen)
 	_, _ = rand.Read(nonce) // never fails
 	var own netip.AddrPort
-	defer func() { x.forget(own) }()
+	defer func() {
+		if err == nil || errors.Is(err, syscall.ECONNREFUSED) {
+			x.forget(own, nonce)
+			return
+		}
+		time.AfterFunc(forgetAfter, func() { x.forget(own, nonce) })
+	}()
 	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
 		ctl := c.Control(func(fd uintptr) { own, err = bindSource(int(fd), addr.Addr()) })
@@ -89,10 +100,9 @@ func (x *port) meet(ctx context.Context, addr netip.AddrPort) error {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
 	defer stop()
 	if !exchange(conn, nonce) {
-		_ = conn.SetLinger(0) // a reset, before its address is forgotten: it may be accepted yet
 		return errors.New("something else took the connection, or nothing came back over it")
 	}
-	return nil
+	return conn.SetLinger(-1)
 }
 
 const nonceLen = 16
@@ -125,13 +135,16 @@ func answerOwn(c *net.TCPConn, nonce []byte) {
 	}
 }
 
-// bindSource gives a socket its source address before it connects, so that it can be noted in time.
+// bindSource gives a socket its source address before it connects, so that it can be noted in time, and has it end in a reset.
 func bindSource(fd int, addr netip.Addr) (netip.AddrPort, error) {
 	var source syscall.Sockaddr = &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
 	if addr.Is6() {
 		source = &syscall.SockaddrInet6{Addr: addr.As16()}
 	}
 	if err := syscall.Bind(fd, source); err != nil {
+		return netip.AddrPort{}, err
+	}
+	if err := syscall.SetsockoptLinger(fd, syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1}); err != nil {
 		return netip.AddrPort{}, err
 	}
 	bound, err := syscall.Getsockname(fd)
@@ -154,10 +167,13 @@ func (x *port) expect(source netip.AddrPort, nonce []byte) {
 	x.own[source] = nonce
 }
 
-func (x *port) forget(source netip.AddrPort) {
+// forget expects the connection from source no more that brings nonce.
+func (x *port) forget(source netip.AddrPort, nonce []byte) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	delete(x.own, source)
+	if bytes.Equal(x.own[source], nonce) {
+		delete(x.own, source)
+	}
 }
 
 // expects returns the nonce that the connection from source brings, nil for everybody else's.
