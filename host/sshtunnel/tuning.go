@@ -33,10 +33,13 @@ const (
 	// it takes as much again. So while collections follow each other within busyWithin, because busyWork is done between
 	// them, the heap may grow by twice what lives and leastRoom, but never by more than mostRoom. Once they are quietAfter apart
 	// it may grow by a part of what lives alone, and so while it is handshakes that make the garbage: what is made to last
-	// between it would keep its room for good.
+	// between it would keep its room for good. That part is smaller, down to leastPercent, where some dozen MB live: collections
+	// are cheap there. Where little lives there is nothing to save, and where much does, very many links idle, and what they
+	// throw away has the heap collected as often as they are many.
 	leastRoom    = 16 << 20
 	mostRoom     = 64 << 20
 	quietPercent = 30
+	leastPercent = 10
 	busyWithin   = 30 * time.Millisecond
 	busyWork     = 256 << 10
 	quietAfter   = 250 * time.Millisecond
@@ -105,16 +108,23 @@ func keepRoom(stop <-chan struct{}) {
 		worked := work.Load() - done
 		done += worked
 		busy = since < busyWithin && worked >= busyWork || busy && since < quietAfter
-		to := quietPercent
+		metrics.Read(now)
+		live := now[0].Value.Uint64()
+		to := quietFor(live)
 		if busy {
-			metrics.Read(now)
-			to = percentFor(now[0].Value.Uint64())
+			to = percentFor(live)
 		}
 		if to != set && (!busy || to > set+set/16 || to < set-set/16) {
 			set = to
 			debug.SetGCPercent(to)
 		}
 	}
+}
+
+// quietFor is by how many percent a heap in which live bytes live may grow while little is relayed.
+func quietFor(live uint64) int {
+	mb := max(live>>20, 1)
+	return int(min(max(120/mb, mb/2, leastPercent), quietPercent))
 }
 
 // tellCollection leaves a note in c after the next collection.
