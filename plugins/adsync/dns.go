@@ -79,13 +79,17 @@ func rdns(s string) (types []string) {
 	return types
 }
 
-// isAccount reports whether a text is user@domain or DOMAIN\user.
+// isAccount reports whether Active Directory may know a user by that text, as user@domain, DOMAIN\user, <SID=...> or a display
+// name of several words ([MS-ADTS] 5.1.1.1.1). A single word is none, but what is typed by mistake.
 func isAccount(s string) bool {
-	user, domain, at := strings.Cut(s, "@")
-	if !at {
-		domain, user, at = strings.Cut(s, `\`)
+	domain, user, is := strings.Cut(s, `\`)
+	if !is {
+		user, domain, is = strings.Cut(s, "@")
 	}
-	return at && user != "" && domain != "" && !strings.ContainsAny(domain, ` @\,=`) && !strings.ContainsAny(user, `@\=`)
+	if is {
+		return user != "" && domain != "" && !strings.ContainsAny(domain, ` @\,=`) && !strings.ContainsAny(user, `\=`)
+	}
+	return strings.HasPrefix(s, "<") || strings.Contains(strings.TrimSpace(s), " ") && !strings.Contains(s, "=")
 }
 
 // rejoined are the DNs that a list was before it was split at every comma; none where it was not. Every part of it is one

@@ -62,6 +62,10 @@ func TestWhatIsNoDNIsRefused(t *testing.T) {
 		{user, "reader@corp.example", "", ""},
 		{user, `CORP\reader`, "", ""},
 		{user, `cn=a\,b,dc=corp`, "", ""},
+		{user, `CORP\reader@old.example`, "", ""},
+		{user, "Reader Service", "", ""},
+		{user, "<SID=S-1-5-21-1-2-3-500>", "", ""},
+		{user, "CN=reader service,", user, "CN=reader,DC=corp,DC=example"},
 	} {
 		fs := given(t, c.key, c.v).Validate()
 		switch {

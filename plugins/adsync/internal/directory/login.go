@@ -99,7 +99,7 @@ func (c *Conn) named(ctx context.Context, login string) (people []Person, err er
 		return nil
 	})
 	if err == nil && len(people) == 0 {
-		err = c.orDoubt(&Error{Wrong, "user or password wrong", "check both", nil})
+		err = &Error{Wrong, "user or password wrong", "check both", nil}
 	}
 	return people, err
 }

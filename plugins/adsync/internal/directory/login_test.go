@@ -125,8 +125,12 @@ func TestAnotherKindOfDirectoryIsSaid(t *testing.T) {
 	if _, err := conn.Read(t.Context(), directory.Selection{}); directory.CodeOf(err) != directory.NotAD {
 		t.Errorf("reading it ends with %v", err)
 	}
-	if _, err := directory.Verify(t.Context(), c, []directory.Server{at("dc1", s.Secure)}, directory.Selection{}, directory.Only, "alice", slapdtest.Password); directory.CodeOf(err) != directory.NotAD {
-		t.Errorf("a login ends with %v", err)
+	login := func(name string) error {
+		_, err := directory.Verify(t.Context(), c, []directory.Server{at("dc1", s.Secure)}, directory.Selection{}, directory.Only, name, "not "+slapdtest.Password)
+		return err
+	}
+	if known, unknown := login("alice"), login("nobody"); directory.CodeOf(unknown) != directory.Wrong || unknown.Error() != known.Error() {
+		t.Errorf("an unknown login ends with %v, a wrong password with %v", unknown, known)
 	}
 	if doubt := open(t, pinned(s), at("dc1", s.Secure)).Doubt(); doubt != nil {
 		t.Errorf("as what it is: %v", doubt)
