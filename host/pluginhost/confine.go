@@ -27,6 +27,9 @@ func (r *running) note(h *Host, granted []tunnel.Grant, p sandbox.Plan, handed [
 	if p.Network {
 		r.resolver = h.resolverNow()
 	}
+	if h.support.Mounts {
+		r.hidden = granted
+	}
 }
 
 func (h *Host) confinement() Sandbox {
@@ -107,7 +110,7 @@ func (h *Host) sandbox(m *module, wire string, r room) (sandbox.Plan, []*os.File
 			return
 		}
 		*to = append(*to, grantedFD+len(handed))
-		handed = append(handed, f)
+		p.Granted, handed = append(p.Granted, right.Path), append(handed, f)
 	}
 	for _, g := range r.granted {
 		right, fs := tunnel.ParseGrant(g)

@@ -61,6 +61,7 @@ func (p *plan) grant(r tunnel.Right) error {
 		if err != nil {
 			return err
 		}
+		p.Sandbox.Granted = append(p.Sandbox.Granted, r.Path)
 		if r.Kind == tunnel.GrantRead {
 			p.Sandbox.Read = append(p.Sandbox.Read, fd)
 		} else {

@@ -72,7 +72,7 @@ func (h *Host) lookRegularly(ctx context.Context, last error) {
 		select {
 		case <-t.C:
 			last = h.lookAndLog(ctx, last)
-			h.renewNetworks()
+			h.renewProcesses()
 		case <-ctx.Done():
 			return
 		}

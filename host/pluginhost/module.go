@@ -76,7 +76,7 @@ type module struct {
 	process  *running              // while life is alive
 	doors    *doors                // of the present process, or the last; written by keep alone
 	problem  *unusable             // why it is not alive though it should be
-	renewed  time.Time             // when it was last started anew for the files of its resolver
+	renewed  time.Time             // when it was last started anew for what had been replaced
 	contract int                   // the version that its last process spoke, 0 before the first
 	restarts int
 	active   map[string]*run // by configuration, in the present process

@@ -115,7 +115,7 @@ func TestANetworkFollowsItsResolver(t *testing.T) {
 	}
 	pid = r.Pid("hello")
 	must(t, r.Look(t.Context()))
-	r.renewNetworks()
+	r.renewProcesses()
 	if got := fmt.Sprint(r.Pid("alone")); got != alone || r.Pid("hello") != pid {
 		t.Errorf("once more, or of another: %d became %d, %s became %s", pid, r.Pid("hello"), alone, got)
 	}
@@ -125,7 +125,7 @@ func TestANetworkFollowsItsResolver(t *testing.T) {
 	}
 	r.renewEvery = renewEvery
 	replace()
-	r.renewNetworks()
+	r.renewProcesses()
 	if r.Pid("hello") != pid {
 		t.Error("again within a minute")
 	}

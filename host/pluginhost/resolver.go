@@ -4,9 +4,6 @@ import (
 	"maps"
 	"os"
 	"syscall"
-	"time"
-
-	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // resolverFiles are what a module with a network of its own finds names by. Its sandbox opens what lies there when its
@@ -23,39 +20,6 @@ func (h *Host) resolverNow() map[string]inode {
 		}
 	}
 	return now
-}
-
-// renewEvery is how often a module is started anew at most because of them.
-const renewEvery = time.Minute
-
-// renewNetworks starts anew the processes with a network of their own that cannot find names any more.
-func (h *Host) renewNetworks() {
-	now := h.resolverNow()
-	for _, m := range h.all() {
-		m.renewNetwork(now)
-	}
-}
-
-func (m *module) renewNetwork(now map[string]inode) {
-	m.mu.Lock()
-	_, why := m.blockedLocked()
-	stale := m.currentLocked() && m.process.resolver != nil && lost(m.process.resolver, now) != ""
-	due := stale && why == nil && time.Since(m.renewed) >= m.host.renewEvery
-	m.mu.Unlock()
-	if !due {
-		return
-	}
-	file := ""
-	m.update(func() {
-		if m.currentLocked() && m.process.resolver != nil { // else it is another one by now
-			file = lost(m.process.resolver, now)
-			m.renewed = time.Now()
-			m.turn++
-		}
-	})
-	if file != "" {
-		m.tellEffect("host", tunnel.Event{Message: file + " was replaced: its process cannot read the new one, was ended, and is started anew", Fields: map[string]string{"process": Restarted}})
-	}
 }
 
 // lost is one of the files that were there, or are now, of which now has another, "" for none. One that is gone is about

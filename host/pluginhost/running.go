@@ -41,6 +41,7 @@ type running struct {
 
 	opened   map[tunnel.Grant]inode // what its rights to paths opened
 	resolver map[string]inode       // what it finds names by, nil where it has no network of its own
+	hidden   []tunnel.Grant         // what it was granted, where it sees nothing else in /run; else nil
 }
 
 // launch starts the binary of m that has the checksum sha, in that room, and makes it ready: one attempt, all of it within

@@ -3,7 +3,6 @@ package sandbox
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,34 +33,26 @@ var mountsWork = sync.OnceValue(func() bool {
 // hide gives the calling thread a view of the machine of its own, in which hidden has nothing but what p means there. The
 // rights to that are as before.
 func hide(p Plan) error {
+	all, links, err := shown(p)
+	defer closeAll(all)
+	if err != nil {
+		return err
+	}
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		return os.NewSyscallError("unshare", err)
 	}
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil { // nothing of it gets out
 		return fmt.Errorf("keep mounts to itself: %w", err)
 	}
-	all, links, err := shown(p)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		for _, s := range all {
-			unix.Close(s.tree)
-		}
-	}()
 	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	if err := unix.Mount("culvert", hidden, "tmpfs", flags, "mode=0755,size=1m"); err != nil {
 		return fmt.Errorf("hide %s: %w", hidden, err)
 	}
-	for _, s := range all {
-		if err := s.show(); err != nil {
-			return fmt.Errorf("show %s: %w", s.path, err)
-		}
+	if err := furnish(all, links); err != nil {
+		return err
 	}
-	for at, to := range links {
-		if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o755), os.Symlink(to, at)); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
+	if err := unix.Mount("", hidden, "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil { // what is shown was the machine's own mount
+		return fmt.Errorf("keep what is shown to itself: %w", err)
 	}
 	return unix.Mount("", hidden, "", flags|unix.MS_REMOUNT|unix.MS_RDONLY, "")
 }
@@ -74,9 +65,20 @@ type place struct {
 	tree int
 }
 
-// shown is what p means below hidden, and the links on the way to it.
+func closeAll(all []place) {
+	for _, s := range all {
+		unix.Close(s.tree)
+	}
+}
+
+// shown is what p means below hidden, of which nothing lies in another, and the links on the way to it. All of it is taken
+// as it is now, what was granted by its descriptor, and is for the caller to close, whatever the error.
 func shown(p Plan) (all []place, links map[string]string, err error) {
 	links = make(map[string]string)
+	for _, path := range p.Granted {
+		follow(path, links)
+	}
+	fds := make(map[string]int)
 	var paths []string
 	for _, path := range slices.Concat(p.Own, p.Wire, p.Listeners, p.Sockets, readable) {
 		paths = append(paths, follow(path, links))
@@ -86,53 +88,108 @@ func shown(p Plan) (all []place, links map[string]string, err error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		paths = append(paths, path)
+		paths, fds[path] = append(paths, path), fd
 	}
-	slices.Sort(paths)
+	slices.Sort(paths) // what holds others comes before them
 	for _, path := range paths {
-		if !strings.HasPrefix(path, hidden+"/") || len(all) > 0 && within(path, all[len(all)-1].path) {
+		if !strings.HasPrefix(path, hidden+"/") || covered(path, all) {
 			continue
 		}
-		s, err := clone(path)
+		fd, granted := fds[path]
+		s, err := clone(path, fd, granted)
 		if errors.Is(err, unix.ENOENT) {
 			continue
 		}
 		if err != nil {
-			return nil, nil, err
+			return all, nil, fmt.Errorf("take %s: %w", path, err)
 		}
 		all = append(all, s)
 	}
 	return all, links, nil
 }
 
-func within(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
+// covered reports whether path is one of all, or lies in one.
+func covered(path string, all []place) bool {
+	return slices.ContainsFunc(all, func(s place) bool { return path == s.path || strings.HasPrefix(path, s.path+"/") })
+}
 
-// clone takes what lies at path, whatever will be mounted over it.
-func clone(path string) (place, error) {
-	var st unix.Stat_t
-	tree, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+// clone takes what lies at path, whatever will be mounted over it: what fd is, where that was granted, and no link.
+func clone(path string, fd int, granted bool) (place, error) {
+	at, name, flags := unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW
+	if granted {
+		at, name, flags = fd, "", unix.AT_EMPTY_PATH
+	}
+	tree, err := unix.OpenTree(at, name, uint(flags|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE))
 	if err != nil {
 		return place{}, os.NewSyscallError("open_tree", err)
 	}
-	if err := unix.Fstat(tree, &st); err != nil {
+	var st unix.Stat_t
+	if err = unix.Fstat(tree, &st); err == nil && st.Nlink == 0 {
+		err = unix.ENOENT // it was removed since it was opened
+	}
+	if err != nil {
 		unix.Close(tree)
 		return place{}, err
 	}
 	return place{path, st.Mode&unix.S_IFMT == unix.S_IFDIR, tree}, nil
 }
 
-// show mounts it where it was.
-func (s place) show() error {
-	var err error
-	if s.dir {
-		err = os.MkdirAll(s.path, 0o755)
-	} else if err = os.MkdirAll(filepath.Dir(s.path), 0o755); err == nil {
-		err = os.WriteFile(s.path, nil, 0o444)
-	}
+// furnish makes in hidden, which is empty, what all is mounted on and links, and then mounts. So nothing is made in what
+// is shown, and the root keeps all else from being reached.
+func furnish(all []place, links map[string]string) error {
+	root, err := os.OpenRoot(hidden)
 	if err != nil {
 		return err
 	}
-	return os.NewSyscallError("move_mount", unix.MoveMount(s.tree, "", unix.AT_FDCWD, s.path, unix.MOVE_MOUNT_F_EMPTY_PATH))
+	defer root.Close()
+	for _, s := range all {
+		if err := s.prepare(root); err != nil {
+			return fmt.Errorf("make room for %s: %w", s.path, err)
+		}
+	}
+	for at, to := range links {
+		if covered(at, all) {
+			continue // it is seen with that
+		}
+		if err := errors.Join(root.MkdirAll(below(filepath.Dir(at)), 0o755), root.Symlink(to, below(at))); err != nil {
+			return err
+		}
+	}
+	for _, s := range all {
+		if err := s.show(root); err != nil && !errors.Is(err, unix.ENOENT) { // removed a moment ago
+			return fmt.Errorf("show %s: %w", s.path, err)
+		}
+	}
+	return nil
+}
+
+// below is path as it is named from hidden on.
+func below(path string) string { return "." + strings.TrimPrefix(path, hidden) }
+
+// prepare makes what it is mounted on.
+func (s place) prepare(root *os.Root) error {
+	if s.dir {
+		return root.MkdirAll(below(s.path), 0o755)
+	}
+	if err := root.MkdirAll(below(filepath.Dir(s.path)), 0o755); err != nil {
+		return err
+	}
+	f, err := root.OpenFile(below(s.path), os.O_RDONLY|os.O_CREATE|os.O_EXCL, 0o444)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// show mounts it where it was.
+func (s place) show(root *os.Root) error {
+	on, err := root.Open(below(s.path))
+	if err != nil {
+		return err
+	}
+	defer on.Close()
+	const both = unix.MOVE_MOUNT_F_EMPTY_PATH | unix.MOVE_MOUNT_T_EMPTY_PATH
+	return os.NewSyscallError("move_mount", unix.MoveMount(s.tree, "", int(on.Fd()), "", both))
 }
 
 // follow is where path leads to. The links on the way that lie below hidden are added to links, with what they say.

@@ -29,6 +29,7 @@ type Plan struct {
 	Sockets   []string // directories in which the host makes sockets for it
 	Read      []int    // granted files and directories, opened with O_PATH
 	Write     []int    // granted files and directories, read included
+	Granted   []string // what those were called when they were granted: they are seen by that name, too, and nothing else is
 	Network   bool     // granted: TCP and UDP sockets
 	Programs  bool     // granted: starting the programs of the machine, in this same sandbox
 }
