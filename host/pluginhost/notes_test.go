@@ -99,7 +99,7 @@ func TestANetworkFollowsItsResolver(t *testing.T) {
 		must(t, os.Rename(conf+".new", conf))
 	}
 	replace()
-	r.resolver, r.renewEvery = []string{conf}, 0
+	r.resolver = []string{conf}
 	r.install("hello", "")
 	r.install("alone", "")
 	r.catalog.grant("hello", "network")
@@ -123,7 +123,6 @@ func TestANetworkFollowsItsResolver(t *testing.T) {
 	if len(told) != 1 || told[0].Actor != "host" || told[0].Subject != "hello" {
 		t.Errorf("told is %+v", told)
 	}
-	r.renewEvery = renewEvery
 	replace()
 	r.renewProcesses()
 	if r.Pid("hello") != pid {

@@ -99,7 +99,6 @@ type Host struct {
 	lookEvery    time.Duration
 	testLimit    time.Duration
 	resolver     []string
-	renewEvery   time.Duration
 	bounds       bounds // of each module's processes together
 	roll         roll   // of what modules' processes lead, and who ends it when this process is killed
 	heir         heir
@@ -122,7 +121,7 @@ type Host struct {
 func New(cfg Config) *Host {
 	return &Host{
 		copies: copies{filepath.Join(cfg.StateDir, "modules", ".kept"), maxCopy},
-		cfg:    cfg, sockets: Sockets{Dir: cfg.SocketDir}, startTimeout: startTimeout, lookEvery: lookEvery, testLimit: tunnel.TestLimit, resolver: resolverFiles, renewEvery: renewEvery, bounds: moduleBounds, support: sandbox.Detect(),
+		cfg:    cfg, sockets: Sockets{Dir: cfg.SocketDir}, startTimeout: startTimeout, lookEvery: lookEvery, testLimit: tunnel.TestLimit, resolver: resolverFiles, bounds: moduleBounds, support: sandbox.Detect(),
 		looking: make(chan struct{}, 1),
 		modules: make(map[tunnel.Owner]*module), groups: make(map[int]tunnel.Owner), hashes: make(map[string]hashed),
 	}

@@ -24,7 +24,7 @@ func (h *Host) renewProcesses() {
 func (m *module) renew(resolver map[string]inode) {
 	m.mu.Lock()
 	var p *running
-	if _, why := m.blockedLocked(); why == nil && m.currentLocked() && time.Since(m.renewed) >= m.host.renewEvery {
+	if _, why := m.blockedLocked(); why == nil && m.currentLocked() && time.Since(m.renewed) >= renewEvery {
 		p = m.process
 	}
 	m.mu.Unlock()
