@@ -49,6 +49,14 @@ func (f *family) configurationRef() tunnel.ConfigurationRef {
 // exists reports whether the family has its main record, whole.
 func (f *family) exists() bool { return f.made != nil || f.configuration != nil }
 
+// revision is that of the record that a person has made.
+func (f *family) revision() uint64 {
+	if f.configuration != nil {
+		return f.configuration.Revision
+	}
+	return f.made.Revision
+}
+
 func (f *family) enabled() bool { return f.configuration != nil && f.configuration.Enabled }
 
 // clone is a copy whose maps and records can be changed. What hangs in them is replaced, never written into.

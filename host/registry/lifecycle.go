@@ -12,6 +12,7 @@ import (
 func (r *Registry) standingOf(e *entry) tunnel.Wanted {
 	own := r.families[familyOf(e.tunnel.Ref)]
 	w := tunnel.Stand(e.tunnel, r.circumstances(e.tunnel, own))
+	w.Revision = own.revision()
 	switch {
 	case w.Reason == tunnel.SuspendedReason && own.damaged[overlayPrefix]:
 		w.Message = "whether it is switched off cannot be read: the record is damaged"

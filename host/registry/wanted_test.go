@@ -136,6 +136,50 @@ func TestGenerationRisesWhenTheLinkMustBeMadeAnew(t *testing.T) {
 	}
 }
 
+// TestRevisionRisesWithWhatAPersonChanges and with nothing that a module does.
+func TestRevisionRisesWithWhatAPersonChanges(t *testing.T) {
+	h := newHost(t)
+	h.module("adsync", "gw.example")
+	berlin, of := ref("adsync/berlin.site"), conf("adsync/berlin")
+	declare := func(set ...tunnel.Declaration) { h.must(h.As("adsync").Declare(h.ctx(), of.Name, set)) }
+	revision := func() uint64 {
+		w, _, err := h.Login(h.ctx(), berlin)
+		h.must(err)
+		return w.Revision
+	}
+	declare(declared("adsync/berlin.site", "site"))
+	last := revision()
+	for _, step := range []struct {
+		what  string
+		do    func()
+		rises bool
+	}{
+		{"withdrawn and declared again", func() { declare() }, false},
+		{"key learned", func() { h.must(h.Learned(h.ctx(), berlin, server("gw.example"), key("one"))) }, false},
+		{"settings changed", func() {
+			_, err := h.SetConfiguration(h.ctx(), by, of, site("other.example"), 0)
+			h.must(err)
+		}, true},
+		{"made again as it was", func() {
+			h.must(h.RemoveConfiguration(h.ctx(), by, of, false))
+			_, err := h.AddConfiguration(h.ctx(), by, of, site("other.example"), true)
+			h.must(err)
+		}, true},
+	} {
+		step.do()
+		declare(declared("adsync/berlin.site", "site"))
+		now := revision()
+		if rose := now > last; rose != step.rises || now < last {
+			t.Errorf("%s: revision %d after %d", step.what, now, last)
+		}
+		last = now
+	}
+	h.add("operator/office", "a.example", byKey())
+	if w, _, err := h.Login(h.ctx(), ref("operator/office")); err != nil || w.Revision != w.Tunnel.Revision || w.Revision <= last {
+		t.Errorf("the operator's own has revision %d, its record %d (%v)", w.Revision, w.Tunnel.Revision, err)
+	}
+}
+
 // TestPinCountsBeforeTheGivenFingerprint: what the engine is told to expect is one thing.
 func TestPinCountsBeforeTheGivenFingerprint(t *testing.T) {
 	h := newHost(t)

@@ -38,18 +38,18 @@ func (k *keeper) conclude(err error, served bool) error {
 
 // login is the tunnel as it is now, its pin above all, with what it logs in with. The order is as old as its first
 // attempt: where it is out of date there is no attempt, and login waits until the one that supersedes it is here.
-func (k *keeper) login(ctx context.Context, o *order) (tunnel.Tunnel, tunnel.Credential, error) {
+func (k *keeper) login(ctx context.Context, o *order) (tunnel.Wanted, tunnel.Credential, error) {
 	w, cred, err := k.config.Source.Login(ctx, k.ref)
 	if (&order{wanted: w, asked: o.asked}).supersedes(o) {
 		<-ctx.Done()
 	}
 	switch {
 	case ctx.Err() != nil:
-		return tunnel.Tunnel{}, tunnel.Credential{}, ctx.Err()
+		return tunnel.Wanted{}, tunnel.Credential{}, ctx.Err()
 	case err != nil:
-		return tunnel.Tunnel{}, tunnel.Credential{}, &failed{statusFailure(err)}
+		return tunnel.Wanted{}, tunnel.Credential{}, &failed{statusFailure(err)}
 	}
-	return w.Tunnel, cred, nil
+	return w, cred, nil
 }
 
 // plan is what the engine is told.

@@ -16,17 +16,22 @@ const maxPaces = 1024
 // paces remembers how the attempts of tunnels that went followed each other, for those that come back: a module that
 // withdraws a tunnel and declares it again, or another in its place, changes nothing about a server that cannot be
 // reached, and nothing about a password that was refused. What a person orders is tried at once all the same.
+//
+// What one module's tunnels met holds no other's: over all of them the budget guards the server.
 type paces struct {
-	mu   sync.Mutex
-	left map[attempts]*pausing
+	mu      sync.Mutex
+	left    map[attempts]*pausing
+	courses map[attempts]map[*course]struct{} // of rounds that are under way
 }
 
-// attempts are those that may be expected to end alike: to one server on one way, with one login, for one host key.
+// attempts are those that may be expected to end alike: of one module as a person has configured it last, to one server on
+// one way, with one login, for one host key.
 type attempts [sha256.Size]byte
 
-func attemptsOf(t tunnel.Tunnel, c tunnel.Credential) attempts {
-	return attempts(sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %x",
-		scopeOf(t.Server, t.Via), t.LAN, t.Pin.Fingerprint, t.Fingerprint, loginOf(t.Server, c))))
+func attemptsOf(w tunnel.Wanted, c tunnel.Credential) attempts {
+	t := w.Tunnel
+	return attempts(sha256.Sum256(fmt.Appendf(nil, "%q %d %q %q %q %q %x",
+		t.Ref.Owner, w.Revision, scopeOf(t.Server, t.Via), t.LAN, t.Pin.Fingerprint, t.Fingerprint, loginOf(t.Server, c))))
 }
 
 // pausing is how attempts stand after one that failed.
@@ -43,7 +48,9 @@ func (p *pausing) login() bool {
 	return c == refused || c == severed
 }
 
-func newPaces() *paces { return &paces{left: map[attempts]*pausing{}} }
+func newPaces() *paces {
+	return &paces{left: map[attempts]*pausing{}, courses: map[attempts]map[*course]struct{}{}}
+}
 
 // leave remembers p, unless more is remembered.
 func (b *paces) leave(a attempts, p *pausing) {
@@ -75,11 +82,11 @@ func (b *paces) sweep() {
 	}
 }
 
-// none reports whether nothing is remembered.
+// none reports whether nothing is remembered, nor about to be.
 func (b *paces) none() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.left) == 0
+	return len(b.left) == 0 && len(b.courses) == 0
 }
 
 // of is what is remembered of a, the caller's own; nil where nothing is that means anything.

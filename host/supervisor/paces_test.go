@@ -158,6 +158,10 @@ func TestWhatIsWorthWhileIsTriedAtOnceThoughItFailedBefore(t *testing.T) {
 			w.Tunnel.Pin = tunnel.Pin{State: tunnel.PinConfirmed, KeyType: "ssh-ed25519", Fingerprint: "SHA256:new"}
 			s.source.want(w)
 		},
+		"its configuration made again": func(s *stage, w tunnel.Wanted) {
+			w.Revision++
+			s.source.want(w)
+		},
 		"the operator's own": func(s *stage, w tunnel.Wanted) {
 			w.Tunnel.Configuration = ""
 			s.source.want(w)
@@ -265,8 +269,123 @@ func TestALinkThatWorksMakesWhatFailedForgotten(t *testing.T) {
 		s.source.want(w)
 		s.pass(time.Minute)
 		s.expect(w.Tunnel.Ref, tunnel.Up, "")
-		if n := len(s.sup.paces.left); n != 0 {
+		if n := len(s.sup.paces.left) + len(s.sup.paces.courses); n != 0 {
 			t.Errorf("%d are remembered", n)
+		}
+	})
+}
+
+// slow is a server to which attempts take a moment to end, also when they are broken off.
+func slow(connect func(context.Context, Attempt) error) func(context.Context, Attempt) error {
+	return func(ctx context.Context, a Attempt) error {
+		defer time.Sleep(100 * time.Millisecond)
+		return connect(ctx, a)
+	}
+}
+
+// One declaration may put another tunnel in the place of one whose attempt has yet to end.
+func TestReplacingATunnelGainsNoAttempt(t *testing.T) {
+	for name, c := range map[string]struct {
+		connect     func(context.Context, Attempt) error
+		least, most int // in an hour
+	}{
+		"no answer":          {slow(silent), 900, 1201},
+		"handshake closed":   {slow(always(tunnel.HandshakeClosed)), 300, 900},
+		"closed at once":     {always(tunnel.HandshakeClosed), 300, 900},
+		"wrong password":     {slow(always(tunnel.LoginRefused)), 5, 7},
+		"no answer to login": {slow(offered), 6, 12},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(t *testing.T, s *stage) {
+				s.engine.connect = c.connect
+				for i := range 3600 {
+					was, w := declared(tunnel.Name(fmt.Sprint("site", i)), 0), declared(tunnel.Name(fmt.Sprint("site", i+1)), uint64(i+1))
+					was.Gone = true
+					s.source.want(was, w)
+					s.pass(time.Second)
+				}
+				if n := s.engine.count(); n < c.least || n > c.most {
+					t.Errorf("%d attempts in an hour, not %d to %d", n, c.least, c.most)
+				}
+			})
+		})
+	}
+}
+
+// Whoever knows nothing of a failure is not held for it, though the server and the login are the same.
+func TestATunnelOfAnotherModuleIsTriedAtOnce(t *testing.T) {
+	for _, reason := range []tunnel.Reason{tunnel.Unreachable, tunnel.LoginRefused, tunnel.HostKeyMismatch} {
+		t.Run(string(reason), func(t *testing.T) {
+			play(t, func(t *testing.T, s *stage) {
+				s.fails(declared("site", 1), reason)
+				s.engine.set(func() { s.engine.connect = nil })
+				w := declared("munich", 1)
+				w.Tunnel.Ref.Owner = "tapi"
+				s.source.want(w)
+				s.pass(0)
+				s.expect(w.Tunnel.Ref, tunnel.Up, "")
+			})
+		})
+	}
+}
+
+// What has yet to end is waited for only where it was withdrawn: it may do so for long, and well.
+func TestATunnelBesideAnotherIsTriedAtOnce(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.engine.connect = silent
+		s.source.want(declared("site", 1))
+		s.pass(time.Second)
+		s.source.want(declared("other", 2))
+		s.pass(0)
+		if n := s.engine.count(); n != 2 {
+			t.Errorf("%d attempts", n)
+		}
+	})
+}
+
+func TestAnAttemptThatDoesNotEndHoldsNobodyForLong(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.engine.connect = func(ctx context.Context, a Attempt) error {
+			defer time.Sleep(time.Minute)
+			return silent(ctx, a)
+		}
+		was, w := declared("site", 1), declared("other", 2)
+		s.source.want(was)
+		s.pass(time.Second)
+		s.engine.set(func() { s.engine.connect = nil })
+		s.withdraw(was.Tunnel.Ref)
+		s.source.want(w)
+		s.pass(longestPause - 1)
+		if n := s.engine.count(); n != 1 {
+			t.Errorf("%d attempts", n)
+		}
+		s.pass(1)
+		s.expect(w.Tunnel.Ref, tunnel.Up, "")
+		s.pass(time.Minute)
+		if n := len(s.sup.paces.courses); n != 0 {
+			t.Errorf("%d courses though none is under way", n)
+		}
+	})
+}
+
+// Whoever waits for the attempt of another to end can be withdrawn meanwhile.
+func TestWaitingForAnAttemptToEndEndsWithTheTunnel(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.engine.connect = func(ctx context.Context, a Attempt) error {
+			defer time.Sleep(5 * time.Second)
+			return silent(ctx, a)
+		}
+		was, w := declared("site", 1), declared("other", 2)
+		s.source.want(was)
+		s.pass(time.Second)
+		s.withdraw(was.Tunnel.Ref)
+		s.source.want(w)
+		s.pass(0)
+		s.withdraw(w.Tunnel.Ref)
+		s.sup.mu.Lock()
+		defer s.sup.mu.Unlock()
+		if s.sup.keepers[w.Tunnel.Ref] != nil {
+			t.Error("the second has not ended")
 		}
 	})
 }

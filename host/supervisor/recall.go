@@ -1,25 +1,30 @@
 package supervisor
 
 import (
+	"context"
 	"time"
 
 	"github.com/culvert-pbx/culvert/host/retry"
 )
 
-// recall waits for what is left of the wait of attempts that would end alike, and goes on at their pace.
+// recall waits for what is left of the wait of attempts that would end alike, and goes on at their pace. One of them may
+// still be ending, because its tunnel was withdrawn a moment ago: an engine that hangs there holds nobody for long.
 func (r *round) recall() {
 	if r.k.paces.none() {
 		return
 	}
-	t, cred, err := r.k.login(r.ctx, r.o)
+	w, cred, err := r.k.login(r.ctx, r.o)
 	if err != nil {
 		return
 	}
-	r.kind = attemptsOf(t, cred)
+	r.kind = attemptsOf(w, cred)
 	if r.asked {
 		r.k.paces.forget(r.kind)
 		return
 	}
+	ctx, cancel := context.WithTimeout(r.ctx, longestPause)
+	defer cancel()
+	r.k.paces.settle(ctx, r.kind)
 	if r.past = r.k.paces.of(r.kind); r.past == nil {
 		return
 	}
@@ -48,8 +53,27 @@ func (r *round) await(p *pausing) {
 	}
 }
 
+// enter notes that attempts of a kind are under way, whose end those in the round's place are to see.
+func (r *round) enter(kind attempts) {
+	if kind == (attempts{}) || r.course != nil && r.kind == kind {
+		return
+	}
+	r.part()
+	r.kind = kind
+	r.course = r.k.paces.enter(kind, r.superseded)
+}
+
+// part notes that none is any more, and that all that they leave is left.
+func (r *round) part() {
+	if r.course != nil {
+		r.k.paces.part(r.course)
+		r.course = nil
+	}
+}
+
 // leave remembers how the attempts stand, for those that would end alike.
 func (r *round) leave() {
+	defer r.part()
 	if n := r.flight; n != nil {
 		err := r.end(n)
 		r.past = &pausing{pace: r.pace, err: err}

@@ -25,6 +25,7 @@ type round struct {
 
 	pace   *retry.Policy
 	kind   attempts // of the last login
+	course *course  // while the attempts of that kind leave something behind, nil else
 	past   *pausing // after the last attempt, nil where none has failed since a link carried the tunnel
 	flight *line    // while an attempt runs, nil else
 
@@ -52,6 +53,7 @@ func (r *round) loop() retry.Loop {
 		Policy: r.pace, Wake: r.k.wake,
 		Waiting: func(end retry.End, next time.Time) {
 			r.past, r.flight = &pausing{pace: r.pace, err: end.Err, until: next}, nil
+			r.enter(r.kind)
 			r.k.awaits(class(end.Err))
 			r.k.standing.failed(r.o.round, awaits(end.Err), why(end.Err), next)
 		},
@@ -109,11 +111,10 @@ func (r *round) dial(ctx context.Context) (*line, error) {
 // answers before.
 func (r *round) turn(ctx context.Context) (tunnel.Tunnel, tunnel.Credential, *turn, error) {
 	for {
-		t, cred, err := r.k.login(ctx, r.o)
+		t, cred, err := r.login(ctx)
 		if err != nil {
 			return t, cred, nil, err
 		}
-		r.kind = attemptsOf(t, cred)
 		turn := r.k.budget.apply(scopeOf(t.Server, t.Via), loginOf(t.Server, cred), r.ranked(t))
 		if closed(turn.ready) {
 			r.rank = tried
@@ -124,7 +125,7 @@ func (r *round) turn(ctx context.Context) (tunnel.Tunnel, tunnel.Credential, *tu
 			turn.end(false)
 			return t, cred, nil, err
 		}
-		now, fresh, err := r.k.login(ctx, r.o) // it may have waited for long
+		now, fresh, err := r.login(ctx) // it may have waited for long
 		if err == nil && now.Server == t.Server && loginOf(now.Server, fresh) == turn.login {
 			r.rank = tried
 			return now, fresh, turn, nil
@@ -132,6 +133,23 @@ func (r *round) turn(ctx context.Context) (tunnel.Tunnel, tunnel.Credential, *tu
 		turn.end(false)
 	}
 }
+
+// login is the tunnel as it is now, with what it logs in with: attempts of that kind are under way from here on, and none
+// is made where the order was superseded before anybody could see that.
+func (r *round) login(ctx context.Context) (tunnel.Tunnel, tunnel.Credential, error) {
+	w, cred, err := r.k.login(ctx, r.o)
+	if err != nil {
+		return w.Tunnel, cred, err
+	}
+	r.enter(attemptsOf(w, cred))
+	if r.superseded() {
+		<-ctx.Done()
+	}
+	return w.Tunnel, cred, ctx.Err()
+}
+
+// superseded reports whether the round is to end.
+func (r *round) superseded() bool { return r.k.order().supersedes(r.o) }
 
 // ranked is the rank of the next login. A host key that is pinned says that logins at that server have worked.
 func (r *round) ranked(t tunnel.Tunnel) int {
@@ -164,6 +182,7 @@ func (r *round) carry(n *line, alive func()) error {
 	alive()
 	r.past, r.flight = nil, nil
 	r.k.paces.forget(r.kind)
+	r.part()
 	n.begin()
 	for {
 		_, at := n.link.look()

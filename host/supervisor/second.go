@@ -78,10 +78,11 @@ func (s *second) keep(ctx context.Context, idle chan<- struct{}) {
 // attempt makes one branch and returns when it is through, or given up for another. Its error is a *failed, or that of the
 // context.
 func (s *second) attempt(ctx context.Context, alive func()) error {
-	t, cred, err := s.k.login(ctx, s.o)
+	w, cred, err := s.k.login(ctx, s.o)
 	if err != nil {
 		return err
 	}
+	t := w.Tunnel
 	turn := s.k.budget.apply(scopeOf(t.Server, t.Via), loginOf(t.Server, cred), promising) // at once: the main link has shown it
 	select {
 	case <-turn.ready:

@@ -20,6 +20,10 @@ type Wanted struct {
 	// Edition rises with the generation and with every change of the mappings, their lanes and the leave to be bound wider.
 	// A Status names the one it is about, so that what was seen of a former one is not taken for the present.
 	Edition uint64
+
+	// Revision is that of the record by which a person wants the tunnel: its own, or the configuration that it was declared
+	// for. It rises when that is changed or made again, and nothing a module does raises it. Zero where Gone.
+	Revision uint64
 }
 
 // Run is what shall be of one configuration, as whoever runs its module is told.
