@@ -107,8 +107,14 @@ func (r Right) Grant() Grant {
 	return Grant(r.Kind)
 }
 
-// Words is one full sentence that tells an operator what the right lets a module do.
+// Words tells an operator in full sentences what the right lets a module do, and with its Warning where that is more than it
+// seems. No file is looked at for it.
 func (r Right) Words() string {
+	return strings.TrimSuffix(r.words()+" "+r.Warning(), " ")
+}
+
+// words is the sentence without the warning.
+func (r Right) words() string {
 	switch r.Kind {
 	case GrantDial:
 		return fmt.Sprintf("It may connect to port %d of this machine (127.0.0.1), and so use whatever service answers there.", r.Port)
@@ -120,14 +126,14 @@ func (r Right) Words() string {
 		return "It may connect to every address and port that this machine reaches, and listen on any port, " +
 			"beside its tunnels and without being seen in them."
 	case GrantRead:
-		return fmt.Sprintf("It may read %s and everything below it.", r.Path)
+		return fmt.Sprintf("It may read %s and, where that is a directory, everything below it.", r.Path)
 	case GrantWrite:
-		return fmt.Sprintf("It may read, change, add and delete everything in %s and below it.", r.Path)
+		return fmt.Sprintf("It may read and change %s and, where that is a directory, read, change, add and delete everything below it.", r.Path)
 	}
 	return "It may do nothing more."
 }
 
-// Words is the sentence of a grant; one that does not parse says so.
+// Words are those of the right that a grant gives; one that does not parse says so.
 func (g Grant) Words() string {
 	r, fs := ParseGrant(g)
 	if len(fs) > 0 {

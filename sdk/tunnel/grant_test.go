@@ -87,6 +87,27 @@ func TestWordsOfGrants(t *testing.T) {
 	}
 }
 
+// What gives more than it seems says so, by the place itself, from within it and from above it; else nothing is said.
+func TestWordsWarnOfWhatGivesMoreThanItSeems(t *testing.T) {
+	const root, secrets = "as mighty as root where the daemon is root.", "can act as those they belong to."
+	for g, want := range map[Grant]string{
+		"write /etc/passwd": root, "write /etc/cron.d/x": root, "write /usr/bin": root, "write /lib64": root, "write /root/.ssh": root,
+		"write /var/spool": root, "write /var/spool/cron": root, "write /opt/tool": root, "write /run/systemd/system": root,
+		"read /etc/shadow": secrets, "read /root/.ssh": secrets, "read /etc/ssh": secrets, "read /etc/ssl": secrets, "read /etc/ssl/private/a.key": secrets,
+		"read /home": secrets, "read /home/eve": secrets, "read /srv/eve/.ssh/id_rsa": secrets, "write /home/eve/.ssh": secrets,
+		"read /etc/passwd": "", "read /usr/bin": "", "write /srv/etc": "", "write /home/eve/reports": "", "read /etc/sshd": "", "read /srv/a": "",
+		"write /var/spool/asterisk/monitor": "", "dial 5038": "", "serve 8089": "", "programs": "", "network": "",
+	} {
+		r, fs := ParseGrant(g)
+		if len(fs) > 0 {
+			t.Errorf("%s: %v", g, fs)
+		}
+		if w := r.Warning(); !strings.HasSuffix(w, want) || (w == "") != (want == "") || !strings.HasSuffix(g.Words(), w) {
+			t.Errorf("%s: %q, and %q", g, w, g.Words())
+		}
+	}
+}
+
 func TestOverlapping(t *testing.T) {
 	for _, c := range []struct {
 		path, dir string
