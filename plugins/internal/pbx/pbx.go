@@ -44,6 +44,10 @@ type Adapter interface {
 	// owns the place.
 	Apply(ctx context.Context, p Plan) (Result, error)
 
+	// Try says why Apply could not write where it would have to: it writes there, and takes that away again. The PBX
+	// sees nothing of it. The errors are those of Apply.
+	Try(ctx context.Context) error
+
 	// Close frees what the adapter holds. Nothing else may be called afterwards.
 	Close() error
 }
@@ -62,10 +66,11 @@ type Result struct {
 	Created, Updated, Unchanged int       // users; Unchanged are those of the plan's base that no step names
 	Groups                      int       // groups put or dropped
 	Files                       []string  // names of the files that were written anew, sorted
+	Removed                     []string  // names of the files that were taken away since nobody asks for them any more, sorted
 	Reloaded                    bool      // the PBX has been told to take them up, and did
 	Refused                     []Refusal // fields that were left out, by user or group, then field
 	Version                     string    // of the state that is now; of a preview, of the state before
 }
 
 // Changed reports whether anything was written.
-func (r Result) Changed() bool { return r.Created+r.Updated+r.Groups+len(r.Files) > 0 }
+func (r Result) Changed() bool { return r.Created+r.Updated+r.Groups+len(r.Files)+len(r.Removed) > 0 }

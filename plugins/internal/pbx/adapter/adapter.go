@@ -43,8 +43,8 @@ func Grants() []tunnel.Grant {
 // Settings choose the telephone system.
 type Settings struct {
 	Kind     Kind            `json:"kind" title:"Kind of PBX" enum:"generic-files,asterisk" default:"generic-files"`
-	Dir      string          `json:"dir" title:"Directory that the PBX reads" help:"empty: the module's own, or /etc/asterisk/culvert for Asterisk; /srv/culvert needs the grant for it" maxlen:"200"`
-	Formats  []export.Format `json:"formats" title:"Files to write" help:"empty: csv and json; for Asterisk, none beside its own" enum:"csv,json,phonebook,xml,ldif,freepbx,astdb" maxitems:"10"`
+	Dir      string          `json:"dir" title:"Directory that the PBX reads" help:"empty: the module's own, or /etc/asterisk/culvert for Asterisk; that one, /srv/culvert, and what is below them need a grant first" maxlen:"200"`
+	Formats  []export.Format `json:"formats" title:"Files to write" help:"empty: csv and json; for Asterisk, none beside its own. The list takes the place of these: csv,json,astdb writes one more; files that are in no list any more are removed" enum:"csv,json,phonebook,xml,ldif,freepbx,astdb" maxitems:"10"`
 	Endpoint string          `json:"endpoint" title:"Asterisk: template for endpoints in pjsip.conf" help:"empty: no endpoints are made" maxlen:"40"`
 	AOR      string          `json:"aor" title:"Asterisk: template for addresses of record" help:"empty: that of the endpoints with -aor behind" maxlen:"40"`
 	Ring     int             `json:"ring" title:"Asterisk: seconds that a telephone rings" default:"30" min:"1" max:"600"`

@@ -115,7 +115,7 @@ func (a *Adapter) Preview(ctx context.Context, p pbx.Plan) (pbx.Result, error) {
 	if err != nil {
 		return pbx.Result{}, err
 	}
-	r.Files, r.Refused = pub.names(), pub.refused
+	r.Files, r.Removed, r.Refused = pub.names(), pub.gone, pub.refused
 	return r, nil
 }
 
@@ -145,7 +145,7 @@ func (a *Adapter) apply(ctx context.Context, p pbx.Plan) (pbx.Result, error) {
 	if err != nil {
 		return pbx.Result{}, err
 	}
-	r.Files, r.Refused = pub.names(), pub.refused
+	r.Files, r.Removed, r.Refused = pub.names(), pub.gone, pub.refused
 	r.Reloaded, err = a.reload(ctx, pub)
 	return r, err
 }
@@ -170,6 +170,13 @@ func (a *Adapter) outcome(ctx context.Context, p pbx.Plan) (pbx.State, pbx.Resul
 		return pbx.State{}, pbx.Result{}, err
 	}
 	return pbx.Outcome(have, p)
+}
+
+// Try implements pbx.Adapter.
+func (a *Adapter) Try(ctx context.Context) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.whileLocked(ctx, func() error { return cmp.Or(a.record.try(), a.out.try()) })
 }
 
 // Close implements pbx.Adapter.

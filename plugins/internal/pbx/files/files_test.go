@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,7 +72,17 @@ func TestFilesThatAreNotWantedAnyMoreGo(t *testing.T) {
 		fs, _ := both(s)
 		return fs[:1], nil
 	}
-	apply(t, open(t, dir, one), generation(1))
+	a = open(t, dir, one)
+	gone := []string{"groups.json"}
+	if r, err := a.Preview(t.Context(), pbx.Plan{}); err != nil || !slices.Equal(r.Removed, gone) || content(t, filepath.Join(dir, "pbx", gone[0])) == "" {
+		t.Errorf("a preview says %+v, %v", r, err)
+	}
+	if r := apply(t, a, generation(1)); !slices.Equal(r.Removed, gone) || !r.Changed() {
+		t.Errorf("it says %+v", r)
+	}
+	if r := apply(t, a, generation(1)); len(r.Removed) > 0 {
+		t.Errorf("the second time it says %+v", r)
+	}
 	if _, err := os.Stat(filepath.Join(dir, "pbx", "groups.json")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the file that is not rendered any more: %v", err)
 	}
@@ -235,6 +246,90 @@ func TestUsersOfThePBXsOwnThatAreWritingErrors(t *testing.T) {
 		}
 		if _, err := a.Read(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// A directory that cannot be written is named, by Try before anything is to be written, and by Apply.
+func TestADirectoryThatCannotBeWrittenIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	a := open(t, dir, twoFiles(nil))
+	if err := errors.Join(a.Try(t.Context()), os.RemoveAll(filepath.Join(dir, "pbx"))); err != nil {
+		t.Fatal(err)
+	}
+	_, applied := a.Apply(t.Context(), pbx.Diff(pbx.State{}, generation(1)))
+	for what, err := range map[string]error{"Try": a.Try(t.Context()), "Apply": applied} {
+		var e *files.Error
+		if !errors.As(err, &e) || e.Dir != filepath.Join(dir, "pbx") || !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	blocked := config(dir)
+	blocked.Dir = filepath.Join(dir, "file", "users")
+	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := files.Open(blocked, twoFiles(nil)); err == nil || !strings.Contains(err.Error(), blocked.Dir+" cannot be opened") {
+		t.Errorf("Open: %v", err)
+	}
+}
+
+// Try leaves nothing, and fails where only new files cannot be made.
+func TestTryWritesForTheTryAlone(t *testing.T) {
+	dir := t.TempDir()
+	small := filepath.Join(dir, "pbx")
+	if err := os.Mkdir(small, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", small, "tmpfs", 0, "size=256k"); err != nil {
+		t.Skip("a small file system cannot be mounted: ", err)
+	}
+	defer unix.Unmount(small, unix.MNT_DETACH)
+	a := open(t, dir, twoFiles(nil))
+	defer a.Close()
+	before, _ := os.ReadDir(small)
+	if err := a.Try(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := os.ReadDir(small); err != nil || len(found) != len(before) {
+		t.Errorf("where %v was, it leaves %v, %v", before, found, err)
+	}
+	if err := os.WriteFile(filepath.Join(small, "filler"), make([]byte, 1<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
+		t.Fatal(err)
+	}
+	var e *files.Error
+	if err := a.Try(t.Context()); !errors.As(err, &e) || e.Dir != small || !errors.Is(err, unix.ENOSPC) {
+		t.Errorf("on a full disk: %v", err)
+	}
+}
+
+// A directory that is the group's, with the bit that hands that on, makes files that the group reads.
+func TestFilesAreOfTheDirectorysGroup(t *testing.T) {
+	dir, group := t.TempDir(), 4242
+	shared := filepath.Join(dir, "shared")
+	if err := os.Mkdir(shared, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(shared, -1, group); err != nil {
+		t.Skip("only root gives a directory to another group: ", err)
+	}
+	if err := os.Chmod(shared, 0o750|os.ModeSetgid); err != nil {
+		t.Fatal(err)
+	}
+	c := config(dir)
+	c.Dir = filepath.Join(shared, "users")
+	a, err := files.Open(c, twoFiles(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	apply(t, a, pbxtest.Sample())
+	for name, want := range map[string]os.FileMode{"": os.ModeDir | os.ModeSetgid | 0o750, "users.json": 0o640} {
+		var st unix.Stat_t
+		path := filepath.Join(c.Dir, name)
+		i, err := os.Stat(path)
+		if err = errors.Join(err, unix.Stat(path, &st)); err != nil || int(st.Gid) != group || i.Mode() != want {
+			t.Errorf("%s: group %d, %v, %v", path, st.Gid, i.Mode(), err)
 		}
 	}
 }

@@ -26,7 +26,7 @@ const again = 20 * time.Millisecond
 func (a *Adapter) whileLocked(ctx context.Context, f func() error) (err error) {
 	lock, err := a.out.root.OpenFile(lockName, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return err
+		return a.out.unwritten(err)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
 	for unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {

@@ -18,11 +18,11 @@ type place struct {
 // openPlace makes the directory where it is missing.
 func openPlace(dir string) (*place, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return nil, err
+		return nil, &Error{dir, "opened", err}
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, err
+		return nil, &Error{dir, "opened", err}
 	}
 	return &place{root}, nil
 }
@@ -34,6 +34,7 @@ func newName(name string) string { return "." + name + newSuffix }
 
 // stage writes a file beside its name, safe on disk, readable by whom the group and the umask let.
 func (p *place) stage(f File) (err error) {
+	defer func() { err = p.unwritten(err) }()
 	name := newName(f.Name)
 	if err := p.remove(name); err != nil {
 		return err
@@ -50,7 +51,7 @@ func (p *place) stage(f File) (err error) {
 }
 
 // commit puts a staged file where it belongs. sync makes that last.
-func (p *place) commit(name string) error { return p.root.Rename(newName(name), name) }
+func (p *place) commit(name string) error { return p.unwritten(p.root.Rename(newName(name), name)) }
 
 func (p *place) sync() (err error) {
 	d, err := p.root.Open(".")
@@ -64,9 +65,14 @@ func (p *place) sync() (err error) {
 // remove is fine with a file that is not there.
 func (p *place) remove(name string) error {
 	if err := p.root.Remove(name); !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return p.unwritten(err)
 	}
 	return nil
+}
+
+// try writes a file that no reader looks for, and removes it.
+func (p *place) try() error {
+	return errors.Join(p.stage(File{Name: "try", Data: []byte("?\n")}), p.remove(newName("try")))
 }
 
 // sweep removes what was on its way when a crash came.

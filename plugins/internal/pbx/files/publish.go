@@ -18,6 +18,7 @@ type publication struct {
 	digest  string // of all files
 	all     []string
 	changed []File
+	gone    []string // that are there and not rendered any more, sorted
 	refused []pbx.Refusal
 }
 
@@ -44,8 +45,20 @@ func (a *Adapter) render(s pbx.State) (publication, error) {
 			pub.changed = append(pub.changed, f)
 		}
 	}
-	pub.digest = hex.EncodeToString(h.Sum(nil))
+	pub.digest, pub.gone = hex.EncodeToString(h.Sum(nil)), a.gone(pub.all)
 	return pub, nil
+}
+
+// gone are the files of ours that are there beside those that shall be. They go: whoever reads one that nobody writes any
+// more takes its users for those of today.
+func (a *Adapter) gone(all []string) (names []string) {
+	for _, name := range a.note().Files {
+		if _, err := a.out.root.Lstat(name); err == nil && !slices.Contains(all, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // publish commits a record, where there is one to commit, and then shows readers its files.
@@ -92,13 +105,12 @@ func (a *Adapter) show(n note, pub publication) error {
 			return err
 		}
 	}
-	gone := slices.DeleteFunc(slices.Clone(n.Files), func(name string) bool { return slices.Contains(pub.all, name) })
-	for _, name := range gone {
+	for _, name := range pub.gone {
 		if err := a.out.remove(name); err != nil {
 			return err
 		}
 	}
-	if len(pub.changed)+len(gone) > 0 {
+	if len(pub.changed)+len(pub.gone) > 0 {
 		if err := a.out.sync(); err != nil {
 			return err
 		}

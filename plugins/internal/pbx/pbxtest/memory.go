@@ -69,6 +69,9 @@ func (m *Memory) Apply(ctx context.Context, p pbx.Plan) (pbx.Result, error) {
 	return r, nil
 }
 
+// Try implements pbx.Adapter.
+func (m *Memory) Try(ctx context.Context) error { return ctx.Err() }
+
 // Close implements pbx.Adapter.
 func (m *Memory) Close() error { return nil }
 

@@ -24,6 +24,7 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		"RefusesStalePlans":        stale,
 		"RefusesProtection":        protection,
 		"DropsGroups":              dropsGroups,
+		"TryChangesNothing":        tries,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, fixture(t)) })
 	}
@@ -67,6 +68,20 @@ func keeps(t *testing.T, f Fixture) {
 	holds(t, a, Sample())
 	if s := read(t, a); s.Version != r.Version {
 		t.Errorf("version %s, and the result said %s", s.Version, r.Version)
+	}
+}
+
+func tries(t *testing.T, f Fixture) {
+	a := open(t, f)
+	if _, err := a.Apply(t.Context(), pbx.Diff(read(t, a), Sample())); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Try(t.Context()); err != nil {
+		t.Error(err)
+	}
+	holds(t, a, Sample())
+	if r, err := a.Apply(t.Context(), pbx.Plan{}); err != nil || r.Changed() {
+		t.Errorf("after it, %+v was left to do, %v", r, err)
 	}
 }
 
