@@ -54,8 +54,9 @@ func (c counts) String() string {
 		c.Created, c.Updated, c.Reactivated, c.Marked, c.Unchanged, c.Skipped)
 }
 
+// take takes over what becomes of the users: first what matters.
 func (r *report) take(made *roster.Roster) {
-	r.Counts, r.Items, r.LeftOff = counts(made.Count), made.Items, 0
+	r.Counts, r.Items, r.LeftOff = counts(made.Count), roster.ByWeight(made.Items), 0
 	if len(r.Items) > maxItems {
 		r.Items, r.LeftOff = r.Items[:maxItems], len(r.Items)-maxItems
 	}
@@ -98,7 +99,33 @@ func nameOf(f pbx.Refusal, has pbx.State) string {
 	return string(f.User + f.Group)
 }
 
-// incomplete reports whether somebody or something was passed over that should not be, as far as is known.
+// rows are what there is to say, line by line, with what matters first: whoever shows them may show some alone.
+func (r *report) rows() (rows [][]string) {
+	urgent := slices.IndexFunc(r.Items, func(i roster.Item) bool { return !i.Urgent() })
+	if urgent < 0 {
+		urgent = len(r.Items)
+	}
+	items := func(list []roster.Item) {
+		for _, i := range list {
+			rows = append(rows, []string{i.Login, string(i.Action), i.Reason})
+		}
+	}
+	items(r.Items[:urgent])
+	for _, w := range r.Warnings {
+		rows = append(rows, []string{"", "warning", w})
+	}
+	for _, f := range r.Refused {
+		rows = append(rows, []string{f.Of, map[bool]string{true: "left out", false: "not kept"}[f.Safe], fmt.Sprintf("%s: %s: %s", f.Field, f.Reason, f.Remedy)})
+	}
+	for _, h := range r.Hints {
+		rows = append(rows, []string{"", "hint", h})
+	}
+	items(r.Items[urgent:])
+	return rows
+}
+
+// incomplete reports whether somebody or something was passed over that should not be, as far as is known. Who is on a list of
+// the operator's should be.
 func (r *report) incomplete() bool {
-	return r.Counts.Skipped > 0 || len(r.Warnings) > 0 || slices.ContainsFunc(r.Refused, func(f refusal) bool { return !f.Safe })
+	return r.Counts.Skipped > r.Counts.Wanted || len(r.Warnings) > 0 || slices.ContainsFunc(r.Refused, func(f refusal) bool { return !f.Safe })
 }

@@ -4,8 +4,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/go-ldap/ldap/v3"
-
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/directory"
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/roster"
 	"github.com/culvert-pbx/culvert/plugins/internal/pbx/adapter"
@@ -102,8 +100,8 @@ func (s settings) Validate() (fs sdk.Findings) {
 			add("directory.pins", err.Error(), "see what `openssl x509 -noout -fingerprint -sha256` prints")
 		}
 	}
-	if _, err := ldap.CompileFilter("(&" + s.Who.Filter + "(objectClass=*))"); err != nil {
-		add("who.filter", "this is not an LDAP filter", "write it like (department=Sales)")
+	if err := directory.CheckFilter(s.Who.Filter); err != nil {
+		add("who.filter", err.Error(), "each ( needs its ), all around as well: (sn=A*), or (&(sn=A*)(title=*))")
 	}
 	taken := map[any]string{}
 	for _, name := range slices.Sorted(maps.Keys(s.Groups)) {
@@ -143,7 +141,8 @@ func (s settings) selection() directory.Selection {
 	return directory.Selection{Groups: w.Groups, Admins: w.Admins, Nested: w.Nested, Filter: w.Filter, Disabled: w.Disabled, Mapped: s.Groups}
 }
 
-// rules are what people become by. accept is that more may change than the limits allow.
+// rules are what people become by. accept is that more may change than the limits allow, and that a group may have nobody
+// any more.
 func (s settings) rules(accept bool) (roster.Rules, error) {
 	p, fs := phone.New(s.Numbers)
 	if len(fs) > 0 {
@@ -151,7 +150,7 @@ func (s settings) rules(accept bool) (roster.Rules, error) {
 	}
 	r := roster.Rules{
 		Phone: p, Conflicts: s.Users.Conflicts, Orphans: s.Users.Orphans, Alone: s.Users.Alone, Ignored: s.Who.Ignore, Users: s.Users.Most,
-		Groups: slices.Sorted(maps.Keys(s.Groups)),
+		Groups: slices.Sorted(maps.Keys(s.Groups)), Admins: s.Who.Admins != "", Accept: accept,
 	}
 	if !accept {
 		r.Limits = roster.Limits{Percent: s.Safety.Percent, Users: s.Safety.Users, Always: s.Safety.Always}

@@ -36,14 +36,14 @@ func (m adsync) Jobs() []sdk.Job[settings] {
 
 // syncArguments are those of the action sync-now.
 type syncArguments struct {
-	Accept bool `json:"accept" title:"Change more than the safety limits allow"`
+	Accept bool `json:"accept" title:"Change more than the safety limits allow, and take at its word a group with nobody any more"`
 }
 
 // Actions are the synchronisation now, and what it would do.
 func (m adsync) Actions() []sdk.Action[settings] {
 	return []sdk.Action[settings]{
 		{
-			Name: "sync-now", Title: "Synchronise users now", Help: "accept=true once, after a dry run, where the safety limits stop it",
+			Name: "sync-now", Title: "Synchronise users now", Help: "accept=true once, after a dry run, where the safety limits or a group with nobody any more stop it",
 			Arguments: syncArguments{}, DryRun: true, Limit: syncLimit, Do: m.syncNow,
 		},
 		{
@@ -167,18 +167,7 @@ func (r *report) shown() sdk.Result {
 		{Name: "reactivated", N: int64(r.Counts.Reactivated)}, {Name: "marked", N: int64(r.Counts.Marked)},
 		{Name: "unchanged", N: int64(r.Counts.Unchanged)}, {Name: "skipped", N: int64(r.Counts.Skipped)}, {Name: "groups", N: int64(r.Counts.Groups)},
 	}
-	for _, i := range r.Items {
-		out.Rows = append(out.Rows, []string{i.Login, string(i.Action), i.Reason})
-	}
-	for _, w := range r.Warnings {
-		out.Rows = append(out.Rows, []string{"", "warning", w})
-	}
-	for _, h := range r.Hints {
-		out.Rows = append(out.Rows, []string{"", "hint", h})
-	}
-	for _, f := range r.Refused {
-		out.Rows = append(out.Rows, []string{f.Of, map[bool]string{true: "left out", false: "not kept"}[f.Safe], fmt.Sprintf("%s: %s: %s", f.Field, f.Reason, f.Remedy)})
-	}
+	out.Rows = r.rows()
 	return out
 }
 

@@ -252,3 +252,48 @@ func TestHalfAnAnswerIsNone(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Who reads that nobody counts reads which setting it is, and whether it is the group or the filter.
+func TestNamesTheSettingThatNobodyCountsBy(t *testing.T) {
+	s := slapdtest.Start(t, company+slapdtest.Group("empty", "cn=nobody,dc=other"))
+	conn := open(t, pinned(s), at("dc1", s.Secure))
+	const mend, filled = "check who.filter, which is (sn=X*): culvert config show adsync/one", "put people into it"
+	for _, c := range []struct {
+		s            directory.Selection
+		says, remedy string
+	}{
+		{directory.Selection{Groups: []string{cn("pbx"), cn("gone")}}, "who.groups[1]: " + cn("gone") + " is not in the directory", "check how it is written"},
+		{directory.Selection{Admins: cn("gone")}, "who.admins: " + cn("gone"), "check how it is written"},
+		{directory.Selection{Mapped: map[string]string{"sales": cn("gone")}}, "groups.sales: " + cn("gone"), "check how it is written"},
+		{directory.Selection{Groups: []string{cn("pbx")}, Nested: true, Filter: "(sn=X*)"}, "nobody in the group " + cn("pbx") + " (who.groups[0]) passes who.filter", mend},
+		{directory.Selection{Groups: []string{cn("empty")}, Filter: "(sn=X*)"}, "the group " + cn("empty") + " (who.groups[0]) has nobody who counts", filled},
+		{directory.Selection{Groups: []string{cn("empty")}}, "the group " + cn("empty") + " (who.groups[0]) has nobody who counts", filled},
+		{directory.Selection{Filter: "(sn=X*)"}, "nobody in the directory passes who.filter", mend},
+	} {
+		_, err := conn.Read(t.Context(), c.s)
+		var e *directory.Error
+		if !errors.As(err, &e) || e.Code != directory.Missing || !strings.HasPrefix(e.Message, c.says) || !strings.HasPrefix(e.For("adsync/one"), c.remedy) {
+			t.Errorf("%+v: %v, remedy %q", c.s, err, e.For("adsync/one"))
+		}
+	}
+}
+
+// What is wrong with a filter is said, and never another filter in its place.
+func TestHalfAFilterIsNone(t *testing.T) {
+	s := slapdtest.Start(t, company)
+	conn := open(t, pinned(s), at("dc1", s.Secure))
+	for filter, says := range map[string]string{
+		"(sn=*": "unexpected end of filter", "sn=A*": "does not start with an '('", "(sn=A*)(uid=*)": "extra at end", "(&(sn=A*)": "unexpected end of filter",
+	} {
+		_, err := conn.Read(t.Context(), directory.Selection{Filter: filter})
+		var e *directory.Error
+		if !errors.As(err, &e) || e.Code != directory.Unacceptable || !strings.Contains(e.Message, says) || e.For("adsync/one") != "mend who.filter: culvert config show adsync/one" {
+			t.Errorf("%s: %v, %+v", filter, err, e)
+		}
+	}
+	for _, filter := range []string{"", "(sn=*)", "(&(sn=A*)(!(uid=*)))", "(memberOf:1.2.840.113556.1.4.1941:=cn=x,dc=y)"} {
+		if err := directory.CheckFilter(filter); err != nil {
+			t.Errorf("%s: %v", filter, err)
+		}
+	}
+}

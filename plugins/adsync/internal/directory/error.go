@@ -160,7 +160,7 @@ func searchError(ctx context.Context, err error, base string) error {
 	case ldap.ErrorNetwork:
 		return fail(Cut, err, "it is tried again with the next run", "the connection ended during a search")
 	case ldap.LDAPResultFilterError, ldap.ErrorFilterCompile:
-		return fail(Unacceptable, err, set("'who.filter=(department=Sales)'"), "the filter is not one")
+		return fail(Unacceptable, err, "mend who.filter, or the names under attributes: "+show, "the directory takes the filter for none")
 	}
 	return fail(Refused, err, "see the directory's log", "the directory refuses the search")
 }

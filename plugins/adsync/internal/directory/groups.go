@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -33,6 +34,16 @@ func (c *Conn) group(ctx context.Context, dn string, nested bool) (members, erro
 		return c.groupByRule(ctx, dn, nested)
 	}
 	return c.groupByWalking(ctx, dn, nested)
+}
+
+// groupOf is group, of one that a setting names: where something is missing, the error says which setting.
+func (c *Conn) groupOf(ctx context.Context, setting, dn string, nested bool) (members, error) {
+	m, err := c.group(ctx, dn, nested)
+	var e *Error
+	if errors.As(err, &e) && e.Code == Missing {
+		err = &Error{e.Code, tunnel.Clean(setting, 100) + ": " + e.Message, e.Remedy, e.Err}
+	}
+	return m, err
 }
 
 // inChain is the rule by which Active Directory follows groups in groups.

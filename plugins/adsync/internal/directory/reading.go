@@ -47,6 +47,9 @@ func (c *Conn) Read(ctx context.Context, s Selection) (*Reading, error) {
 }
 
 func (c *Conn) readAll(ctx context.Context, s Selection) (*Reading, error) {
+	if err := CheckFilter(s.Filter); err != nil {
+		return nil, &Error{Unacceptable, "who.filter: " + err.Error(), "mend who.filter: " + show, err}
+	}
 	who, err := c.who(ctx, s)
 	if err != nil {
 		return nil, err
@@ -59,11 +62,33 @@ func (c *Conn) readAll(ctx context.Context, s Selection) (*Reading, error) {
 		return nil, err
 	}
 	if len(r.People) == 0 {
-		return nil, &Error{Missing, "the directory has nobody who counts, and an empty answer changes nothing",
-			"check who.groups, who.filter and directory.people, and whether the groups have members: " + show, nil}
+		return nil, c.nobody(ctx, s)
 	}
 	slices.SortFunc(r.People, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })
 	return r, nil
+}
+
+// nobody says why there is nobody at all.
+func (c *Conn) nobody(ctx context.Context, s Selection) error {
+	if s.Filter != "" {
+		filter := s.Filter
+		s.Filter = ""
+		some, err := c.some(ctx, alone(c.config.Kind, s))
+		if err != nil {
+			return err
+		}
+		if some {
+			return nobodyPasses(filter, "in the directory")
+		}
+	}
+	return &Error{Missing, "the directory has nobody who counts, and an empty answer changes nothing",
+		"check who.groups, who.filter and directory.people, and whether the groups have members: " + show, nil}
+}
+
+// nobodyPasses is the error of a filter that lets nobody of some through.
+func nobodyPasses(filter, whence string) error {
+	return fail(Missing, nil, "check who.filter, which is "+tunnel.Clean(filter, 200)+": "+show,
+		"nobody %s passes who.filter, and an empty answer changes nothing", whence)
 }
 
 // checkGroups refuses a group of which nobody counts.
@@ -76,16 +101,45 @@ func (c *Conn) checkGroups(ctx context.Context, w who, s Selection) error {
 				return err
 			}
 		}
-		if some {
-			continue
+		if !some {
+			return c.emptyGroup(ctx, g, s, i)
 		}
-		remedy := "put people into it"
-		if len(w.groups) > 1 {
-			remedy += ", or take it off the list: " + set(fmt.Sprintf("--unset 'who.groups[%d]'", i))
-		}
-		return fail(Missing, nil, remedy, "the group %s has nobody who counts, and an empty answer changes nothing", tunnel.Clean(s.Groups[i], 200))
 	}
 	return nil
+}
+
+// emptyGroup says why nobody of s.Groups[i] counts: the filter lets nobody through, or there is nobody.
+func (c *Conn) emptyGroup(ctx context.Context, g *members, s Selection, i int) error {
+	setting, dn := fmt.Sprintf("who.groups[%d]", i), tunnel.Clean(s.Groups[i], 200)
+	if s.Filter != "" {
+		any, err := c.hasAnybody(ctx, g, s)
+		if err != nil {
+			return err
+		}
+		if any {
+			return nobodyPasses(s.Filter, "in the group "+dn+" ("+setting+")")
+		}
+	}
+	remedy := "put people into it"
+	if len(s.Groups) > 1 {
+		remedy += ", or take it off the list: " + set("--unset '"+setting+"'")
+	}
+	return fail(Missing, nil, remedy, "the group %s (%s) has nobody who counts, and an empty answer changes nothing", dn, setting)
+}
+
+// hasAnybody reports whether anybody of a group counted if the filter of s were not.
+func (c *Conn) hasAnybody(ctx context.Context, g *members, s Selection) (some bool, err error) {
+	s.Filter = ""
+	if g.filter != "" {
+		return c.some(ctx, append(alone(c.config.Kind, s), g.filter))
+	}
+	now, f := time.Now(), c.fields()
+	err = c.below(ctx, f.names(), alone(c.config.Kind, s), func(e *ldap.Entry) error {
+		p := f.person(e, now)
+		some = some || g.has(p) && (s.Disabled || !p.Off())
+		return nil
+	})
+	return some, err
 }
 
 // who is the groups of a selection.
@@ -97,28 +151,28 @@ type who struct {
 
 // who reads the groups of a selection.
 func (c *Conn) who(ctx context.Context, s Selection) (w who, err error) {
-	for _, dn := range s.Groups {
-		m, err := c.group(ctx, dn, s.Nested)
+	for i, dn := range s.Groups {
+		m, err := c.groupOf(ctx, fmt.Sprintf("who.groups[%d]", i), dn, s.Nested)
 		if err != nil {
 			return w, err
 		}
 		w.groups = append(w.groups, &m)
 	}
-	known := func(dn string) (members, error) {
-		m, err := c.group(ctx, dn, s.Nested)
+	known := func(setting, dn string) (members, error) {
+		m, err := c.groupOf(ctx, setting, dn, s.Nested)
 		if err == nil {
 			err = c.fill(ctx, &m)
 		}
 		return m, err
 	}
 	if s.Admins != "" {
-		if w.admins, err = known(s.Admins); err != nil {
+		if w.admins, err = known("who.admins", s.Admins); err != nil {
 			return w, err
 		}
 	}
 	w.mapped = map[string]members{}
-	for name, dn := range s.Mapped {
-		if w.mapped[name], err = known(dn); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(s.Mapped)) {
+		if w.mapped[name], err = known("groups."+name, s.Mapped[name]); err != nil {
 			return w, err
 		}
 	}

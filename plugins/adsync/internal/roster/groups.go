@@ -50,8 +50,8 @@ func (w *work) groups() {
 
 // keepMember leaves who is passed over in the groups that it is in.
 func (w *work) keepMember(members map[string][]pbx.ID, id pbx.ID) {
-	for _, g := range w.have.Groups {
-		if name, found := strings.CutPrefix(g.External, fromDirectory); found && slices.Contains(g.Members, id) {
+	for _, name := range w.rules.Groups {
+		if g, there := w.have.Group(GroupID(name)); there && slices.Contains(g.Members, id) {
 			members[name] = append(members[name], id)
 		}
 	}

@@ -36,7 +36,7 @@ func (w *work) match() {
 			c.note("its mail address is nearly that of the user %s of the PBX: where they are one person, write both alike", u.Login)
 		}
 		if c.known && w.leftAlone(c.before) {
-			c.alone, c.skip = true, "the user is protected, or on the list of those left alone"
+			c.alone, c.skip, c.wanted = true, "the user is protected, or on the list of those left alone", w.listed(c.before)
 		}
 		if c.known {
 			w.byUser[c.before.ID] = c

@@ -29,6 +29,35 @@ type Item struct {
 	Login  string `json:"login"`
 	Action Action `json:"action"`
 	Reason string `json:"reason,omitempty"`
+	Wanted bool   `json:"as_wanted,omitempty"` // passed over, for it is on a list of the operator's
+
+	noted, lost bool // there is more to say than what changes; it loses a group, or its rights
+}
+
+// weight is less the more an item matters to whoever reads some alone: first who is passed over, then who loses something,
+// then whatever there is to say something about.
+func (i Item) weight() int {
+	switch {
+	case i.Action == Skipped && !i.Wanted:
+		return 0
+	case i.lost || i.Action == Marked:
+		return 1
+	case i.noted:
+		return 2
+	case i.Wanted:
+		return 3
+	}
+	return 4
+}
+
+// Urgent reports whether somebody is passed over who should perhaps not be.
+func (i Item) Urgent() bool { return i.weight() == 0 }
+
+// ByWeight has items with what matters first, and otherwise in their order.
+func ByWeight(items []Item) []Item {
+	sorted := slices.Clone(items)
+	slices.SortStableFunc(sorted, func(a, b Item) int { return cmp.Compare(a.weight(), b.weight()) })
+	return sorted
 }
 
 // Count is how many of each.
@@ -40,11 +69,12 @@ type Count struct {
 	Marked      int `json:"marked"`
 	Unchanged   int `json:"unchanged"`
 	Skipped     int `json:"skipped"`
+	Wanted      int `json:"skipped_as_wanted"` // of Skipped, those on lists of the operator's
 	Groups      int `json:"groups"`
 }
 
 // report says what the plan does, user by user.
-func (w *work) report(p pbx.Plan) (items []Item, count Count) {
+func (w *work) report(p pbx.Plan, losses map[pbx.ID]*loss) (items []Item, count Count) {
 	count.Seen = len(w.all)
 	changed := map[pbx.ID]pbx.Step{}
 	for _, s := range p.Steps {
@@ -56,25 +86,42 @@ func (w *work) report(p pbx.Plan) (items []Item, count Count) {
 	}
 	for _, c := range w.all {
 		step, change := changed[c.user.ID]
-		items = count.add(items, c.item(step, change && c.skip == ""))
+		items = count.add(items, c.item(step, change && c.skip == "", losses[c.before.ID]))
 	}
-	for id, u := range w.gone {
-		if _, change := changed[id]; change {
-			items = count.add(items, Item{string(id), shown(u.Login), Marked, "not in the directory any more, or not among those who count"})
-		} else {
+	for id := range w.gone {
+		if _, change := changed[id]; !change && losses[id] == nil {
 			count.Unchanged++
+		}
+	}
+	for _, u := range w.have.Users {
+		_, change := changed[u.ID]
+		if l := losses[u.ID]; w.byUser[u.ID] == nil && (change || l != nil) {
+			items = count.add(items, goneItem(u, change, l))
 		}
 	}
 	slices.SortFunc(items, func(a, b Item) int { return cmp.Or(cmp.Compare(a.Login, b.Login), cmp.Compare(a.ID, b.ID)) })
 	return items, count
 }
 
-func (c *candidate) item(step pbx.Step, change bool) Item {
-	i := Item{ID: c.person.ID, Login: shown(c.person.Login), Action: Unchanged}
-	why := c.notes
+// goneItem is of a user who is not in the directory. change is that it is marked for it.
+func goneItem(u pbx.User, change bool, l *loss) Item {
+	i := Item{ID: string(u.ID), Login: shown(u.Login), Action: Updated, lost: l != nil}
+	if change {
+		i.Action = Marked
+	}
+	why := append([]string{"not in the directory any more, or not among those who count"}, l.notes()...)
+	i.Reason = tunnel.Clean(strings.Join(why, "; "), 300)
+	return i
+}
+
+func (c *candidate) item(step pbx.Step, change bool, l *loss) Item {
+	i := Item{ID: c.person.ID, Login: shown(c.person.Login), Action: Unchanged, noted: len(c.notes) > 0, lost: l != nil}
+	why := slices.Concat(l.notes(), c.notes)
 	switch {
 	case c.skip != "":
-		i.Action, why = Skipped, append([]string{c.skip}, why...)
+		i.Action, i.Wanted, why = Skipped, c.wanted, append([]string{c.skip}, why...)
+	case !change && l != nil:
+		i.Action = Updated
 	case !change:
 	case step.Op == pbx.CreateUser:
 		i.Action = Created
@@ -109,6 +156,9 @@ func (c *Count) add(items []Item, i Item) []Item {
 		c.Marked++
 	case Skipped:
 		c.Skipped++
+		if i.Wanted {
+			c.Wanted++
+		}
 	case Unchanged:
 		if c.Unchanged++; i.Reason == "" {
 			return items

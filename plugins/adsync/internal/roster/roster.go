@@ -45,6 +45,8 @@ type Rules struct {
 	Alone     []string // logins, mail addresses, extensions or IDs of users that are never touched
 	Ignored   []string // logins and mail addresses in the directory that are passed over
 	Groups    []string // names of the groups of the PBX that the directory says the members of
+	Admins    bool     // the directory has a group that says who is an admin
+	Accept    bool     // a group that has nobody any more is taken at its word
 	Users     int      // at most so many active ones; 0: no limit
 	Limits    Limits
 }
@@ -53,12 +55,12 @@ type Rules struct {
 type Roster struct {
 	Want  pbx.State
 	Plan  pbx.Plan
-	Items []Item // of whoever changes, is passed over, or wants attention; sorted by login
+	Items []Item // of whoever changes, loses a group, is passed over, or wants attention; sorted by login
 	Count Count
 }
 
 // Make works out what the PBX shall be. The error is a *Blocked, with the roster that is not to be applied, where more
-// would change than the limits allow.
+// would change than the limits allow, or where a group that had people has nobody any more.
 func Make(have pbx.State, people []directory.Member, rules Rules) (*Roster, error) {
 	w := newWork(have, people, rules)
 	w.match()
@@ -70,8 +72,12 @@ func Make(have pbx.State, people []directory.Member, rules Rules) (*Roster, erro
 	w.groups()
 	w.settle()
 	r := &Roster{Want: w.want, Plan: pbx.Diff(have, w.want)}
-	r.Items, r.Count = w.report(r.Plan)
-	return r, rules.Limits.check(have, r.Plan)
+	losses := w.losses()
+	r.Items, r.Count = w.report(r.Plan, losses)
+	if err := w.emptied(losses); err != nil {
+		return r, err
+	}
+	return r, rules.Limits.check(have, r.Plan, losses)
 }
 
 // candidate is one person on the way to being a user.
@@ -82,6 +88,7 @@ type candidate struct {
 	known  bool     // there is a before
 	adopt  bool     // it was known by its mail address alone
 	skip   string   // why it is passed over
+	wanted bool     // by somebody who has put it on a list
 	alone  bool     // it is one of those left alone
 	inner  bool     // the directory has said its extension
 	faxes  []string // numbers that it has for faxes
@@ -106,7 +113,9 @@ func newWork(have pbx.State, people []directory.Member, rules Rules) *work {
 	}
 	ignored := folded(rules.Ignored)
 	for _, p := range people {
-		w.all = append(w.all, &candidate{person: p, skip: excluded(p.Person, ignored)})
+		c := &candidate{person: p, skip: excluded(p.Person, ignored)}
+		c.wanted = c.skip != excluded(p.Person, nil) // it is the list that excludes it
+		w.all = append(w.all, c)
 	}
 	slices.SortStableFunc(w.all, func(a, b *candidate) int {
 		if a.person.Admin != b.person.Admin {
@@ -129,9 +138,11 @@ func folded(list []string) map[string]bool {
 
 // leftAlone reports whether a user is never touched: the PBX's own protected ones and admins, and those on the list.
 func (w *work) leftAlone(u pbx.User) bool {
-	if u.Protected || u.Admin && u.External == "" {
-		return true
-	}
+	return u.Protected || u.Admin && u.External == "" || w.listed(u)
+}
+
+// listed reports whether a user is on the list of those left alone.
+func (w *work) listed(u pbx.User) bool {
 	for _, key := range []string{string(u.ID), u.External, u.Login, u.Mail, u.Extension} {
 		if key != "" && w.alone[fold(key)] {
 			return true

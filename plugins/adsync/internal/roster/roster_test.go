@@ -191,8 +191,16 @@ func TestWhatThePBXShallHave(t *testing.T) {
 			want:   lines("al Doe 120", "bo Doe 121"), items: "al unchanged 121 is that of several people"},
 		{name: "groups", people: []directory.Member{person("al", "group=sales"), person("bo", "group=sales", "group=it")},
 			rules: func(r *roster.Rules) { r.Groups = []string{"sales", "it"} }, want: lines("al Doe", "bo Doe", "group it bo", "group sales al bo"), items: lines("al created", "bo created")},
-		{name: "who leaves a group", before: []directory.Member{person("al", "group=sales"), person("bo", "group=sales")}, people: []directory.Member{person("al"), person("bo")},
-			rules: func(r *roster.Rules) { r.Groups = []string{"sales"} }, want: lines("al Doe", "bo Doe", "group sales")},
+		{name: "who leaves a group", before: []directory.Member{person("al", "group=sales"), person("bo", "group=sales")}, people: []directory.Member{person("al", "group=sales"), person("bo")},
+			rules: func(r *roster.Rules) { r.Groups = []string{"sales"} }, want: lines("al Doe", "bo Doe", "group sales al"), items: "bo updated leaves the group sales"},
+		{name: "who has gone leaves a group", before: []directory.Member{person("al", "group=sales"), person("bo", "group=sales")}, people: []directory.Member{person("al", "group=sales")},
+			rules: func(r *roster.Rules) { r.Groups, r.Orphans = []string{"sales"}, roster.Keep }, want: lines("al Doe", "bo Doe", "group sales al"),
+			items: "bo updated not in the directory any more, or not among those who count; leaves the group sales"},
+		{name: "who is passed over leaves none", have: pbx.State{Groups: []pbx.Group{{ID: "sales", Name: "Sales"}}},
+			before: []directory.Member{person("al", "group=sales"), person("bo", "group=sales")}, people: []directory.Member{person("al", "group=sales"), person("", "id=id-bo", "group=sales")},
+			rules: func(r *roster.Rules) { r.Groups = []string{"sales"} }, want: lines("al Doe", "bo Doe", "group Sales al bo"), items: " skipped it has no login"},
+		{name: "who is an admin no longer", before: []directory.Member{person("al", "admin"), person("bo", "admin")}, people: []directory.Member{person("al", "admin"), person("bo")},
+			rules: func(r *roster.Rules) { r.Admins = true }, want: lines("al Doe admin", "bo Doe"), items: "bo updated admin; is no administrator any more"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := rules(t)
@@ -284,5 +292,103 @@ func TestStopsWhereTooMuchWouldChange(t *testing.T) {
 		if errors.As(err, &b) != c.stops || made == nil {
 			t.Errorf("with %d gone and limits %+v: %v", c.gone, c.limits, err)
 		}
+	}
+}
+
+// A group that had people and has nobody any more changes nothing, until that is accepted; whoever loses by it is named.
+func TestAGroupWithNobodyAnyMoreStops(t *testing.T) {
+	r := rules(t)
+	r.Groups, r.Admins = []string{"it", "sales"}, true
+	have := synced(t, r, person("al", "admin", "group=sales"), person("bo", "group=sales"), person("cy", "admin"))
+	for _, c := range []struct {
+		name    string
+		people  []directory.Member
+		edit    func(*roster.Rules)
+		setting string
+		would   int
+		says    string
+	}{
+		{"all as it was", []directory.Member{person("al", "admin", "group=sales"), person("bo", "group=sales"), person("cy", "admin")}, nil, "", 0, ""},
+		{"no admins", []directory.Member{person("al", "group=sales"), person("bo", "group=sales"), person("cy")}, nil, "who.admins", 2, "2 of 3 users would administer the PBX no longer"},
+		{"nobody in sales", []directory.Member{person("al", "admin"), person("bo"), person("cy", "admin")}, nil, "groups.sales", 2, "2 of 3 users would leave the group sales"},
+		{"who was in it has gone", []directory.Member{person("cy", "admin")}, nil, "groups.sales", 2, "nothing was changed"},
+		{"one who is passed over is in it", []directory.Member{person("al", "admin"), person("bo"), person("cy", "admin"), person("", "id=x", "group=sales")}, nil, "groups.sales", 2, "groups.sales names"},
+		{"one has left", []directory.Member{person("al", "admin"), person("bo", "group=sales"), person("cy", "admin")}, nil, "", 0, ""},
+		{"accepted", []directory.Member{person("al"), person("bo"), person("cy")}, func(r *roster.Rules) { r.Accept = true }, "", 0, ""},
+		{"nothing says who is an admin", []directory.Member{person("al", "group=sales"), person("bo"), person("cy")}, func(r *roster.Rules) { r.Admins = false }, "", 0, ""},
+		{"others are in it", []directory.Member{person("al", "admin"), person("bo"), person("cy", "admin"), person("di", "group=sales")}, nil, "", 0, ""},
+	} {
+		now := r
+		if c.edit != nil {
+			c.edit(&now)
+		}
+		made, err := roster.Make(have, c.people, now)
+		var b *roster.Blocked
+		if !errors.As(err, &b) {
+			b = &roster.Blocked{}
+		}
+		if b.Emptied != c.setting || b.Would != c.would || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		lost := 0
+		for _, i := range made.Items {
+			if strings.Contains(i.Reason, "leaves the group sales") || strings.Contains(i.Reason, "is no administrator any more") {
+				lost++
+			}
+		}
+		if lost < c.would {
+			t.Errorf("%s: %d are named of %d who lose something: %+v", c.name, lost, c.would, made.Items)
+		}
+	}
+}
+
+// Who leaves a group counts for the limits, whatever becomes of the group.
+func TestWhoLeavesAGroupCountsForTheLimits(t *testing.T) {
+	r := rules(t)
+	r.Groups = []string{"sales"}
+	var people, few []directory.Member
+	for i := range 20 {
+		people = append(people, person(fmt.Sprintf("u%02d", i), "group=sales"))
+		few = append(few, person(fmt.Sprintf("u%02d", i)))
+	}
+	few[0] = people[0]
+	have := synced(t, r, people...)
+	unset := r
+	unset.Groups = nil
+	for _, c := range []struct {
+		people []directory.Member
+		rules  roster.Rules
+		would  int
+	}{{people, r, 0}, {few, r, 19}, {people, unset, 20}} {
+		_, err := roster.Make(have, c.people, c.rules)
+		var b *roster.Blocked
+		if errors.As(err, &b) != (c.would > 0) || c.would > 0 && (b.Would != c.would || b.Of != 20 || b.Emptied != "") {
+			t.Errorf("where %d would leave: %v", c.would, err)
+		}
+	}
+}
+
+// Who is passed over as somebody wished it is told from who is not, and what matters comes first.
+func TestWhoIsPassedOverAsWished(t *testing.T) {
+	r := rules(t)
+	r.Ignored, r.Alone, r.Groups = []string{"ig", "box@corp.example"}, []string{"door"}, []string{"sales"}
+	have := synced(t, rules(t), person("door"), person("gone"), person("re"))
+	people := []directory.Member{person("door", "surname=New"), person("ig"), person("", "id=box", "mail=box@corp.example"), person("a1"), person("a2", "ext=112"), person("re", "surname=Ray"), person("zz", "mail=a1@corp.example")}
+	made, err := roster.Make(have, people, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made.Count.Skipped != 5 || made.Count.Wanted != 3 {
+		t.Errorf("it counts %+v", made.Count)
+	}
+	var got []string
+	for _, i := range roster.ByWeight(made.Items) {
+		got = append(got, i.Login)
+		if i.Wanted != (i.Login == "door" || i.Login == "ig" || i.Login == "") || i.Urgent() != (i.Login == "a1" || i.Login == "zz") {
+			t.Errorf("of %s it says %+v", i.Login, i)
+		}
+	}
+	if want := "a1 zz gone a2  door ig re"; strings.Join(got, " ") != want {
+		t.Errorf("they are in the order %q", got)
 	}
 }
