@@ -145,7 +145,7 @@ func face(b pluginhost.Binary) control.Face {
 
 func candidate(c pluginhost.Candidate) *control.Candidate {
 	return &control.Candidate{
-		Face: face(c.Binary), Described: c.Described, Size: c.Size, UID: c.UID, Modified: c.Modified,
+		Face: face(c.Binary), Described: c.Described, Problem: c.Problem, Size: c.Size, UID: c.UID, Modified: c.Modified,
 	}
 }
 

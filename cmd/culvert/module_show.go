@@ -150,6 +150,11 @@ func (a *app) candidate(name string, c control.Candidate) {
 		return
 	}
 	a.table(nil, append([][]string{{"sha256", orDash(c.SHA256)}}, rows...))
+	if c.Problem != "" {
+		a.say("%s", clean("Accept has started it to describe itself, and it did not: "+c.Problem+"."))
+		a.say("Put another binary there, or have accept start this one again.")
+		return
+	}
 	a.say("It has not been started yet: accept starts it to describe itself, and shows what changes.")
 }
 

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
+	"github.com/culvert-pbx/culvert/host/control"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -31,6 +33,25 @@ func TestFaceShowsKindsAndPorts(t *testing.T) {
 	} {
 		if got := policyText(c.policy); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
+// What is said of a binary that waits is what happened to it: whether it was started, and what came of that.
+func TestBinaryThatWaitsTellsWhetherItWasStarted(t *testing.T) {
+	const not = "It has not been started yet"
+	b := newTestbed(t)
+	for _, c := range []struct {
+		pending    control.Candidate
+		want, lack string
+	}{
+		{control.Candidate{}, not, "it did not"},
+		{control.Candidate{Problem: "it ended while it was started: panic: on purpose"}, "it did not: it ended while it was started: panic: on purpose.\n", not},
+		{control.Candidate{Described: true}, "slots", not},
+	} {
+		b.SetModules(control.ModuleStatus{Name: "hello", State: "accept", Pending: &c.pending})
+		if out := b.run("", "module", "show", "hello").out; !strings.Contains(out, c.want) || strings.Contains(out, c.lack) {
+			t.Errorf("%+v: %s", c.pending, out)
 		}
 	}
 }

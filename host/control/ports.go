@@ -122,6 +122,7 @@ type Face struct {
 type Candidate struct {
 	Face
 	Described bool      `json:"described"`
+	Problem   string    `json:"problem"` // why it did not describe itself when accept last started it, "" where none did
 	Size      int64     `json:"size_bytes"`
 	UID       uint32    `json:"uid"`      // whose file it is
 	Modified  time.Time `json:"modified"` // when the file was last written

@@ -166,6 +166,29 @@ func TestAcceptTriesAnewEachTime(t *testing.T) {
 	}
 }
 
+// TestWaitingBinaryThatCrashedSaysSo, and who tries it again: nobody but the operator.
+func TestWaitingBinaryThatCrashedSaysSo(t *testing.T) {
+	t.Parallel()
+	const again = "culvert module accept hello tries it again"
+	r := newRig(t).run()
+	r.install("hello", "")
+	r.is("hello", Stopped, "")
+	replace(t, r, "hello", "#!/bin/sh\necho 'panic: on purpose' >&2\nexit 3\n")
+	if p := r.is("hello", Accept, tunnel.NeedsAcceptance).Pending; p == nil || p.Problem != "" {
+		t.Errorf("before it was started: %+v", p)
+	}
+	var u *Unusable
+	if _, _, err := r.Accept(context.Background(), "operator:0", "hello", false); !errors.As(err, &u) || u.Reason != tunnel.Crashed || !strings.HasSuffix(u.Remedy, again) {
+		t.Fatalf("Accept: %+v", err)
+	}
+	m := r.is("hello", Accept, tunnel.NeedsAcceptance)
+	if !strings.HasSuffix(m.Remedy, again) || strings.Contains(m.Remedy, triedAgain) || m.Pending == nil || m.Pending.Described || !strings.Contains(m.Pending.Problem, "panic: on purpose") {
+		t.Errorf("%+v, pending %+v", m, m.Pending)
+	}
+	r.install("hello", "2.0.0")
+	r.eventually("yet another one was not started", func() bool { p := r.of("hello").Pending; return p != nil && p.Problem == "" }, func() string { return "" })
+}
+
 // TestBinaryThatDescribesItselfHasNothingOfTheModules: nobody has accepted it yet. What it is given is empty, and goes with
 // it.
 func TestBinaryThatDescribesItselfHasNothingOfTheModules(t *testing.T) {

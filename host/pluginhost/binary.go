@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -26,6 +27,16 @@ type unusable struct {
 }
 
 func (u *unusable) Error() string { return u.message }
+
+// triedAgain is the remedy, or the end of it, of a failure that the host does not leave at that.
+const triedAgain = "it is tried again"
+
+// asked is the same for a binary that waits for acceptance: it is tried with an Accept, and then alone.
+func (u *unusable) asked(name tunnel.Owner) *unusable {
+	with := *u
+	with.remedy = strings.Replace(u.remedy, triedAgain, fmt.Sprintf("culvert module accept %s tries it again", name), 1)
+	return &with
+}
 
 // directory is the plugin directory, opened: what is read of it is read through this one descriptor.
 type directory struct {

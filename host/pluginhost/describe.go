@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/culvert-pbx/culvert/sdk/settings"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -58,10 +59,15 @@ func (m *module) describeOnce(ctx context.Context, sha string) error {
 // refuse notes why the binary with that checksum does not describe itself. Where it lies in the place of the accepted one,
 // nobody tries it again unasked, and the daemon after this one knows it too.
 func (m *module) refuse(sha string, why *unusable) {
-	m.update(func() { m.mute, m.rejected = why, rejected{sha, why.reason, why.message, why.remedy} })
-	m.mu.Lock()
-	r, first := m.rejected, m.firstLocked()
-	m.mu.Unlock()
+	var r rejected
+	var first bool
+	m.update(func() {
+		if first = m.firstLocked(); !first {
+			why = why.asked(m.name)
+		}
+		r = rejected{sha, why.reason, why.message, why.remedy}
+		m.mute, m.rejected = why, r
+	})
 	if first {
 		return
 	}
@@ -120,12 +126,14 @@ func (m *module) check(d tunnel.Description) error {
 	return nil
 }
 
-// badDescription makes what breaks a rule a broken binary; other errors are the connection's or the registry's.
+// badDescription makes what breaks a rule, whichever and however many, a broken binary; other errors are the connection's
+// or the registry's.
 func badDescription(err error) error {
-	if !errors.Is(err, tunnel.ErrInvalid) {
+	if !errors.As(err, new(tunnel.Finding)) && !errors.As(err, new(tunnel.Findings)) {
 		return err
 	}
-	return &unusable{tunnel.BinaryBroken, "its description breaks the rules: " + tunnel.Clean(err.Error(), 300), "the module's author can mend it"}
+	broken := strings.ReplaceAll(err.Error(), "\n", "; ")
+	return &unusable{tunnel.BinaryBroken, "its description breaks the rules: " + tunnel.Clean(broken, 300), "the module's author can mend it"}
 }
 
 // introduce accepts the first binary, and has another one wait.

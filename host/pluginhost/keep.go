@@ -126,7 +126,7 @@ func toUnusable(err error) *unusable {
 	if errors.As(err, &u) {
 		return u
 	}
-	return &unusable{message: tunnel.Clean(err.Error(), 300), remedy: "it is tried again"}
+	return &unusable{message: tunnel.Clean(err.Error(), 300), remedy: triedAgain}
 }
 
 // lasting reports whether another try with the same binary fails in the same way.

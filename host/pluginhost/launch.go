@@ -78,7 +78,7 @@ var lastsNot = []unix.Errno{unix.ETXTBSY, unix.EAGAIN, unix.ENOMEM, unix.EMFILE,
 // unusable tells a broken binary from a lack of the machine's.
 func (e *launchError) unusable() *unusable {
 	if e.Errno == 0 || slices.Contains(lastsNot, e.Errno) {
-		return &unusable{message: "it cannot be started: " + e.Message, remedy: "it is tried again"}
+		return &unusable{message: "it cannot be started: " + e.Message, remedy: triedAgain}
 	}
 	why := e.Message
 	if e.Errno == unix.ENOENT {

@@ -24,6 +24,7 @@ type Binary struct {
 type Candidate struct {
 	Binary              // without a Description before it is Described
 	Described bool      // an Accept had it describe itself, and then came to nothing
+	Problem   string    // why it did not when an Accept last started it, "" where none did, or it is Described
 	Size      int64     // bytes
 	UID       uint32    // whose file it is
 	Modified  time.Time // when the file was last written
@@ -207,6 +208,8 @@ func (m *module) candidateLocked() *Candidate {
 	c := &Candidate{Binary: Binary{SHA256: f.sha}, Size: f.size, UID: f.uid, Modified: time.Unix(f.modified.Unix()).UTC()}
 	if m.pending != nil {
 		c.Binary, c.Described = *m.pending, true
+	} else if m.mute != nil {
+		c.Problem = m.mute.message
 	}
 	return c
 }

@@ -190,7 +190,7 @@ func (r *running) failure(ctx context.Context, err error) error {
 	var launch *launchError
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return &unusable{tunnel.StartTimeout, "it did not start and describe itself in time", seeLog(r.name) + "; it is tried again"}
+		return &unusable{tunnel.StartTimeout, "it did not start and describe itself in time", seeLog(r.name) + "; " + triedAgain}
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.As(err, &u):
@@ -216,7 +216,7 @@ func (r *running) handshakeFailure(err error) error {
 	case says("foreign address"):
 		return &unusable{tunnel.BinaryBroken, tunnel.Clean(firstLine(text), 200), fromSDK}
 	}
-	return &unusable{tunnel.Crashed, "it could not be reached: " + tunnel.Clean(firstLine(text), 200), seeLog(r.name) + "; it is tried again"}
+	return &unusable{tunnel.Crashed, "it could not be reached: " + tunnel.Clean(firstLine(text), 200), seeLog(r.name) + "; " + triedAgain}
 }
 
 // noHandshake says what a process did instead of its handshake, or after it. One that has been a module before, or tells
@@ -231,7 +231,7 @@ func (r *running) noHandshake(remedy string) error {
 	how, said := p.how(), p.words.output()
 	switch {
 	case p.address != "", p.words.why() != "", said == "" && signalOf(p.exit) != 0, said == "" && r.known && p.exit != nil:
-		return &unusable{tunnel.Crashed, "it ended while it was started: " + how, seeLog(r.name) + "; it is tried again"}
+		return &unusable{tunnel.Crashed, "it ended while it was started: " + how, seeLog(r.name) + "; " + triedAgain}
 	case said != "":
 		return &unusable{tunnel.BinaryBroken, fmt.Sprintf("it is not a culvert module: it wrote %q instead of the handshake", said), remedy}
 	}

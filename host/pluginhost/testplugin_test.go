@@ -77,6 +77,8 @@ func (testPlugin) Describe() (tunnel.Description, error) {
 		describeWorker(&d)
 	case "untested":
 		d.Capabilities = nil
+	case "greedy", "greedier":
+		d.Grants = map[string][]tunnel.Grant{"greedy": {"write /proc"}, "greedier": {"write /proc", "everything"}}[d.Name]
 	case "misnamed":
 		d.Name = "monitoring"
 	case "slow-describe":
