@@ -94,7 +94,7 @@ func percentFor(live uint64) int {
 func keepRoom(stop <-chan struct{}) {
 	collected := make(chan struct{}, 1)
 	now := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	set, busy := quietPercent, false
+	g := goal{percent: quietPercent}
 	var done int64
 	for last := time.Now(); ; {
 		tellCollection(collected)
@@ -107,18 +107,32 @@ func keepRoom(stop <-chan struct{}) {
 		last = last.Add(since)
 		worked := work.Load() - done
 		done += worked
-		busy = since < busyWithin && worked >= busyWork || busy && since < quietAfter
 		metrics.Read(now)
-		live := now[0].Value.Uint64()
-		to := quietFor(live)
-		if busy {
-			to = percentFor(live)
-		}
-		if to != set && (!busy || to > set+set/16 || to < set-set/16) {
-			set = to
-			debug.SetGCPercent(to)
+		if g.follow(since, worked, now[0].Value.Uint64()) {
+			debug.SetGCPercent(g.percent)
 		}
 	}
+}
+
+// goal is by how many percent the heap may grow until the next collection.
+type goal struct {
+	percent int
+	busy    bool // collections follow each other closely, because of what is relayed
+}
+
+// follow takes a collection, since after the one before: what was done between them, and what lives. It reports whether the
+// goal is another one now; while much is relayed small differences are let be.
+func (g *goal) follow(since time.Duration, worked int64, live uint64) (another bool) {
+	g.busy = since < busyWithin && worked >= busyWork || g.busy && since < quietAfter
+	to := quietFor(live)
+	if g.busy {
+		to = percentFor(live)
+	}
+	if to == g.percent || g.busy && to <= g.percent+g.percent/16 && to >= g.percent-g.percent/16 {
+		return false
+	}
+	g.percent = to
+	return true
 }
 
 // quietFor is by how many percent a heap in which live bytes live may grow while little is relayed.
