@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/directory"
+	"github.com/culvert-pbx/culvert/plugins/internal/pbx"
 	"github.com/culvert-pbx/culvert/plugins/internal/slapdtest"
 )
 
@@ -200,7 +201,7 @@ func TestHostileLoginsAreNobody(t *testing.T) {
 		if i%5 != 0 || len(text) > 300 {
 			continue
 		}
-		_, err := directory.Verify(t.Context(), s.config(), b.ends(s), s.selection(), s.meant(b.dir), text, slapdtest.Password)
+		_, err := directory.Verify(t.Context(), s.config(), b.ends(s), s.selection(), s.meant(s.have(b.dir), new(pbx.User)), text, slapdtest.Password)
 		if directory.CodeOf(err) != directory.Wrong {
 			t.Errorf("%q: %v", text, err)
 		}

@@ -31,44 +31,55 @@ func (adsync) serveLogins(ctx context.Context, in *sdk.Instance[settings]) error
 	return h.Serve(ctx, l, in.Log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}))
 }
 
-// asker asks the directory.
+// asker asks the directory, and the PBX which of its users that is.
 func asker(in *sdk.Instance[settings]) verify.Ask {
 	config := in.Settings.config()
 	config.Trust.Learn = pinsIn(in.Dir).learn
-	return func(ctx context.Context, user, password string) (verify.Identity, error) {
-		p, err := directory.Verify(ctx, config, servers(in), in.Settings.selection(), in.Settings.meant(in.Dir), user, password)
-		var known *directory.Error
-		errors.As(err, &known)
-		switch code := directory.CodeOf(err); {
-		case err == nil:
-			return verify.Identity{ID: p.ID, Login: p.Login}, nil
-		case code == directory.Twice: // who asks learns no more than of a login that nobody has
-			in.Log.Warn("nobody can log in by a login of several", "error", known.Message, "remedy", known.For("adsync/"+in.Configuration))
-			return verify.Identity{}, &verify.Refusal{Reason: string(directory.Wrong), Message: "user or password wrong"}
-		case answers[code]:
-			return verify.Identity{}, &verify.Refusal{Reason: string(code), Message: err.Error()}
+	record := oneAtATime(in.Settings.have(in.Dir))
+	no := &refusals{log: in.Log, configuration: "adsync/" + in.Configuration}
+	return func(ctx context.Context, name, password string) (verify.Identity, error) {
+		var user pbx.User
+		_, err := directory.Verify(ctx, config, servers(in), in.Settings.selection(), in.Settings.meant(record, &user), name, password)
+		if err != nil {
+			return verify.Identity{}, no.to(err)
 		}
-		in.Log.Warn("the directory could not be asked for a login", "error", err)
-		return verify.Identity{}, err
+		return verify.Identity{ID: string(user.ID), Login: user.Login}, nil
 	}
 }
 
-// answers are the codes by which a directory says no, as opposed to not answering.
-var answers = map[directory.Code]bool{
-	directory.Wrong: true, directory.Disabled: true, directory.Expired: true, directory.PasswordOld: true, directory.Locked: true,
-	directory.Restricted: true, directory.EmptyWord: true, directory.NotAMember: true,
+// have reads the users of the PBX.
+type have func(context.Context) (pbx.State, error)
+
+// have reads them from the record that is in dir, the module's directory.
+func (s settings) have(dir string) have {
+	return func(ctx context.Context) (state pbx.State, err error) {
+		users, err := adapter.Open(s.PBX, dir, nil) // which dials for a change alone
+		if err != nil {
+			return state, err
+		}
+		defer func() { err = errors.Join(err, users.Close()) }()
+		return users.Read(ctx)
+	}
 }
 
-// meant picks whom the PBX means by a login. dir is the module's directory.
-func (s settings) meant(dir string) directory.Choose {
-	return func(ctx context.Context, people []directory.Person) (directory.Person, error) {
-		return roster.Meant(people, s.Who.Ignore, func() (have pbx.State, err error) {
-			users, err := adapter.Open(s.PBX, dir, nil) // which dials for a change alone
-			if err != nil {
-				return have, err
-			}
-			defer func() { err = errors.Join(err, users.Close()) }()
-			return users.Read(ctx)
-		})
+// oneAtATime bounds what many logins at once take of memory: each reads all users.
+func oneAtATime(read have) have {
+	turn := make(chan struct{}, 1)
+	return func(ctx context.Context) (pbx.State, error) {
+		select {
+		case turn <- struct{}{}:
+			defer func() { <-turn }()
+			return read(ctx)
+		case <-ctx.Done():
+			return pbx.State{}, ctx.Err()
+		}
+	}
+}
+
+// meant picks whom the PBX means by a login, and sets user to which of its users that is.
+func (s settings) meant(users have, user *pbx.User) directory.Choose {
+	return func(ctx context.Context, people []directory.Person) (p directory.Person, err error) {
+		p, *user, err = roster.Meant(people, s.Who.Ignore, func() (pbx.State, error) { return users(ctx) })
+		return p, err
 	}
 }

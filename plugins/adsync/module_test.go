@@ -55,7 +55,7 @@ func relay(port int) func(net.Conn) {
 }
 
 // ask asks as the PBX does.
-func ask(t *testing.T, w *sdktest.World, user, password string) (code int, a struct{ Reason, ID, Login string }) {
+func ask(t *testing.T, w *sdktest.World, user, password string) (code int, a struct{ Reason, Message, ID, Login string }) {
 	t.Helper()
 	c := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) { return w.ConnectLocal(loginPort) },
@@ -83,6 +83,8 @@ func TestAD8ChecksPasswords(t *testing.T) {
 	b.set("who.groups", []string{cn("pbx"), cn("admins")})
 	b.servers[0].Set(cn("admins"), "member", dn("alice"), dn("dora"))
 	w := b.world(sdktest.Grant(loginGrant))
+	settled(t, w)
+	syncs(t, w, tunnel.ResultOK)
 	for _, c := range []struct {
 		user, password string
 		code           int
@@ -117,24 +119,11 @@ func TestALoginOfSeveralIsThatOfTheUser(t *testing.T) {
 	if code, a := ask(t, w, "alice", slapdtest.Password); code != 401 || a.Reason != "wrong" {
 		t.Errorf("as long as neither is a user: %d %+v", code, a)
 	}
-	again := func() {
-		t.Helper()
-		doc, err := json.Marshal(b.doc)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Reconfigure(string(doc)); err != nil {
-			t.Fatal(err)
-		}
-		settled(t, w)
-	}
 	b.set("who.filter", "(!(sn=Other))")
-	again()
-	if got, err := w.Act(t.Context(), "sync-now", sdktest.Ask{}); err != nil || got.Outcome != tunnel.ResultOK {
-		t.Fatalf("%+v, %v", got, err)
-	}
+	b.again(w)
+	syncs(t, w, tunnel.ResultOK)
 	b.set("who.filter", "")
-	again()
+	b.again(w)
 	others, err := directory.Verify(t.Context(), b.settings().config(), b.ends(b.settings()), directory.Selection{},
 		func(_ context.Context, people []directory.Person) (directory.Person, error) {
 			return people[slices.IndexFunc(people, func(p directory.Person) bool { return p.Surname == "Other" })], nil
@@ -146,7 +135,7 @@ func TestALoginOfSeveralIsThatOfTheUser(t *testing.T) {
 		t.Errorf("once one is a user: %d %+v", code, a)
 	}
 	b.set("who.ignore", []string{"Alice"})
-	again()
+	b.again(w)
 	if code, a := ask(t, w, "alice", slapdtest.Password); code != 401 || a.Reason != "not-a-member" {
 		t.Errorf("passed over: %d %+v", code, a)
 	}
@@ -161,7 +150,7 @@ func outcomes(steps tunnel.TestSteps) string {
 }
 
 // settled waits for the module's tunnel.
-func settled(t *testing.T, w *sdktest.World) {
+func settled(t testing.TB, w *sdktest.World) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		v, err := w.As(tunnel.Operator).Get(t.Context(), tunnel.Ref{Owner: "adsync", Name: "default.site"})
@@ -176,7 +165,7 @@ func TestTheTestShowsWhatDoesNotWork(t *testing.T) {
 	b := newBed(t, three)
 	w := b.world()
 	settled(t, w)
-	const up = "rules ok, tunnel ok, slot dc1-ldaps ok, slot dc2-ldaps skipped, "
+	const up = "rules ok, files of the PBX ok, tunnel ok, slot dc1-ldaps ok, slot dc2-ldaps skipped, "
 	for _, c := range []struct {
 		key  string
 		v    any

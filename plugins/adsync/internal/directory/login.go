@@ -8,9 +8,12 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-// Choose picks whom a login means, of all who have it; there is one at least. Its error is that of Verify.
+// Choose picks whom a login means, of all who have it; there is one at least. Its error is that of Verify. Where it comes
+// with a person, that one is meant and may not log in: what the directory has against the account is said first.
 type Choose func(context.Context, []Person) (Person, error)
 
 // Only takes the one who has a login, and nobody where several have it.
@@ -51,22 +54,26 @@ func find(ctx context.Context, c Config, servers []Server, s Selection, choose C
 	defer conn.Close()
 	at = servers[slices.IndexFunc(servers, func(s Server) bool { return s.Name == conn.Server })]
 	people, err := conn.named(ctx, login)
-	if err == nil {
-		p, err = choose(ctx, people)
-	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return p, at, err
+	}
+	p, no := choose(ctx, people)
+	switch {
+	case no != nil && p.DN == "":
+		return p, at, no
 	case p.Disabled && !s.Disabled:
 		return p, at, &Error{Disabled, "the account is disabled", "the directory's administrator can enable it", nil}
 	case p.Expired && !s.Disabled:
 		return p, at, &Error{Expired, "the account has expired", "the directory's administrator can extend it", nil}
 	}
 	counts, err := conn.isMember(ctx, s, p)
-	if err == nil && !counts {
-		err = &Error{NotAMember, "the user is not in a group whose members may log in", "see who.groups: " + show, nil}
+	switch {
+	case err != nil:
+		return p, at, err
+	case !counts:
+		return p, at, fail(NotAMember, nil, "see who.groups: "+show, "%s is not in a group whose members may log in", tunnel.Clean(p.DN, 150))
 	}
-	return p, at, err
+	return p, at, no
 }
 
 // notTheirs keeps what is wrong with the module's own user apart from what is wrong with the one who logs in.
@@ -81,7 +88,8 @@ func notTheirs(err error) error {
 // maxNamed bounds how many may have one login: of more, nobody is meant.
 const maxNamed = 100
 
-// named are the people with that login, one at least.
+// named are the people with that login, one at least. Where nobody has it, what makes one doubt the kind of the directory is
+// beneath the error, for who runs it: to who asks it is a wrong password.
 func (c *Conn) named(ctx context.Context, login string) (people []Person, err error) {
 	f := c.fields()
 	is := "(" + f.Login + "=" + ldap.EscapeFilter(login) + ")"
@@ -99,7 +107,11 @@ func (c *Conn) named(ctx context.Context, login string) (people []Person, err er
 		return nil
 	})
 	if err == nil && len(people) == 0 {
-		err = &Error{Wrong, "user or password wrong", "check both", nil}
+		wrong := &Error{Wrong, "user or password wrong", "check both", nil}
+		if doubt := c.Doubt(); doubt != nil {
+			wrong.Err = doubt
+		}
+		err = wrong
 	}
 	return people, err
 }

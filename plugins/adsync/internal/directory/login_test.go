@@ -3,6 +3,7 @@ package directory_test
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"net"
 	"slices"
 	"strings"
@@ -70,6 +71,9 @@ func TestNobodyElseIsAskedForAPassword(t *testing.T) {
 	nobody := func(context.Context, []directory.Person) (directory.Person, error) {
 		return directory.Person{}, &directory.Error{Code: directory.NotAMember}
 	}
+	notHere := func(_ context.Context, people []directory.Person) (directory.Person, error) {
+		return people[0], &directory.Error{Code: directory.NotAMember, Message: "no user"}
+	}
 	second := func(_ context.Context, people []directory.Person) (directory.Person, error) {
 		return people[slices.IndexFunc(people, func(p directory.Person) bool { return p.Surname == "Other" })], nil
 	}
@@ -81,6 +85,7 @@ func TestNobodyElseIsAskedForAPassword(t *testing.T) {
 		conns  int
 	}{
 		{"nobody is meant", nobody, "bob", directory.NotAMember, 1},
+		{"who is meant may not", notHere, "bob", directory.NotAMember, 1},
 		{"several are", directory.Only, "alice", directory.Twice, 1},
 		{"one of several is", second, "alice", "", 2},
 	} {
@@ -129,8 +134,12 @@ func TestAnotherKindOfDirectoryIsSaid(t *testing.T) {
 		_, err := directory.Verify(t.Context(), c, []directory.Server{at("dc1", s.Secure)}, directory.Selection{}, directory.Only, name, "not "+slapdtest.Password)
 		return err
 	}
-	if known, unknown := login("alice"), login("nobody"); directory.CodeOf(unknown) != directory.Wrong || unknown.Error() != known.Error() {
+	known, unknown := login("alice"), login("nobody")
+	if directory.CodeOf(unknown) != directory.Wrong || unknown.Error() != known.Error() {
 		t.Errorf("an unknown login ends with %v, a wrong password with %v", unknown, known)
+	}
+	if directory.CodeOf(errors.Unwrap(unknown)) != directory.NotAD {
+		t.Errorf("beneath it is %v", errors.Unwrap(unknown))
 	}
 	if doubt := open(t, pinned(s), at("dc1", s.Secure)).Doubt(); doubt != nil {
 		t.Errorf("as what it is: %v", doubt)

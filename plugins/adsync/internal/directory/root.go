@@ -38,8 +38,8 @@ func (c *Conn) Doubt() *Error {
 	return &Error{NotAD, c.Server + " is not Active Directory, or does not say so", set("directory.kind=openldap"), nil}
 }
 
-// orDoubt is err, or the doubt where that explains that something was not found. Of a login nothing is doubted: an unknown one
-// would differ from a wrong password.
+// orDoubt is err, or the doubt where that explains that something was not found. Of a login that is said beneath the
+// error alone: an unknown one would differ from a wrong password.
 func (c *Conn) orDoubt(err error) error {
 	if doubt := c.Doubt(); doubt != nil && CodeOf(err) == Missing {
 		return fail(NotAD, nil, doubt.Remedy, "%s: %v", doubt.Message, err)

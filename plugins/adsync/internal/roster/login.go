@@ -28,10 +28,11 @@ func excluded(p directory.Person, ignored map[string]bool) string {
 	return ""
 }
 
-// Meant is whom a login means, of the people in the directory who have it: somebody who may be a user of the PBX, and of
-// several the one who is an active one. ignored are the logins and mail addresses of those passed over; have reads the PBX,
-// where that is needed. Errors are of the directory where nobody is meant: NotAMember, or Twice.
-func Meant(people []directory.Person, ignored []string, have func() (pbx.State, error)) (directory.Person, error) {
+// Meant is whom a login means, of the people in the directory who have it, and which user of the PBX that is: the only one who
+// may be a user, or of several the one who is an active one. ignored are the logins and mail addresses of those passed over;
+// have reads the PBX, where that is needed. Errors are of the directory: NotAMember or Twice where nobody is meant, and
+// NotAMember together with the person who is, but is no active user.
+func Meant(people []directory.Person, ignored []string, have func() (pbx.State, error)) (directory.Person, pbx.User, error) {
 	var may []directory.Person
 	why, passedOver := "", folded(ignored)
 	for _, p := range people {
@@ -43,37 +44,41 @@ func Meant(people []directory.Person, ignored []string, have func() (pbx.State, 
 	}
 	switch len(may) {
 	case 0:
-		return directory.Person{}, &directory.Error{Code: directory.NotAMember, Message: "the user is none of the PBX: " + why, Remedy: "see who.ignore: culvert config show " + directory.Unnamed}
-	case 1:
-		return may[0], nil
+		return directory.Person{}, pbx.User{}, &directory.Error{Code: directory.NotAMember, Message: "the user is none of the PBX: " + why, Remedy: "see who.ignore: culvert config show " + directory.Unnamed}
 	}
 	state, err := have()
 	if err != nil {
-		return directory.Person{}, fmt.Errorf("read the users of the PBX: %w", err)
+		return directory.Person{}, pbx.User{}, fmt.Errorf("read the users of the PBX: %w", err)
 	}
 	return theirs(state, may)
 }
 
-// theirs is the one of several people who is an active user of the PBX.
-func theirs(have pbx.State, people []directory.Person) (directory.Person, error) {
-	active := map[string]bool{}
+// theirs is the one of the people, of whom there is one at least, who is an active user of the PBX.
+func theirs(have pbx.State, people []directory.Person) (p directory.Person, u pbx.User, err error) {
+	active := map[string]pbx.User{}
 	for _, u := range have.Users {
 		if u.External != "" && u.Status == pbx.Active {
-			active[u.External] = true
+			active[u.External] = u
 		}
 	}
 	var found []directory.Person
 	var all []string
 	for _, p := range people {
-		if active[p.ID] {
+		if _, is := active[p.ID]; is {
 			found = append(found, p)
 		}
 		all = append(all, p.DN)
 	}
-	if len(found) == 1 {
-		return found[0], nil
+	switch {
+	case len(found) == 1:
+		return found[0], active[found[0].ID], nil
+	case len(people) == 1:
+		return people[0], u, &directory.Error{
+			Code: directory.NotAMember, Message: tunnel.Clean(people[0].DN, 150) + " is no active user of the PBX",
+			Remedy: "culvert action run " + directory.Unnamed + " sync-now, which makes it one, or says why not",
+		}
 	}
-	return directory.Person{}, &directory.Error{
+	return p, u, &directory.Error{
 		Code: directory.Twice, Message: fmt.Sprintf("%d people have one login, and %d of them are users of the PBX: %s", len(people), len(found), tunnel.Clean(strings.Join(all, "; "), 300)),
 		Remedy: "give each a login of its own in the directory; or leave one of them alone among those who count (who.groups), and: culvert action run " + directory.Unnamed + " sync-now",
 	}

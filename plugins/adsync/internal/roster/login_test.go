@@ -11,41 +11,49 @@ import (
 	"github.com/culvert-pbx/culvert/plugins/internal/pbx"
 )
 
-// Of several people with one login the one is meant who is a user of the PBX, and nobody where that says nothing.
+// Who is meant is known to the PBX as one of its active users. Of several people with one login that is the one who is, and
+// nobody where that says nothing.
 func TestWhomALoginMeans(t *testing.T) {
 	ida := func(id string) directory.Person {
 		return directory.Person{ID: id, DN: "uid=ida,ou=" + id, Login: "ida", Mail: id + "@corp.example"}
 	}
 	user := func(id string, s pbx.Status) pbx.User {
-		return pbx.User{ID: pbx.ID(id), External: id, Login: "ida", Status: s}
+		return pbx.User{ID: pbx.ID("pbx-" + id), External: id, Login: "ida", Status: s}
 	}
 	for _, c := range []struct {
 		name    string
 		people  []directory.Person
 		ignored string
 		users   []pbx.User
-		want    string
+		want    string // an ID in the directory
 		code    directory.Code
 	}{
-		{"the only one", []directory.Person{ida("a")}, "", nil, "a", ""},
+		{"the only one", []directory.Person{ida("a")}, "", []pbx.User{user("b", pbx.Active), user("a", pbx.Active)}, "a", ""},
+		{"not on the PBX", []directory.Person{ida("a")}, "", nil, "a", directory.NotAMember},
+		{"another one on the PBX", []directory.Person{ida("a")}, "", []pbx.User{{ID: "a", Login: "ida", Status: pbx.Active}, user("b", pbx.Active)}, "a", directory.NotAMember},
+		{"gone from the PBX", []directory.Person{ida("a")}, "", []pbx.User{user("a", pbx.Orphaned)}, "a", directory.NotAMember},
 		{"who is on the PBX", []directory.Person{ida("a"), ida("b")}, "", []pbx.User{user("b", pbx.Active)}, "b", ""},
 		{"none on the PBX", []directory.Person{ida("a"), ida("b")}, "", []pbx.User{{ID: "ida", Login: "ida", Status: pbx.Active}}, "", directory.Twice},
 		{"one who was", []directory.Person{ida("a"), ida("b")}, "", []pbx.User{user("a", pbx.Orphaned)}, "", directory.Twice},
 		{"one who was, and one who is", []directory.Person{ida("a"), ida("b")}, "", []pbx.User{user("a", pbx.Disabled), user("b", pbx.Active)}, "b", ""},
 		{"several on the PBX", []directory.Person{ida("a"), ida("b"), ida("c")}, "", []pbx.User{user("a", pbx.Active), user("b", pbx.Active)}, "", directory.Twice},
-		{"all but one passed over", []directory.Person{ida("a"), ida("b")}, "A@corp.example", nil, "b", ""},
+		{"all but one passed over", []directory.Person{ida("a"), ida("b")}, "A@corp.example", []pbx.User{user("b", pbx.Active)}, "b", ""},
+		{"all but one passed over, who is not on the PBX", []directory.Person{ida("a"), ida("b")}, "A@corp.example", []pbx.User{user("a", pbx.Active)}, "b", directory.NotAMember},
 		{"passed over", []directory.Person{ida("a")}, "IDA", []pbx.User{user("a", pbx.Active)}, "", directory.NotAMember},
 		{"all passed over", []directory.Person{ida("a"), ida("b")}, "ida", []pbx.User{user("a", pbx.Active)}, "", directory.NotAMember},
 		{"a login that is none", []directory.Person{{ID: "a", Login: "ida\tx"}}, "", nil, "", directory.NotAMember},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p, err := roster.Meant(c.people, []string{c.ignored}, func() (pbx.State, error) { return pbx.State{Users: c.users}, nil })
+			p, u, err := roster.Meant(c.people, []string{c.ignored}, func() (pbx.State, error) { return pbx.State{Users: c.users}, nil })
 			if p.ID != c.want || directory.CodeOf(err) != c.code || (err == nil) != (c.code == "") {
 				t.Errorf("it means %q, %v", p.ID, err)
 			}
+			if want := map[bool]pbx.ID{true: "pbx-" + pbx.ID(p.ID)}[err == nil]; u.ID != want {
+				t.Errorf("it is the user %q", u.ID)
+			}
 		})
 	}
-	if _, err := roster.Meant([]directory.Person{ida("a"), ida("b")}, nil, func() (pbx.State, error) { return pbx.State{}, pbx.ErrDamaged }); !errors.Is(err, pbx.ErrDamaged) {
+	if _, _, err := roster.Meant([]directory.Person{ida("a"), ida("b")}, nil, func() (pbx.State, error) { return pbx.State{}, pbx.ErrDamaged }); !errors.Is(err, pbx.ErrDamaged) {
 		t.Errorf("where the PBX cannot be read: %v", err)
 	}
 }

@@ -3,8 +3,8 @@
 //
 //	{"user": "alice", "password": "...", "source": "192.0.2.7"}
 //
-// source says where the login was tried, and may be left out. The answer is an object with ok, and with id and login of the
-// user or a reason: 200 where the password is right, 401 where it is not or the user may not log in, 429 after too many
+// source says where the login was tried, and may be left out. The answer is an object with ok, and with id and login that the
+// user has in the PBX, or with a reason and a message: 200 where the password is right, 401 where it is not or the user may not log in, 429 after too many
 // wrong ones, 503 where the directory could not be asked, so that the PBX knows to ask its own administrators' passwords
 // alone, 400 and its like for what is no question.
 package verify
@@ -42,7 +42,7 @@ const (
 	answerLimit  = 25 * time.Second
 )
 
-// Identity is whose password it was.
+// Identity is whose password it was: the ID and the login of a user of the PBX.
 type Identity struct{ ID, Login string }
 
 // Refusal is the error of an Ask that got an answer: the user may not log in, for a reason in a word.
