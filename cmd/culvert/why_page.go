@@ -132,12 +132,18 @@ func nextOfTunnel(t control.Tunnel) string {
 	return "nothing, until that is done"
 }
 
+// nextOfMapping says so where the session keeps the rules that it began with: a line to paste then begins another.
 func nextOfMapping(t control.Tunnel, m control.Mapping) string {
-	again := "culvert tunnel restart " + t.Ref() + " tries it at once, and ends the tunnel's connections"
+	restart := "culvert tunnel restart " + t.Ref()
+	again, how := "it is tried again by itself", restart+" tries it at once"
 	if is(m.Reason, tunnel.WiderThanDeclared) {
-		return "the port is not asked for again until that is done; " + again
+		again = "the port is not asked for again by itself"
 	}
-	return "it is tried again by itself; " + again
+	if slices.ContainsFunc(m.Fixes, func(f control.Fix) bool { return f.Line == restart }) {
+		again += ", and the standing session does not learn of what is changed at the server"
+		how = "when that is done, " + restart + " begins another"
+	}
+	return again + "; " + how + ", and ends the tunnel's connections"
 }
 
 func is(reason *string, r tunnel.Reason) bool { return deref(reason) == string(r) }

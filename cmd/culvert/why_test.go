@@ -32,7 +32,8 @@ var held = tunnel.Status{
 		{Name: "web", State: tunnel.Down, Reason: tunnel.RemotePortHeld, Message: "port 8443 of the server is held by another program", Remedy: "end it",
 			Diagnosis: &tunnel.Diagnosis{Cause: tunnel.HeldByStranger, Evidence: []string{"it answered: SSH-2.0-x"}, Fixes: []tunnel.Fix{{Where: "the server", Line: "ss -ltnp sport = :8443"}}},
 			Listener:  tunnel.Statement{State: tunnel.Down, Reason: tunnel.RemotePortHeld, Message: "another program answers"}},
-		{Name: "open", State: tunnel.Down, Reason: tunnel.WiderThanDeclared, Message: "every host can connect to port 9000", Remedy: "culvert tunnel set hello/x --accept-wider open", Bound: tunnel.BoundAll},
+		{Name: "open", State: tunnel.Down, Reason: tunnel.WiderThanDeclared, Message: "every host can connect to port 9000", Remedy: "culvert tunnel set hello/x --accept-wider open", Bound: tunnel.BoundAll,
+			Diagnosis: &tunnel.Diagnosis{Fixes: []tunnel.Fix{{Where: "sshd_config", Line: "GatewayPorts clientspecified"}, {Where: "the PBX", Line: "culvert tunnel restart hello/x"}}}},
 	},
 }
 
@@ -96,7 +97,8 @@ func TestWhyOfMappings(t *testing.T) {
 		"\nlink     up, seen at 2026-03-04 13:00:00\nport     down (remote-port-held): another program answers\nservice  not known yet\n",
 		"\nWhat happens next:\n  it is tried again by itself; culvert tunnel restart hello/x tries it at once",
 		"\n\nhello/x/open is down: every host can connect to port 9000 (wider-than-declared)\n",
-		"\n  the port is not asked for again until that is done",
+		"\n  # the PBX:\n\nculvert tunnel restart hello/x\n",
+		"\n  the port is not asked for again by itself, and the standing session does not learn of what is changed at the server; when that is done, culvert tunnel restart hello/x begins another, and ends the tunnel's connections\n",
 	}
 	rest := r.out
 	for _, part := range parts {

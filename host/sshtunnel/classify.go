@@ -150,29 +150,17 @@ func (e *entry) handshakeClosed(err error) *Failure {
 	case isWeb(said):
 		f.Message = fmt.Sprintf("what listens at %s is a web server or a proxy; it said %q", e.at, said)
 		f.Remedy = "correct the port (--server); if it is a proxy to go out through, give it with --via, and the SSH server behind it with --server"
-		f.Diagnosis = diagnosis(tunnel.SpeaksHTTP, evidence, e.whereIsSSH()...)
+		f.Diagnosis = diagnosis(tunnel.SpeaksHTTP, evidence, a.whereIsSSH()...)
 	case !strings.HasPrefix(said, "SSH-"):
 		f.Message = fmt.Sprintf("what listens at %s is no SSH server; it said %q", e.at, said)
 		f.Remedy = "correct the port (--server)"
-		f.Diagnosis = diagnosis(tunnel.NotSSH, evidence, e.whereIsSSH()...)
+		f.Diagnosis = diagnosis(tunnel.NotSSH, evidence, a.whereIsSSH()...)
 	default:
 		f.Message = fmt.Sprintf("the server (%s) hung up during the key exchange", said)
 		f.Remedy = "look at the server's log (journalctl -u ssh); it is tried again by itself"
 		f.Diagnosis = diagnosis(tunnel.CutShort, evidence, a.log())
 	}
 	return f
-}
-
-// whereIsSSH are the ways to the port at which the SSH server is, where something else was met: the usual one, unless that
-// was it.
-func (e *entry) whereIsSSH() []tunnel.Fix {
-	fixes := []tunnel.Fix{{Where: inShell, Line: "ss -ltnp | grep -E 'sshd|dropbear'"}}
-	server := e.config.Server
-	if server.Port == tunnel.DefaultPort {
-		return fixes
-	}
-	server.Port = tunnel.DefaultPort
-	return append([]tunnel.Fix{e.advisor().onPBX("tunnel set", "--server", word(server.User+"@"+hostPort(server)))}, fixes...)
 }
 
 // droppedAtStart says of f that the server, or what is before it, wants no connection of ours now.

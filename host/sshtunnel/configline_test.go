@@ -45,6 +45,7 @@ func TestTheConfigLinesToPasteMendIt(t *testing.T) {
 			if other.Kind = test.kind; test.kind == tunnel.Reach {
 				other.Local, other.Remote = tunnel.Endpoint{}, tunnel.Endpoint{Host: "localhost", Port: svc.port}
 			}
+			stood := false // a session, whose rules no line in a file changes
 			use := func(config []string) error {
 				c, _ := sshd("", config...).start(t, 0)
 				c.Mappings = func() []tunnel.Mapping { return []tunnel.Mapping{other, target} }
@@ -53,6 +54,7 @@ func TestTheConfigLinesToPasteMendIt(t *testing.T) {
 					return err
 				}
 				defer l.stop()
+				stood = true
 				err = l.Apply(soon(t), other)
 				if err == nil && other.Kind.Exposes() {
 					err = l.Prove(soon(t), "e")
@@ -66,6 +68,10 @@ func TestTheConfigLinesToPasteMendIt(t *testing.T) {
 			err := use(config)
 			if !errors.As(err, &f) || f.Diagnosis == nil {
 				t.Fatalf("no diagnosis: %v", err)
+			}
+			again := slices.ContainsFunc(f.Diagnosis.Fixes, func(x tunnel.Fix) bool { return x.Line == "culvert tunnel restart operator/it" })
+			if again != stood {
+				t.Errorf("a session stood: %t; to begin another: %t", stood, again)
 			}
 			mended := pasted(t, config, f.Diagnosis.Fixes)
 			if err := use(mended); err != nil {

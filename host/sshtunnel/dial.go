@@ -128,7 +128,7 @@ func unreachable(server tunnel.Server, failures []error) *Failure {
 	return &Failure{
 		Reason:  tunnel.Unreachable,
 		Message: fmt.Sprintf("no SSH server could be reached at %s: %s", hostPort(server), strings.Join(said, "; ")),
-		Remedy: fmt.Sprintf("check that the server runs and that port %d is open to this machine in every firewall between",
+		Remedy: fmt.Sprintf("check the port (--server), that the server runs and that port %d is open to this machine in every firewall between",
 			server.Port),
 		Diagnosis: unmet(server, failures),
 		Err:       errors.Join(failures...),

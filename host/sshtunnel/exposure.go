@@ -89,14 +89,16 @@ func (m *mapping) judgeBound(b tunnel.Bound, evidence []string) *Failure {
 }
 
 func (m *mapping) wider(evidence []string) *Failure {
+	accept := m.link.onPBX("tunnel set", "--accept-wider", m.Name)
+	accept.Where += ", to accept it instead"
 	return &Failure{
 		Reason: tunnel.WiderThanDeclared,
 		Message: fmt.Sprintf("the SSH server offers port %d on all its addresses, to every host that reaches it, and not to itself alone as declared",
 			m.Remote.Port),
-		Remedy: "set GatewayPorts clientspecified in the server's sshd_config and reload it; or accept it: culvert tunnel set OWNER/NAME --accept-wider " + m.Name,
+		Remedy: "set GatewayPorts clientspecified in the server's sshd_config and reload it" + thenRestart + "; or accept it: culvert tunnel set OWNER/NAME --accept-wider " + m.Name,
 		Diagnosis: &tunnel.Diagnosis{
 			Evidence: evidence,
-			Fixes:    append(m.link.gatewayPorts(dropbearWithout("a")), m.link.onPBX("tunnel set", "--accept-wider", m.Name)),
+			Fixes:    append(m.link.gatewayPorts(dropbearWithout("a")), accept),
 		},
 	}
 }
@@ -106,7 +108,7 @@ func (m *mapping) narrower(evidence []string) *Failure {
 		Reason: tunnel.NarrowerThanDeclared,
 		Message: fmt.Sprintf("the SSH server offers port %d to itself alone, and not to the hosts beside it as declared: they cannot connect",
 			m.Remote.Port),
-		Remedy: "set GatewayPorts clientspecified in the server's sshd_config and reload it",
+		Remedy: "set GatewayPorts clientspecified in the server's sshd_config and reload it" + thenRestart,
 		Diagnosis: &tunnel.Diagnosis{
 			Evidence: evidence,
 			Fixes:    m.link.gatewayPorts(dropbearWith("a")),
@@ -117,7 +119,7 @@ func (m *mapping) narrower(evidence []string) *Failure {
 // gatewayPorts are the ways to have the server bind what it is asked for; Dropbear has that of its own.
 func (l *Link) gatewayPorts(dropbear tunnel.Fix) []tunnel.Fix {
 	if tunnel.IsDropbear(l.ServerVersion()) {
-		return []tunnel.Fix{dropbear}
+		return []tunnel.Fix{dropbear, l.advisor().restart()}
 	}
-	return []tunnel.Fix{l.sshdConfig("GatewayPorts clientspecified"), l.reload()}
+	return []tunnel.Fix{l.sshdConfig("GatewayPorts clientspecified"), l.reload(), l.advisor().restart()}
 }

@@ -66,6 +66,17 @@ func (a advisor) onPBX(verb string, options ...string) tunnel.Fix {
 	return tunnel.Fix{Where: onPBX, Line: strings.Join(line, " ")}
 }
 
+// thenRestart ends the sentence about what is to do where a rule of the server's is to change while a session stands.
+const thenRestart = ", then culvert tunnel restart OWNER/NAME: the standing session does not learn of it"
+
+// restart is the line for that: a server reads its configuration and the key's line when a session begins, and its process
+// for that session keeps them to the end, however often it is asked.
+func (a advisor) restart() tunnel.Fix {
+	fix := a.onPBX("tunnel restart")
+	fix.Where += ", when that is done at the server"
+	return fix
+}
+
 // wholeLine is the command that prints the line of authorized_keys that allows all that the tunnel needs.
 func (a advisor) wholeLine() tunnel.Fix { return a.onPBX("key show") }
 
@@ -75,7 +86,7 @@ func (a advisor) keyLines() []tunnel.Fix {
 	fixes := []tunnel.Fix{a.wholeLine()}
 	if a.options != "" {
 		line := a.keysFile(a.options)
-		line.Where += ", in front of the key"
+		line.Where += ", in place of what stands before the key"
 		fixes = append(fixes, line)
 	}
 	return fixes
@@ -88,6 +99,20 @@ func (a advisor) newKeyLines(key string) []tunnel.Fix {
 		fixes = append(fixes, a.keysFile(strings.TrimSpace(a.options+" "+key)))
 	}
 	return fixes
+}
+
+// whereIsSSH are the ways to the port at which the SSH server is, where something else was met or nothing: the usual one,
+// unless that was it.
+func (a advisor) whereIsSSH() []tunnel.Fix {
+	look := tunnel.Fix{Where: inShell, Line: "ss -ltnp | grep -E 'sshd|dropbear'"}
+	server := a.whole.Server
+	if server.Port == tunnel.DefaultPort {
+		return []tunnel.Fix{look}
+	}
+	server.Port = tunnel.DefaultPort
+	correct := a.onPBX("tunnel set", "--server", word(server.User+"@"+hostPort(server)))
+	correct.Where += ", if the SSH server is at the usual port"
+	return []tunnel.Fix{correct, look}
 }
 
 // firewall opens the server's port to us.

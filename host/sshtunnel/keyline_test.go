@@ -88,6 +88,10 @@ func toPaste(t *testing.T, err error) string {
 	if !errors.As(err, &f) || f.Diagnosis == nil {
 		t.Fatalf("no diagnosis: %v", err)
 	}
+	last := f.Diagnosis.Fixes[len(f.Diagnosis.Fixes)-1].Line
+	if again := last == "culvert tunnel restart operator/it"; again != (f.Reason != tunnel.LoginRefused) {
+		t.Errorf("%s, and the last line to paste is %s", f.Reason, last)
+	}
 	for i, x := range f.Diagnosis.Fixes[1:] {
 		if f.Diagnosis.Fixes[i].Line == "culvert key show operator/it" && strings.Contains(x.Where, "authorized_keys") {
 			options, _, _ := strings.Cut(x.Line, " ssh-")

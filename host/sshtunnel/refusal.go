@@ -121,8 +121,8 @@ func (m *mapping) notGiven(cause tunnel.Cause, remedy string, evidence []string,
 	return &Failure{
 		Reason:    tunnel.RemotePortForbidden,
 		Message:   fmt.Sprintf("the SSH server does not let this login listen on its port %d", m.Remote.Port),
-		Remedy:    remedy,
-		Diagnosis: &tunnel.Diagnosis{Cause: cause, Evidence: evidence, Fixes: fixes},
+		Remedy:    remedy + thenRestart,
+		Diagnosis: &tunnel.Diagnosis{Cause: cause, Evidence: evidence, Fixes: append(fixes, m.link.advisor().restart())},
 	}
 }
 
@@ -144,10 +144,11 @@ func (m *mapping) forwardingForbidden(rule rule, evidence []string) *Failure {
 			message = "the line of this key at the SSH server forbids port forwarding, or the server does for all"
 		}
 	}
+	d.Fixes = append(d.Fixes, a.restart())
 	return &Failure{
 		Reason:    tunnel.ForwardingForbidden,
 		Message:   message,
-		Remedy:    "allow it at the server: AllowTcpForwarding yes in sshd_config; no restrict or no-port-forwarding in the key's line (authorized_keys)",
+		Remedy:    "allow it at the server: AllowTcpForwarding yes in sshd_config; no restrict or no-port-forwarding in the key's line (authorized_keys)" + thenRestart,
 		Diagnosis: d,
 	}
 }

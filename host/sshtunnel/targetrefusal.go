@@ -54,11 +54,11 @@ func (l *Link) targetForbidden(err error, host string, port int) *Failure {
 		Reason:  tunnel.ForwardingForbidden,
 		Message: fmt.Sprintf("the SSH server forbids this login to connect to %s port %d", tunnel.Clean(host, 253), port),
 		Remedy: fmt.Sprintf(`allow it at the server: AllowTcpForwarding yes in sshd_config, %s in PermitOpen where that has such a line, and in the key's line ("culvert key show OWNER/NAME" prints it)`,
-			at),
+			at) + thenRestart,
 		Diagnosis: &tunnel.Diagnosis{
 			Cause:    cause,
 			Evidence: []string{"the server was asked to connect to " + at + ": it may not"},
-			Fixes:    fixes,
+			Fixes:    append(fixes, a.restart()),
 		},
 		Err: err,
 	}

@@ -23,15 +23,14 @@ func unmet(server tunnel.Server, failures []error) *tunnel.Diagnosis {
 			cause, at = c, addressOf(err)
 		}
 	}
-	a := advisor{user: server.User}
+	a := advisor{user: server.User, whole: tunnel.Tunnel{Server: server}}
 	var fixes []tunnel.Fix
 	switch cause {
 	case tunnel.NothingListens:
-		fixes = []tunnel.Fix{
-			{Where: inShell, Line: fmt.Sprintf("systemctl enable --now ssh || systemctl enable --now sshd; ss -ltnp 'sport = :%d'", server.Port)},
+		fixes = append(a.whereIsSSH(),
+			tunnel.Fix{Where: inShell, Line: fmt.Sprintf("systemctl enable --now ssh || systemctl enable --now sshd; ss -ltnp 'sport = :%d'", server.Port)},
 			a.sshdConfig(fmt.Sprintf("Port %d", server.Port)),
-			{Where: "PowerShell at the SSH server, as administrator", Line: "Set-Service sshd -StartupType Automatic; Start-Service sshd"},
-		}
+			tunnel.Fix{Where: "PowerShell at the SSH server, as administrator", Line: "Set-Service sshd -StartupType Automatic; Start-Service sshd"})
 	case tunnel.Reset:
 		fixes = a.unban()
 	case tunnel.Filtered:

@@ -186,8 +186,8 @@ func (m *mapping) proofForbidden(found findings) *Failure {
 		Message: fmt.Sprintf("the SSH server said yes to port %d, but does not let this login connect to it, so whether it works cannot be proved",
 			port),
 		Remedy: fmt.Sprintf(`allow the question at the server: AllowTcpForwarding yes in sshd_config, localhost:%d 127.0.0.1:%d [::1]:%d in PermitOpen where that has such a line, and in the key's line ("culvert key show OWNER/NAME" prints it)`,
-			port, port, port),
-		Diagnosis: &tunnel.Diagnosis{Cause: cause, Evidence: found.evidence(), Fixes: fixes},
+			port, port, port) + thenRestart,
+		Diagnosis: &tunnel.Diagnosis{Cause: cause, Evidence: found.evidence(), Fixes: append(fixes, a.restart())},
 	}
 }
 
