@@ -40,13 +40,17 @@ func (adsync) Describe() sdk.Description {
 }
 
 // Run declares the site's tunnel, and answers the PBX's questions about passwords where that is wanted. Synchronising is
-// a job.
+// a job. Where the PBX's files cannot be opened, questions are answered as where the directory is out of reach, until they
+// can; without questions there is nothing to run for.
 func (m adsync) Run(ctx context.Context, in *sdk.Instance[settings]) error {
 	if fs := in.Settings.Validate(); len(fs) > 0 {
 		return fs
 	}
 	if err := ready(in); err != nil {
-		return err
+		if !in.Settings.Login.On {
+			return err
+		}
+		in.Log.Error("nobody can be synchronised or log in until this is mended; the login check answers so", "error", err)
 	}
 	if err := in.Declare(ctx, in.Settings.Site.Tunnel(in.Settings.slots()...)); err != nil {
 		return err
@@ -62,7 +66,11 @@ func (m adsync) Run(ctx context.Context, in *sdk.Instance[settings]) error {
 func ready(in *sdk.Instance[settings]) error {
 	users, err := adapter.Open(in.Settings.PBX, in.Dir, in.DialLocal)
 	if err != nil {
-		return fmt.Errorf("open the users of the PBX: %w", err)
+		err = fmt.Errorf("open the users of the PBX: %w", err)
+		if wayOut := adapter.WayOut(err, "adsync/"+in.Configuration); wayOut != "" {
+			err = fmt.Errorf("%w; %s", err, wayOut)
+		}
+		return err
 	}
 	return users.Close()
 }

@@ -25,6 +25,7 @@ type report struct {
 	Items    []roster.Item `json:"items"`
 	LeftOff  int           `json:"left_off,omitempty"` // items beyond maxItems
 	Files    []string      `json:"files,omitempty"`
+	Removed  []string      `json:"removed,omitempty"` // files that are not asked for any more
 	Refused  []refusal     `json:"refused,omitempty"` // what the PBX cannot keep
 	Unnamed  int           `json:"unnamed,omitempty"` // such beyond maxRefusals
 	Warnings []string      `json:"warnings,omitempty"`
@@ -71,7 +72,7 @@ func (r *report) odd(o directory.Odd) {
 
 // result takes over what the PBX says of the users and groups that it has then: first what matters.
 func (r *report) result(got pbx.Result, has pbx.State) {
-	r.Files, r.Refused, r.Unnamed = got.Files, nil, 0
+	r.Files, r.Removed, r.Refused, r.Unnamed = got.Files, got.Removed, nil, 0
 	for _, f := range got.Refused {
 		r.Refused = append(r.Refused, refusal{
 			Of: nameOf(f, has), Field: f.Finding.Field, Reason: f.Finding.Message, Remedy: f.Finding.WayOut, Safe: f.Finding.Code == tunnel.Malformed,
@@ -116,6 +117,9 @@ func (r *report) rows() (rows [][]string) {
 	}
 	for _, f := range r.Refused {
 		rows = append(rows, []string{f.Of, map[bool]string{true: "left out", false: "not kept"}[f.Safe], fmt.Sprintf("%s: %s: %s", f.Field, f.Reason, f.Remedy)})
+	}
+	for _, name := range r.Removed {
+		rows = append(rows, []string{"", "file removed", name + ": it is not asked for any more"})
 	}
 	for _, h := range r.Hints {
 		rows = append(rows, []string{"", "hint", h})

@@ -28,7 +28,7 @@ type settings struct {
 
 type directorySettings struct {
 	Kind       directory.Kind     `json:"kind" title:"Kind" enum:"active-directory,openldap" default:"active-directory"`
-	Security   directory.Security `json:"security" title:"Encryption" enum:"ldaps,starttls,none" default:"ldaps" help:"none: the password goes in the clear, and Active Directory refuses it"`
+	Security   directory.Security `json:"security" title:"Encryption" enum:"ldaps,starttls,none" default:"ldaps" help:"none: its password and those of all who log in go in the clear, and Active Directory refuses it"`
 	ServerName string             `json:"server_name" title:"Name in the certificate" help:"of the server at the site, like dc1.corp.example; needs someone who vouches for it" maxlen:"253"`
 	CA         string             `json:"ca" title:"Who vouches for the certificate, PEM" help:"empty: who the system trusts" maxlen:"16000"`
 	Pins       []string           `json:"pins" title:"SHA-256 of certificates" help:"of each server, as openssl x509 -fingerprint -sha256 prints it; goes before the name. Where neither is set, the first certificate that a server shows is kept" maxitems:"4" maxlen:"120"`

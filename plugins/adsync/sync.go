@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/directory"
@@ -91,10 +92,19 @@ func (s *synchronisation) apply(ctx context.Context, dry bool) (found string, er
 	case err != nil:
 		s.report.Warnings = append(s.report.Warnings, err.Error())
 	}
+	return filesTold(result, dry), nil
+}
+
+// filesTold says what becomes of the files of the PBX.
+func filesTold(r pbx.Result, dry bool) (found string) {
+	found = fmt.Sprintf("%d files written", len(r.Files))
 	if dry {
-		return fmt.Sprintf("%d files would be written", len(result.Files)), nil
+		found = fmt.Sprintf("%d files would be written", len(r.Files))
 	}
-	return fmt.Sprintf("%d files written", len(result.Files)), nil
+	if len(r.Removed) > 0 {
+		found += fmt.Sprintf(", %d removed: %s", len(r.Removed), strings.Join(r.Removed, ", "))
+	}
+	return found
 }
 
 // step does one step of a run and shows it; those after its name must have held.

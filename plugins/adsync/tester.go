@@ -15,13 +15,16 @@ var _ sdk.Tester[settings] = adsync{}
 
 // Test goes the way of a synchronisation and changes nothing.
 func (m adsync) Test(_ context.Context, in *sdk.Instance[settings], t *sdk.Steps) {
-	const check, tunnelUp, connect, groups = "rules", "tunnel", "connect", "people"
+	const check, written, tunnelUp, connect, groups = "rules", "files of the PBX", "tunnel", "connect", "people"
 	t.Do(check, func(context.Context) (string, error) {
 		if fs := in.Settings.Validate(); len(fs) > 0 {
 			return "", fs
 		}
 		return "", nil
 	})
+	t.Do(written, func(ctx context.Context) (string, error) {
+		return "", asVerdict(m.tryWriting(ctx, in), in.Configuration)
+	}, check)
 	t.Do(tunnelUp, in.TunnelIsUp(in.Settings.Site))
 	for _, slot := range in.Settings.slots() {
 		t.Do("slot "+slot.Name, in.MappingIsUp(in.Settings.Site.Mapping(slot)), tunnelUp)
@@ -32,7 +35,7 @@ func (m adsync) Test(_ context.Context, in *sdk.Instance[settings], t *sdk.Steps
 		people, err = tryReading(ctx, in)
 		return fmt.Sprintf("%d people count", len(people)), asVerdict(err, in.Configuration)
 	}, connect)
-	t.Do("users of the PBX", func(ctx context.Context) (string, error) { return m.tryComparing(ctx, in, people) }, groups)
+	t.Do("users of the PBX", func(ctx context.Context) (string, error) { return m.tryComparing(ctx, in, people) }, groups, written)
 }
 
 // opened connects and binds as a synchronisation does, but keeps no certificate.
@@ -73,6 +76,20 @@ func tryReading(ctx context.Context, in *sdk.Instance[settings]) ([]directory.Me
 		return nil, err
 	}
 	return r.People, nil
+}
+
+// tryWriting is the last step of a synchronisation as far as the PBX sees nothing of it.
+func (m adsync) tryWriting(ctx context.Context, in *sdk.Instance[settings]) error {
+	done, err := m.turns.take(ctx, in.Configuration) // the PBX has one who opens it at a time
+	if err != nil {
+		return err
+	}
+	defer done()
+	users, err := adapter.Open(in.Settings.PBX, in.Dir, in.DialLocal)
+	if err != nil {
+		return err
+	}
+	return errors.Join(users.Try(ctx), users.Close())
 }
 
 func (m adsync) tryComparing(ctx context.Context, in *sdk.Instance[settings], people []directory.Member) (found string, err error) {

@@ -76,7 +76,7 @@ func (m adsync) sync(ctx context.Context, in *sdk.Instance[settings], c *sdk.Cal
 	}
 	s, err := prepare(in, c.DryRun, accept)
 	if err != nil {
-		return sdk.Result{}, err
+		return sdk.Result{}, asVerdict(err, in.Configuration)
 	}
 	err = errors.Join(s.run(onCall(c, in.Configuration), c.DryRun), s.pbx.Close())
 	measure(in, s.report)
@@ -139,6 +139,9 @@ func asVerdict(err error, configuration string) error {
 		return sdk.Failure(blocked.Error(), fmt.Sprintf("see what would change: culvert action run adsync/%[1]s dry-run; if that is right: culvert action run adsync/%[1]s sync-now accept=true", configuration))
 	case errors.As(err, &e):
 		return sdk.Failure(e.Message, e.For("adsync/"+configuration))
+	}
+	if wayOut := adapter.WayOut(err, "adsync/"+configuration); wayOut != "" {
+		return sdk.Failure(err.Error(), wayOut)
 	}
 	return err
 }
