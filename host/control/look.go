@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -24,6 +25,18 @@ func (s *Server) look(ctx context.Context) (warnings []string, trouble error) {
 	}
 	trouble = Refused(tunnel.BinaryUnsafe, "no binary can be started or accepted now: "+text(err), "mend the plugin directory and try again")
 	return []string{"modules are taken as they were when last seen: " + text(err)}, trouble
+}
+
+// firstLookPatience is how long the status of a daemon that has just started waits to know which modules there are.
+const firstLookPatience = 3 * time.Second
+
+// awaitLook waits for that. Where it takes longer, the status says of each enabled configuration that it is not up. Its error
+// is ctx's.
+func (s *Server) awaitLook(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, firstLookPatience)
+	defer cancel()
+	_ = s.Modules.Looked(limited)
+	return ctx.Err()
 }
 
 // lookBeside looks, and sends a warning along with whatever the answer is.

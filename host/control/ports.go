@@ -50,6 +50,8 @@ type Modules interface {
 	Workers
 	// Look looks at the plugin directory now, without waiting for any process.
 	Look(ctx context.Context) error
+	// Looked waits until that directory was looked at for the first time, whatever came of it. Its error is ctx's.
+	Looked(ctx context.Context) error
 	// Described waits until the module of that name has described itself or is known to be unable to; the module host
 	// bounds the wait. A module that is not installed is ErrNotFound.
 	Described(ctx context.Context, name tunnel.Owner) error

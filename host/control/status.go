@@ -109,7 +109,9 @@ func (s *Status) module(m Module, needed bool) {
 func (s *Status) configuration(c Configuration) {
 	switch state := tunnel.ConfigurationState(c.State); {
 	case !c.Enabled:
-	case state == tunnel.ConfigInvalid, state == tunnel.ConfigFailed, state == tunnel.ConfigWaiting && c.Reason != nil:
+	case state == tunnel.ConfigWaiting && c.Reason == nil: // as with a daemon that has just started
+		s.problem(c.Ref(), nil, orElse(c.Message, "its module is not running yet"), "ask again in some seconds; if it stays so: culvert config show "+c.Ref())
+	case state == tunnel.ConfigInvalid, state == tunnel.ConfigFailed, state == tunnel.ConfigWaiting:
 		s.problem(c.Ref(), c.Reason, orElse(c.Message, c.Ref()+" is "+c.State), "culvert config show "+c.Ref())
 	}
 }

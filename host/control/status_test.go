@@ -1,8 +1,11 @@
 package control_test
 
 import (
+	"context"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/culvert-pbx/culvert/host/control"
 	"github.com/culvert-pbx/culvert/host/control/controltest"
@@ -112,4 +115,68 @@ func subjects(t *testing.T, all []control.Problem) (names []string) {
 type daemon struct {
 	d *controltest.Daemon
 	c *control.Client
+}
+
+// An enabled configuration that does not run is a problem, whatever the reason; none yet is one too: a daemon that has just
+// started must not look well.
+func TestStatusSaysWhichConfigurationsAreNotUp(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		status  tunnel.ConfigurationStatus
+		problem string // its reason, "-" for none
+	}{
+		{"running", tunnel.ConfigurationStatus{State: tunnel.ConfigRunning}, ""},
+		{"done", tunnel.ConfigurationStatus{State: tunnel.ConfigDone}, ""},
+		{"not heard of yet", tunnel.ConfigurationStatus{State: tunnel.ConfigWaiting}, "-"},
+		{"its module starts", tunnel.ConfigurationStatus{State: tunnel.ConfigWaiting, Message: "its module is not running yet"}, "-"},
+		{"its module is missing", tunnel.ConfigurationStatus{State: tunnel.ConfigWaiting, Reason: tunnel.ModuleMissing}, "module-missing"},
+		{"failed", tunnel.ConfigurationStatus{State: tunnel.ConfigFailed, Reason: tunnel.RunFailed}, "run-failed"},
+		{"invalid", tunnel.ConfigurationStatus{State: tunnel.ConfigInvalid, Reason: tunnel.SettingsInvalid}, "settings-invalid"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d, c := working(t)
+			d.SetConfigurationStatus(berlin, tt.status)
+			s := must(c.Status(t.Context()))
+			if tt.problem == "" {
+				if !s.OK || len(s.Problems) != 0 {
+					t.Errorf("ok %t, problems %+v", s.OK, s.Problems)
+				}
+				return
+			}
+			if s.OK || len(s.Problems) != 1 {
+				t.Fatalf("ok %t, problems %+v", s.OK, s.Problems)
+			}
+			reason := "-"
+			p := s.Problems[0]
+			if p.Reason != nil {
+				reason = *p.Reason
+			}
+			if p.Subject != "worker/berlin" || reason != tt.problem || p.Message == "" || !strings.Contains(p.Remedy, "culvert config show worker/berlin") {
+				t.Errorf("%s: %+v", reason, p)
+			}
+		})
+	}
+}
+
+// What is said of modules is what the first look at them showed, which a status waits for.
+func TestAStatusWaitsForTheFirstLook(t *testing.T) {
+	d, c := working(t)
+	d.OnLooked = func(context.Context) {
+		d.SetModules(control.ModuleStatus{Name: "worker", State: "failed", Reason: tunnel.BinaryBroken})
+	}
+	if s := must(c.Status(t.Context())); s.OK || s.Modules["failed"] != 1 {
+		t.Errorf("ok %t, modules %v", s.OK, s.Modules)
+	}
+}
+
+// It does not wait for ever.
+func TestAStatusDoesNotWaitForALookThatHangs(t *testing.T) {
+	d, c := working(t)
+	d.SetConfigurationStatus(berlin, tunnel.ConfigurationStatus{State: tunnel.ConfigWaiting})
+	d.OnLooked = func(ctx context.Context) { <-ctx.Done() }
+	began := time.Now()
+	s := must(c.Status(t.Context()))
+	if took := time.Since(began); s.OK || took > 9*time.Second {
+		t.Errorf("ok %t after %s", s.OK, took)
+	}
 }

@@ -34,6 +34,9 @@ func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) status(ctx context.Context) (Status, error) {
+	if err := s.awaitLook(ctx); err != nil {
+		return Status{}, err
+	}
 	out, jobs := newStatus(), s.askJobs(ctx)
 	if s.Health != nil {
 		for _, p := range s.Health() {

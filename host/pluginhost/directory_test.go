@@ -439,3 +439,25 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// Nobody knows which modules there are before the first look, and everybody does after it, whatever it came to.
+func TestLookedWaitsForTheFirstLook(t *testing.T) {
+	for name, unsafe := range map[string]bool{"it went well": false, "it failed": true} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			_ = r.Look(ctx) // which nobody waits for, and which may be cut short: it does not count
+			if err := r.Looked(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("before: %v", err)
+			}
+			if unsafe {
+				must(t, os.Chmod(r.cfg.Dir, 0o777))
+			}
+			if err := r.Look(t.Context()); (err != nil) != unsafe {
+				t.Errorf("the look: %v", err)
+			}
+			must(t, r.Looked(t.Context()))
+		})
+	}
+}

@@ -42,6 +42,25 @@ func (h *Host) Look(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	err := h.look(ctx)
+	if ctx.Err() == nil {
+		h.ended()
+	}
+	return err
+}
+
+// Looked waits until the plugin directory was looked at for the first time, whatever came of that: before, nobody knows
+// which modules there are. Its error is ctx's.
+func (h *Host) Looked(ctx context.Context) error {
+	select {
+	case <-h.looked:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (h *Host) look(ctx context.Context) error {
 	seen, err := h.scan(ctx)
 	if err != nil {
 		return err

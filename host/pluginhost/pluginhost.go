@@ -107,6 +107,8 @@ type Host struct {
 	cages        *sandbox.Groups // that bound them, nil where there are none
 
 	looking chan struct{}     // full while a look is under way: one at a time
+	looked  chan struct{}     // closed when the first one has ended
+	ended   func()            // closes it
 	hashes  map[string]hashed // by file name, for the look under way
 
 	measured measured // by the modules
@@ -119,10 +121,11 @@ type Host struct {
 
 // New makes a Host that runs nothing yet.
 func New(cfg Config) *Host {
+	looked := make(chan struct{})
 	return &Host{
 		copies: copies{filepath.Join(cfg.StateDir, "modules", ".kept"), maxCopy},
 		cfg:    cfg, sockets: Sockets{Dir: cfg.SocketDir}, startTimeout: startTimeout, lookEvery: lookEvery, testLimit: tunnel.TestLimit, resolver: resolverFiles, bounds: moduleBounds, support: sandbox.Detect(),
-		looking: make(chan struct{}, 1),
+		looking: make(chan struct{}, 1), looked: looked, ended: sync.OnceFunc(func() { close(looked) }),
 		modules: make(map[tunnel.Owner]*module), groups: make(map[int]tunnel.Owner), hashes: make(map[string]hashed),
 	}
 }

@@ -47,6 +47,7 @@ type Fake struct {
 	OnValidate func(tunnel.ConfigurationRef, json.RawMessage) (tunnel.Findings, error)                   // what the module says of settings
 	OnAct      func(context.Context, control.Ask, func(tunnel.ActReport)) (tunnel.Result, error)         // what an action or job does
 	AllJobs    []control.ConfigurationJobs                                                               // how the jobs are
+	OnLooked   func(context.Context)                                                                     // what happens before the modules were looked at first
 	OnJobs     func(context.Context)                                                                     // what they do first who are asked
 	Effect     control.Effect                                                                            // what becomes of a process when its module's grants change
 	Reserved   string                                                                                    // a path that no grant opens
@@ -90,6 +91,13 @@ func (f *Fake) isModule(int) (tunnel.Owner, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return "intruder", f.intruder
+}
+
+// SetConfigurationStatus says how a configuration is that was added, until it is enabled or disabled.
+func (f *Fake) SetConfigurationStatus(ref tunnel.ConfigurationRef, s tunnel.ConfigurationStatus) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.configs[ref].Status = s
 }
 
 // SetModules says how the modules are.

@@ -21,6 +21,13 @@ func (f *Fake) modules() control.Modules { return modules{f} }
 
 func (m modules) Look(context.Context) error { return m.f.Unsafe }
 
+func (m modules) Looked(ctx context.Context) error {
+	if m.f.OnLooked != nil {
+		m.f.OnLooked(ctx)
+	}
+	return ctx.Err()
+}
+
 func (m modules) Described(ctx context.Context, name tunnel.Owner) error {
 	_, err := m.f.Description(ctx, name)
 	return err
