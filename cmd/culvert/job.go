@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -60,16 +62,18 @@ func (a *app) jobTable(all []control.Job) {
 		if j.Last != nil {
 			last, outcome = a.when(j.Last.Began), j.Last.Outcome
 		}
-		rows = append(rows, []string{j.Of(), j.Name, orDash(j.Schedule), a.when(j.Next), last, outcome, jobMessage(j)})
+		rows = append(rows, []string{j.Of(), j.Name, orDash(j.Schedule), a.when(j.Next), last, outcome, a.jobMessage(j)})
 	}
 	a.table([]string{"CONFIGURATION", "JOB", "SCHEDULE", "NEXT", "LAST", "OUTCOME", "MESSAGE"}, rows)
 }
 
 // jobMessage says what is most worth knowing of a job.
-func jobMessage(j control.Job) string {
+func (a *app) jobMessage(j control.Job) string {
 	switch {
 	case j.Message != "":
 		return j.Message
+	case j.OverdueSince != nil:
+		return fmt.Sprintf("over its limit of %v since %s", time.Duration(j.LimitSeconds)*time.Second, a.when(j.OverdueSince))
 	case j.Running != nil:
 		return colon("runs", progressText(j.Progress))
 	case j.Last != nil && j.Last.Message != "":
@@ -105,7 +109,7 @@ func (a *app) jobPage(j control.Job) {
 		{"configuration", j.Of()}, {"job", sentence(j.Name, j.Title)}, {"schedule", orDash(j.Schedule)}, {"next", a.when(j.Next)},
 		{"last success", a.when(j.LastSuccess)}, {"skipped", strconv.FormatUint(j.Skipped, 10)},
 	}
-	if m := jobMessage(j); j.Running != nil || j.Message != "" {
+	if m := a.jobMessage(j); j.Running != nil || j.Message != "" {
 		rows = append(rows, []string{"now", m})
 	}
 	a.table(nil, rows)

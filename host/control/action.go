@@ -141,7 +141,8 @@ type Job struct {
 	LimitSeconds  int        `json:"limit_seconds"`
 	Schedule      string     `json:"schedule"` // "" where it is not known
 	Next          *time.Time `json:"next"`
-	Running       *JobRun    `json:"running"` // null where none is under way
+	Running       *JobRun    `json:"running"`       // null where none is under way
+	OverdueSince  *time.Time `json:"overdue_since"` // when the limit of that was over; null where it is within it, or has had no time to end
 	Progress      Progress   `json:"progress"`
 	Last          *JobRun    `json:"last"` // that ended; null where none did
 	LastSuccess   *time.Time `json:"last_success"`
@@ -169,7 +170,7 @@ func jobOf(c ConfigurationJobs, s tunnel.JobStatus, d tunnel.Job) Job {
 	out := Job{
 		Module: string(c.Of.Module), Configuration: c.Of.Name, Name: s.Name, Title: d.Title, DryRun: d.DryRun, LimitSeconds: d.Seconds,
 		Schedule: s.Schedule, Next: timeOf(s.Next), Progress: progressOf(s.Progress), LastSuccess: timeOf(s.LastSuccess), Skipped: s.Skipped,
-		Runs: []JobRun{}, Message: c.Why,
+		Runs: []JobRun{}, Message: c.Why, OverdueSince: timeOf(overdueSince(s, d, time.Now())),
 	}
 	if s.Running != nil {
 		r := jobRunOf(*s.Running)

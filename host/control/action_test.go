@@ -182,7 +182,7 @@ func TestNamesOfWorkAreTheContract(t *testing.T) {
 		"argument": {`key type title help required`, must(c.Actions(t.Context()))[0].Arguments},
 		"result":   {`ok outcome message remedy counts columns rows more steps`, must(c.RunAction(t.Context(), berlin, "plain", control.ActionInput{}, control.Live{}))},
 		"count":    {`name n`, all[0].Last.Counts},
-		"job": {`module configuration name title dry_run limit_seconds schedule next running progress last last_success skipped runs message`,
+		"job": {`module configuration name title dry_run limit_seconds schedule next running overdue_since progress last last_success skipped runs message`,
 			all},
 		"run of a job": {`began ended by dry_run outcome message remedy counts`, append(all[0].Runs, *all[0].Running)},
 		"progress":     {`done of text`, all[0].Progress},

@@ -7,6 +7,12 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
+// OverdueSince is overdueSince.
+var OverdueSince = overdueSince
+
+// JobGrace is jobGrace.
+const JobGrace = jobGrace
+
 // Turns are turns for tests.
 type Turns struct{ turns }
 

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -32,7 +33,7 @@ func (s *Server) askJobs(ctx context.Context) (answer func() ([]ConfigurationJob
 
 // jobs says how the jobs of a configuration went that is to run. Where it does not run, or nobody knows, what is wrong with
 // it or with its module is said of these.
-func (s *Status) jobs(c ConfigurationJobs, of Configuration) {
+func (s *Status) jobs(c ConfigurationJobs, of Configuration, d tunnel.Description) {
 	switch state := tunnel.ConfigurationState(of.State); {
 	case !of.Enabled, state != tunnel.ConfigRunning && state != tunnel.ConfigDone:
 		return
@@ -43,14 +44,32 @@ func (s *Status) jobs(c ConfigurationJobs, of Configuration) {
 		})
 		return
 	}
+	now := time.Now()
 	for _, j := range c.Jobs {
-		s.job(of, j)
+		said, _ := d.Job(j.Name)
+		s.job(of, j, s.overdue(of, j, said, now))
 	}
 }
 
-// job counts a job by how its last run went that was no dry one, and says what was wrong with it. What went well in part is
-// a note, and so is what failed of a job that is off: whoever had it run has seen it.
-func (s *Status) job(of Configuration, j tunnel.JobStatus) {
+// overdue says that a run is beyond its limit, and whether it is. Whoever asked for it, and dry or not: it does not end by
+// itself, and no other run begins before.
+func (s *Status) overdue(of Configuration, j tunnel.JobStatus, d tunnel.Job, now time.Time) bool {
+	since := overdueSince(j, d, now)
+	if since.IsZero() {
+		return false
+	}
+	s.OK = false
+	s.Problems = append(s.Problems, Problem{
+		Subject: of.Ref(), Reason: reasonOf(tunnel.JobOverdue),
+		Message: fmt.Sprintf("job %s runs on, over its limit of %v since %s", j.Name, d.Limit(), since.UTC().Format("2006-01-02 15:04:05 MST")),
+		Remedy:  "culvert module restart " + of.Module, More: "culvert job show " + of.Ref() + " " + j.Name,
+	})
+	return true
+}
+
+// job counts a job by how its last run went that was no dry one, and unless what is under way is worse says what was wrong
+// with it. What went well in part is a note, and so is what failed of a job that is off: whoever had it run has seen it.
+func (s *Status) job(of Configuration, j tunnel.JobStatus, worse bool) {
 	last := lastRun(j)
 	if last == nil {
 		s.Jobs[neverRan]++
@@ -68,7 +87,7 @@ func (s *Status) job(of Configuration, j tunnel.JobStatus) {
 		p.Message += ": " + last.Result.Message
 	}
 	switch {
-	case last.Result.Outcome == tunnel.ResultOK:
+	case worse, last.Result.Outcome == tunnel.ResultOK:
 	case last.Result.Outcome == tunnel.ResultPartial, j.Schedule == jobOff:
 		s.Notes = append(s.Notes, p)
 	default:

@@ -27,6 +27,7 @@ func TestStatusSaysHowTheJobsAre(t *testing.T) {
 	for _, tt := range []struct {
 		name          string
 		runs          []tunnel.JobRun
+		running       time.Duration // for how long, of an hour
 		off, disabled bool
 		why           string
 		problem, note tunnel.Reason
@@ -41,11 +42,21 @@ func TestStatusSaysHowTheJobsAre(t *testing.T) {
 		{name: "a dry run alone", runs: []tunnel.JobRun{dry(run(failed))}, jobs: map[string]int{"not-run": 1}},
 		{name: "failed, and switched off", runs: []tunnel.JobRun{run(failed)}, off: true, note: tunnel.JobFailed, jobs: map[string]int{"failed": 1}},
 		{name: "failed, and its configuration disabled", runs: []tunnel.JobRun{run(failed)}, disabled: true, why: "it is disabled"},
+		{name: "under way", runs: []tunnel.JobRun{run(ok)}, running: 50 * time.Minute, jobs: map[string]int{"ok": 1}},
+		{name: "under way, and failed before", runs: []tunnel.JobRun{run(failed)}, running: 50 * time.Minute, problem: tunnel.JobFailed, jobs: map[string]int{"failed": 1}},
+		{name: "overdue", runs: []tunnel.JobRun{run(ok)}, running: 2 * time.Hour, problem: tunnel.JobOverdue, jobs: map[string]int{"ok": 1}},
+		{name: "overdue, and failed before", runs: []tunnel.JobRun{run(failed)}, running: 2 * time.Hour, problem: tunnel.JobOverdue, jobs: map[string]int{"failed": 1}},
+		{name: "overdue the first time", running: 2 * time.Hour, problem: tunnel.JobOverdue, jobs: map[string]int{"not-run": 1}},
+		{name: "overdue, and switched off", running: 2 * time.Hour, off: true, problem: tunnel.JobOverdue, jobs: map[string]int{"not-run": 1}},
+		{name: "overdue, and its configuration disabled", running: 2 * time.Hour, disabled: true},
 		{name: "nobody says", why: "it did not answer", note: tunnel.JobsUnknown},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d, c := working(t)
 			j := tunnel.JobStatus{Name: "sync", Schedule: "every 1h", Runs: tt.runs}
+			if tt.running != 0 {
+				j.Running = &tunnel.JobRun{Began: time.Now().Add(-tt.running), By: tunnel.BySchedule}
+			}
 			if tt.off {
 				j.Schedule = "off"
 			}
@@ -74,6 +85,10 @@ func theOne(t *testing.T, what string, all []control.Problem, reason tunnel.Reas
 	case len(all) != 1 || all[0].Subject != "worker/berlin" || all[0].Reason == nil || *all[0].Reason != string(reason) || all[0].Remedy == "":
 		t.Errorf("%ss: %+v", what, all)
 	case reason == tunnel.JobsUnknown:
+	case reason == tunnel.JobOverdue:
+		if !strings.Contains(all[0].Message, "job sync runs on, over its limit of 1h0m0s since 20") || all[0].Remedy != "culvert module restart worker" {
+			t.Errorf("%s: %+v", what, all[0])
+		}
 	case !strings.Contains(all[0].Message, "sync") || !strings.Contains(all[0].Message, "the DC refuses") || all[0].More != "culvert job show worker/berlin sync":
 		t.Errorf("%s: %+v", what, all[0])
 	}

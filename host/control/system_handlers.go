@@ -74,7 +74,8 @@ func (s *Server) status(ctx context.Context) (Status, error) {
 		return out, err
 	}
 	for _, c := range all {
-		out.jobs(c, listed[c.Of])
+		d, _ := s.Operator.Description(ctx, c.Of.Module) // without one no limit is known
+		out.jobs(c, listed[c.Of], d)
 	}
 	return out, nil
 }

@@ -58,5 +58,6 @@ const (
 const (
 	JobFailed   Reason = "job-failed"
 	JobPartial  Reason = "job-partial"
+	JobOverdue  Reason = "job-overdue"  // it runs on beyond its limit
 	JobsUnknown Reason = "jobs-unknown" // the module does not say how they are
 )
