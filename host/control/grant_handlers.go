@@ -61,13 +61,14 @@ func (s *Server) regrant(w http.ResponseWriter, r *http.Request, change func(con
 	if err := s.awaitDescription(r.Context(), name, less); err != nil {
 		return named(err, name)
 	}
-	if err := s.grantable(tunnel.Grant(in.Grant), less); err != nil {
+	warning, err := s.grantable(name, tunnel.Grant(in.Grant), less)
+	if err != nil {
 		return err
 	}
 	if err := change(r.Context(), by(r), name, tunnel.Grant(in.Grant)); err != nil {
 		return named(err, name)
 	}
-	return s.regranted(w, r, name, s.Modules.Regrant(r.Context(), by(r), name, tunnel.Grant(in.Grant), less))
+	return s.regranted(w, r, name, s.Modules.Regrant(r.Context(), by(r), name, tunnel.Grant(in.Grant), less), warning)
 }
 
 // distrust takes back that a module runs where nothing confines it.
@@ -76,14 +77,17 @@ func (s *Server) distrust(w http.ResponseWriter, r *http.Request, name tunnel.Ow
 	if err != nil {
 		return named(err, name)
 	}
-	return s.regranted(w, r, name, e)
+	return s.regranted(w, r, name, e, "")
 }
 
-// regranted answers what was changed, and warns where that is not all that must be done.
-func (s *Server) regranted(w http.ResponseWriter, r *http.Request, name tunnel.Owner, e Effect) (err error) {
+// regranted answers what was changed, and warns where that is not all that must be done; of the grant itself, warning does.
+func (s *Server) regranted(w http.ResponseWriter, r *http.Request, name tunnel.Owner, e Effect, warning string) (err error) {
 	out := Regrant{Name: string(name), Effect: e, Warnings: []string{}}
 	if e.Remedy != "" {
 		out.Warnings = append(out.Warnings, e.Message+": "+e.Remedy)
+	}
+	if warning != "" {
+		out.Warnings = append(out.Warnings, warning)
 	}
 	if out.Grants, err = s.grants(r.Context(), name); err != nil {
 		return err
@@ -91,12 +95,12 @@ func (s *Server) regranted(w http.ResponseWriter, r *http.Request, name tunnel.O
 	return answer(w, http.StatusOK, out)
 }
 
-// grantable says why a grant cannot be given; what it is can always be taken back.
-func (s *Server) grantable(g tunnel.Grant, less bool) error {
+// grantable says why a grant cannot be given, or warns; what it is can always be taken back.
+func (s *Server) grantable(name tunnel.Owner, g tunnel.Grant, less bool) (warning string, err error) {
 	if less {
-		return nil
+		return "", nil
 	}
-	return s.Modules.Grantable(g)
+	return s.Modules.Grantable(name, g)
 }
 
 // awaitDescription waits for the description of a module that was installed a moment ago; what is taken back needs none.

@@ -31,7 +31,11 @@ func TestGrantsThroughTheAPI(t *testing.T) {
 	if done = must(c.GrantModule(t.Context(), "tapi", "network")); done.Effect != d.Effect || len(done.Warnings) != 1 || !strings.Contains(done.Warnings[0], "another binary lies there: culvert module accept tapi") {
 		t.Errorf("with another binary waiting: %q", done.Warnings)
 	}
-	if done = must(c.RevokeModule(t.Context(), "tapi", "dial 5038")); done.Grants[0].Granted || done.Effect != d.Effect {
+	d.Effect, d.Hollow = control.Effect{Process: control.ProcessKept}, "nothing listens at port 5038 of this machine"
+	if done = must(c.GrantModule(t.Context(), "tapi", "dial 5038")); !slices.Equal(done.Warnings, []string{d.Hollow}) {
+		t.Errorf("of what opens nothing: %q", done.Warnings)
+	}
+	if done = must(c.RevokeModule(t.Context(), "tapi", "dial 5038")); len(done.Warnings) != 0 || done.Grants[0].Granted || done.Effect != d.Effect {
 		t.Errorf("taken back: %+v", done)
 	}
 	if done = must(c.RevokeModule(t.Context(), "tapi", control.Unsandboxed)); done.Effect != d.Effect {

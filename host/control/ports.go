@@ -60,8 +60,9 @@ type Modules interface {
 	// Accept starts the binary that waits for it, for its description alone, and pins it; before is the zero Face where
 	// there was none. With unsandboxed it may run although nothing confines modules here.
 	Accept(ctx context.Context, by string, name tunnel.Owner, unsandboxed bool) (before, after Face, err error)
-	// Grantable says why a grant would open nothing: it is of a place that no module may reach. Errors are tunnel.Findings.
-	Grantable(g tunnel.Grant) error
+	// Grantable says why a grant would never open anything: it is of a place that no module may reach. Errors are
+	// tunnel.Findings. Without one, warning is why it opens nothing as things are now, or less than it says, "" where it does.
+	Grantable(name tunnel.Owner, g tunnel.Grant) (warning string, err error)
 	// Regrant has the module take up that it was granted something, or with less, that this was taken back, and says what
 	// became of its process. It does not run any more when what was taken back is.
 	Regrant(ctx context.Context, by string, name tunnel.Owner, g tunnel.Grant, less bool) Effect

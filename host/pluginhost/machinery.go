@@ -146,15 +146,25 @@ func (h *Host) reserved(path string, is inode, writing bool) error {
 	return nil
 }
 
-// Grantable says why a grant would open nothing, whatever the module: it is of a place that is no module's. It is what a
-// start asks again, of what lies there then. Where nothing does yet it may be granted.
-func (h *Host) Grantable(g tunnel.Grant) error {
+// Grantable says why a grant would never open anything, whatever the module: it is of a place that is no module's. It is
+// what a start asks again, of what lies there then. Where nothing does yet it may be granted: warning says that, or what
+// else has it open less than it says to a process of that module that starts now.
+func (h *Host) Grantable(name tunnel.Owner, g tunnel.Grant) (warning string, err error) {
 	right, fs := tunnel.ParseGrant(g)
 	if len(fs) > 0 {
-		return fs.At("grant")
+		return "", fs.At("grant")
 	}
+	if refused, is := h.neverOpens(right); is {
+		refused.Field, refused.Value = "grant", string(g)
+		return "", tunnel.Findings{refused}
+	}
+	return h.hollow(name, right), nil
+}
+
+// neverOpens says that a right is to a place that is no module's, as far as that can be told.
+func (h *Host) neverOpens(right tunnel.Right) (refused tunnel.Finding, is bool) {
 	if right.Kind != tunnel.GrantRead && right.Kind != tunnel.GrantWrite {
-		return nil
+		return refused, false
 	}
 	f, err := h.openGranted(right)
 	if err == nil {
@@ -163,10 +173,5 @@ func (h *Host) Grantable(g tunnel.Grant) error {
 	if errors.Is(err, os.ErrNotExist) {
 		err = h.reserved(lead(right.Path), inode{}, right.Kind == tunnel.GrantWrite)
 	}
-	var refused tunnel.Finding
-	if !errors.As(err, &refused) {
-		return nil // another start may find it otherwise
-	}
-	refused.Field, refused.Value = "grant", string(g)
-	return tunnel.Findings{refused}
+	return refused, errors.As(err, &refused) // of other errors another start may find it otherwise
 }

@@ -98,7 +98,7 @@ func TestNoGrantOpensMachinery(t *testing.T) {
 // refuses sees that the grant is refused before it is given, or is not.
 func (r *rig) refuses(t *testing.T, g tunnel.Grant, refused bool) {
 	t.Helper()
-	err := r.Grantable(g)
+	_, err := r.Grantable("hello", g)
 	if (err != nil) != refused || err != nil && !strings.HasPrefix(err.Error(), "grant: ") {
 		t.Errorf("asked to grant %s: %v", g, err)
 	}

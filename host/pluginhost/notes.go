@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/culvert-pbx/culvert/host/pluginhost/sandbox"
@@ -79,6 +80,22 @@ func (h *Host) opensNothing(v survey, r tunnel.Right) (message, remedy string) {
 		}
 	}
 	return "", ""
+}
+
+// hollow is the same, in one text, for a process of that module that starts now.
+func (h *Host) hollow(name tunnel.Owner, r tunnel.Right) string {
+	v := survey{name: name, listening: sync.OnceValue(listeningPorts)}
+	v.listening() // before the doors are looked at: what they open meanwhile is nobody else's
+	if m := h.lookup(name); m != nil {
+		m.mu.Lock()
+		v.doors = m.doors
+		m.mu.Unlock()
+	}
+	message, remedy := h.opensNothing(v, r)
+	if message == "" {
+		return ""
+	}
+	return strings.TrimSuffix(string(r.Grant())+": "+message+": "+remedy, ": ")
 }
 
 // closedPath is the same for a right to a path: what lies there is opened when a process starts, and not again.

@@ -67,6 +67,33 @@ func TestAGrantThatOpensNothingIsSaid(t *testing.T) {
 	r.notes("hello", "everything: it is no grant", "read "+r.cfg.StateDir+": it opens nothing: it would open "+r.cfg.StateDir)
 }
 
+// TestAGrantThatOpensNothingIsSaidWhenItIsGiven, too, in one line and with what to do.
+func TestAGrantThatOpensNothingIsSaidWhenItIsGiven(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
+	there := t.TempDir()
+	absent := filepath.Join(there, "absent")
+	r := newRig(t)
+	r.install("hello", "")
+	r.run()
+	r.is("hello", Stopped, "")
+	for g, want := range map[string]string{
+		"read " + there: "", "network": "", fmt.Sprint("dial ", port): "",
+		"read " + absent:           fmt.Sprintf("read %s: nothing lies at %[1]s: make it, then culvert module restart hello", absent),
+		fmt.Sprint("serve ", port): fmt.Sprintf("serve %d: something else listens at port %[1]d of this machine, and the module cannot: end that (ss -ltnp shows it), then culvert module restart hello", port),
+	} {
+		if got, err := r.Grantable("hello", tunnel.Grant(g)); got != want || err != nil {
+			t.Errorf("%s: %q, %v, and not %q", g, got, err, want)
+		}
+	}
+	if got, err := r.Grantable("unknown", tunnel.Grant("write "+absent)); !strings.Contains(got, "nothing lies at "+absent) || err != nil {
+		t.Errorf("of a module that nobody knows: %q, %v", got, err)
+	}
+}
+
 // TestListeningPorts: of all addresses those count that a connection to 127.0.0.1 meets.
 func TestListeningPorts(t *testing.T) {
 	t.Parallel()

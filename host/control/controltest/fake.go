@@ -51,6 +51,7 @@ type Fake struct {
 	OnJobs     func(context.Context)                                                                     // what they do first who are asked
 	Effect     control.Effect                                                                            // what becomes of a process when its module's grants change
 	Reserved   string                                                                                    // a path that no grant opens
+	Hollow     string                                                                                    // why no grant opens what it says
 	Unsafe     error                                                                                     // why the plugin directory cannot be looked at
 }
 

@@ -47,11 +47,11 @@ func (m modules) Restart(ctx context.Context, by string, name tunnel.Owner) erro
 	return nil
 }
 
-func (m modules) Grantable(g tunnel.Grant) error {
+func (m modules) Grantable(_ tunnel.Owner, g tunnel.Grant) (warning string, err error) {
 	if m.f.Reserved == "" || !strings.HasSuffix(string(g), " "+m.f.Reserved) {
-		return nil
+		return m.f.Hollow, nil
 	}
-	return tunnel.Findings{{Code: tunnel.PolicyRefused, Field: "grant", Value: string(g), Message: "it would open " + m.f.Reserved + ", which is no module's", WayOut: "grant a narrower path"}}
+	return "", tunnel.Findings{{Code: tunnel.PolicyRefused, Field: "grant", Value: string(g), Message: "it would open " + m.f.Reserved + ", which is no module's", WayOut: "grant a narrower path"}}
 }
 
 func (m modules) Regrant(context.Context, string, tunnel.Owner, tunnel.Grant, bool) control.Effect {
