@@ -1,12 +1,14 @@
 package roster
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/culvert-pbx/culvert/plugins/internal/pbx"
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
 // match finds the user of every person: by the identity in the directory, which outlives every rename and move, else by
@@ -102,7 +104,7 @@ func (w *work) uniqueBy(what string, had func(pbx.User) string, wants func(*cand
 			case taken[key]:
 				c.skip = "another user of the PBX has its " + what
 			case len(cs) > 1 && c != holder:
-				c.skip = "several people have the same " + what
+				c.skip = "several people have the same " + what + ": " + names(cs) + "; give each their own, or put whoever shall be no user on who.ignore, by a login or mail address that is theirs alone"
 			default:
 				continue
 			}
@@ -110,6 +112,19 @@ func (w *work) uniqueBy(what string, had func(pbx.User) string, wants func(*cand
 		}
 	}
 	return changed
+}
+
+// names are the DNs of some people, a few of many.
+func names(cs []*candidate) string {
+	const few = 3
+	var all []string
+	for _, c := range cs[:min(len(cs), few)] {
+		all = append(all, tunnel.Clean(c.person.DN, 200))
+	}
+	if more := len(cs) - few; more > 0 {
+		all = append(all, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(all, " and ")
 }
 
 // licence passes over new users for whom there is no room.
