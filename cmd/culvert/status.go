@@ -17,9 +17,9 @@ func statusCommand(a *app) *cobra.Command {
 		Short: "One screen: what is wrong and what to do",
 		Long: `One screen: what is wrong and what to do. The exit code is 3 when anything that
 is enabled is not up, when the last run of a job failed that has a schedule, dry
-runs aside, or when a run goes on beyond its limit. A job that went well only in part, as one does that passed
-somebody over, is a note and does not count; neither does a module that does
-not say within a second how its jobs are.`,
+runs aside, or when a run goes on beyond its limit. A job that went well only in
+part, as one does that passed somebody over, is a note and does not count;
+neither does a module that does not say within a second how its jobs are.`,
 		Example: "  culvert status\n  culvert status -o json",
 		Args:    needs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
