@@ -183,8 +183,9 @@ func TestADamagedCopyIsNotStarted(t *testing.T) {
 	r.reports(c, tunnel.ConfigRunning, "")
 	pid := r.Pid("hello")
 	replaceCopy := func() {
-		write(t, r.copyOf("hello")+".new", "#!/bin/sh\necho it is executed >&2\n", 0o500)
-		must(t, os.Rename(r.copyOf("hello")+".new", r.copyOf("hello")))
+		other := filepath.Join(filepath.Dir(r.copyOf("hello")), ".other") // a look removes what is called otherwise
+		write(t, other, "#!/bin/sh\necho it is executed >&2\n", 0o500)
+		must(t, os.Rename(other, r.copyOf("hello")))
 	}
 	replaceCopy() // while the daemon knows it for good
 	must(t, unix.Kill(pid, unix.SIGKILL))

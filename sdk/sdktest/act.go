@@ -127,7 +127,7 @@ const operator = "operator:0"
 // act has the module do it, until ctx ends or the limit is over, or Grace later.
 func (c *Configured) act(ctx context.Context, what wire.Act, a Ask, limit time.Duration) acting {
 	actor, ok := c.module.(wire.Actor)
-	if !ok || c.run == nil {
+	if !ok || !c.runs() {
 		return acting{err: notRunning(c.ref)}
 	}
 	what.Configuration, what.DryRun, what.By = c.ref.Name, a.DryRun, operator

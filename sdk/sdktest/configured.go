@@ -2,6 +2,7 @@ package sdktest
 
 import (
 	"encoding/json"
+	"sync"
 
 	"github.com/culvert-pbx/culvert/sdk/settings"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -14,8 +15,9 @@ type Configured struct {
 	ref    tunnel.ConfigurationRef
 	module wire.Plugin
 	dir    string
-	there  bool // it has not been removed
-	run    *run // nil when stopped
+	there  bool       // it has not been removed
+	run    *run       // nil when stopped
+	runMu  sync.Mutex // of who asks whether there is one beside who stops it
 	lines  []*line
 	last   error
 }
@@ -85,7 +87,9 @@ func (c *Configured) stop() (e ending) {
 		return e
 	}
 	r := c.run
+	c.runMu.Lock()
 	c.run = nil
+	c.runMu.Unlock()
 	e.grace = r.grace
 	c.last, e.late = r.stop(max(c.w.room, 1) * r.grace)
 	if e.late {
@@ -96,10 +100,20 @@ func (c *Configured) stop() (e ending) {
 	return e
 }
 
+// runs reports whether there is a run; it may be asked while that is stopped.
+func (c *Configured) runs() bool {
+	c.runMu.Lock()
+	defer c.runMu.Unlock()
+	return c.run != nil
+}
+
 // start begins a run with the present settings.
 func (c *Configured) start() {
 	l := c.newLine()
-	c.run = startRun(c.module, c.asRun(l), l)
+	r := startRun(c.module, c.asRun(l), l)
+	c.runMu.Lock()
+	c.run = r
+	c.runMu.Unlock()
 }
 
 // asRun is what a run, or a test, is given.
