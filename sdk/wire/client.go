@@ -15,15 +15,13 @@ import (
 // client is a module's end of its connection to the host.
 type client struct {
 	rpc     hostv1.HostServiceClient
-	conn    caller // beneath it
-	hostPID int    // whose private sockets are the only ones that are dialled
+	hostPID int // whose private sockets are the only ones that are dialled
 }
 
 var _ Host = (*client)(nil)
 
 func newClient(c grpc.ClientConnInterface, hostPID int) *client {
-	conn := caller{c}
-	return &client{rpc: hostv1.NewHostServiceClient(conn), conn: conn, hostPID: hostPID}
+	return &client{rpc: hostv1.NewHostServiceClient(caller{c}), hostPID: hostPID}
 }
 
 func (c *client) Declare(ctx context.Context, configuration string, set []tunnel.Declaration) error {
@@ -32,16 +30,11 @@ func (c *client) Declare(ctx context.Context, configuration string, set []tunnel
 }
 
 func (c *client) Get(ctx context.Context, ref tunnel.Ref) (tunnel.View, error) {
-	var res received
-	err := c.conn.Invoke(ctx, hostv1.HostService_Get_FullMethodName, &hostv1.GetRequest{Ref: ref.String()}, &res, asReceived)
+	res, err := c.rpc.Get(ctx, &hostv1.GetRequest{Ref: ref.String()})
 	if err != nil {
 		return tunnel.View{}, err
 	}
-	views, err := res.views()
-	if err != nil || len(views) == 0 {
-		return tunnel.View{}, err
-	}
-	return readView(views[0])
+	return viewOf(res.GetTunnel()), nil
 }
 
 // List has received the whole before it yields the first, so a slow loop body keeps nothing open.
@@ -52,37 +45,34 @@ func (c *client) List(ctx context.Context) iter.Seq2[tunnel.View, error] {
 			yield(tunnel.View{}, err)
 			return
 		}
-		for _, data := range views {
-			v, err := readView(data)
-			if !yield(v, err) || err != nil {
+		for _, v := range views {
+			if !yield(viewOf(v), nil) {
 				return
 			}
 		}
 	}
 }
 
-// list returns the tunnels unread: whoever reads one after another needs room for one at a time.
-func (c *client) list(ctx context.Context) (views [][]byte, err error) {
+func (c *client) list(ctx context.Context) ([]*hostv1.View, error) {
 	bounded, cancel := context.WithTimeoutCause(ctx, CallTimeout, errTimeout)
 	defer cancel()
-	s, err := c.rpc.List(bounded, &hostv1.ListRequest{Several: true}, asReceived)
+	s, err := c.rpc.List(bounded, &hostv1.ListRequest{Several: true})
 	if err != nil {
 		return nil, timedOut(ctx, bounded, err)
 	}
+	var views []*hostv1.View
 	for {
-		var res received
-		err := s.RecvMsg(&res)
+		res, err := s.Recv()
 		if errors.Is(err, io.EOF) {
 			return views, nil
 		}
 		if err != nil {
 			return nil, timedOut(ctx, bounded, decode(err))
 		}
-		some, err := res.views()
-		if err != nil {
-			return nil, err
+		if res.GetTunnel() != nil { // of a host that answers so
+			views = append(views, res.GetTunnel())
 		}
-		views = append(views, some...)
+		views = append(views, res.GetTunnels()...)
 	}
 }
 
@@ -90,13 +80,12 @@ func (c *client) Watch(ctx context.Context) iter.Seq2[tunnel.Change, error] {
 	return func(yield func(tunnel.Change, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		s, err := c.rpc.Watch(ctx, &hostv1.WatchRequest{}, asReceived)
+		s, err := c.rpc.Watch(ctx, &hostv1.WatchRequest{})
 		for err == nil {
-			var res received
-			var change tunnel.Change
-			if err = s.RecvMsg(&res); err != nil {
+			var res *hostv1.WatchResponse
+			if res, err = s.Recv(); err != nil {
 				err = watchEnd(err)
-			} else if change, err = res.change(); err == nil && !yield(change, nil) {
+			} else if !yield(changeOf(res), nil) {
 				return
 			}
 		}

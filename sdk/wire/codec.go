@@ -11,9 +11,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// frugal is the codec of the host's end. What is encoded goes out as it is. Of what comes from a module a message of the largest size can hold two million empty elements,
-// each of which takes fifty times as much memory as bytes: so it counts them before it makes any. What is only somewhat
-// too much passes, for counts says it better.
+// frugal is the codec of the host's end. What is encoded already goes out as it is. Of what comes from a module a message of
+// the largest size can hold two million empty elements, each of which takes fifty times as much memory as bytes: so it
+// counts them before it makes any. What is only somewhat too much passes, for counts says it better.
 type frugal struct{ encoding.CodecV2 }
 
 func newFrugal() frugal { return frugal{encoding.GetCodecV2("proto")} }

@@ -10,7 +10,7 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-// Names ending in To make messages, those ending in Of take them, or their bytes. What comes from the host is taken as it is; what
+// Names ending in To make messages, those ending in Of take them. What comes from the host is taken as it is; what
 // comes from a module has passed bounds.
 
 func declarationsTo(set []tunnel.Declaration) []*hostv1.Declaration {
@@ -32,8 +32,16 @@ func claimOf(s string) tunnel.Ref {
 	return tunnel.Ref{Owner: tunnel.Owner(s[:max(i, 0)]), Name: tunnel.Name(s[i+1:])}
 }
 
+func changeOf(m *hostv1.WatchResponse) tunnel.Change {
+	return tunnel.Change{Type: tunnel.ChangeType(m.GetType()), Tunnel: viewOf(m.GetTunnel())}
+}
+
 func viewTo(v tunnel.View) *hostv1.View {
 	return &hostv1.View{Tunnel: tunnelTo(v.Tunnel), Status: statusTo(v.Status)}
+}
+
+func viewOf(m *hostv1.View) tunnel.View {
+	return tunnel.View{Tunnel: tunnelOf(m.GetTunnel()), Status: statusOf(m.GetStatus())}
 }
 
 func tunnelTo(t tunnel.Tunnel) *hostv1.Tunnel {
@@ -47,6 +55,19 @@ func tunnelTo(t tunnel.Tunnel) *hostv1.Tunnel {
 	}
 }
 
+func tunnelOf(m *hostv1.Tunnel) tunnel.Tunnel {
+	return tunnel.Tunnel{
+		Ref: refOf(m.GetRef()), Node: m.GetNode(), Configuration: m.GetConfiguration(), Settings: m.GetSettings(),
+		Server: tunnel.Server{Host: m.GetServer().GetHost(), Port: int(m.GetServer().GetPort()), User: m.GetServer().GetUser()},
+		Login:  tunnel.Login(m.GetLogin()), OwnKey: m.GetOwnKey(), Fingerprint: m.GetFingerprint(),
+		Pin: tunnel.Pin{
+			State: tunnel.PinState(m.GetPin().GetState()), KeyType: m.GetPin().GetKeyType(), Fingerprint: m.GetPin().GetFingerprint(),
+		},
+		Comment: m.GetComment(), Suspended: m.GetSuspended(), AcceptWider: m.GetAcceptWider(),
+		Mappings: each(m.GetMappings(), mappingOf), Revision: m.GetRevision(), Via: viaOf(m.GetVia()), LAN: m.GetLan(),
+	}
+}
+
 // viaTo leaves out a proxy where there is none.
 func viaTo(v tunnel.Via) *hostv1.Via {
 	if v == (tunnel.Via{}) {
@@ -55,11 +76,23 @@ func viaTo(v tunnel.Via) *hostv1.Via {
 	return &hostv1.Via{Scheme: v.Scheme, Host: v.Host, Port: int32(v.Port), User: v.User}
 }
 
+func viaOf(m *hostv1.Via) tunnel.Via {
+	return tunnel.Via{Scheme: m.GetScheme(), Host: m.GetHost(), Port: int(m.GetPort()), User: m.GetUser()}
+}
+
 func mappingTo(m tunnel.Mapping) *hostv1.Mapping {
 	return &hostv1.Mapping{
 		Name: m.Name, Kind: string(m.Kind), Slot: m.Slot, Lane: string(m.Lane),
 		Local:  &hostv1.Endpoint{Host: m.Local.Host, Port: int32(m.Local.Port)},
 		Remote: &hostv1.Endpoint{Host: m.Remote.Host, Port: int32(m.Remote.Port)},
+	}
+}
+
+func mappingOf(m *hostv1.Mapping) tunnel.Mapping {
+	return tunnel.Mapping{
+		Name: m.GetName(), Kind: tunnel.Kind(m.GetKind()), Slot: m.GetSlot(), Lane: tunnel.Lane(m.GetLane()),
+		Local:  tunnel.Endpoint{Host: m.GetLocal().GetHost(), Port: int(m.GetLocal().GetPort())},
+		Remote: tunnel.Endpoint{Host: m.GetRemote().GetHost(), Port: int(m.GetRemote().GetPort())},
 	}
 }
 

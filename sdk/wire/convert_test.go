@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
+	hostv1 "github.com/culvert-pbx/culvert/proto/host/v1"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -50,15 +53,13 @@ func fullView() (v tunnel.View) {
 }
 
 func TestEveryFieldOfAViewCrosses(t *testing.T) {
-	for _, want := range []tunnel.View{fullView(), {}} {
-		data, err := encodeView(want)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := readView(data)
-		if !reflect.DeepEqual(got, want) || err != nil {
-			t.Errorf("%+v arrives as %+v, %v", want, got, err)
-		}
+	want := fullView()
+	got := viewOf(overTheWire(t, viewTo(want), &hostv1.View{}))
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v arrives as %+v", want, got)
+	}
+	if got := viewOf(overTheWire(t, viewTo(tunnel.View{}), &hostv1.View{})); !reflect.DeepEqual(got, tunnel.View{}) {
+		t.Errorf("an empty one arrives as %+v", got)
 	}
 }
 
@@ -101,9 +102,20 @@ func TestChangesCross(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := received{m.Materialize()}.change()
-		if !reflect.DeepEqual(got, c.want) || err != nil {
-			t.Errorf("%+v arrives as %+v, %v", c.sent, got, err)
+		if got := changeOf(arrives(t, m, &hostv1.WatchResponse{})); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%+v arrives as %+v", c.sent, got)
 		}
 	}
+}
+
+func overTheWire[M proto.Message](t *testing.T, in, out M) M {
+	t.Helper()
+	b, err := proto.Marshal(in)
+	if err == nil {
+		err = proto.Unmarshal(b, out)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }

@@ -19,7 +19,7 @@ type encoded struct{ mem.BufferSlice }
 
 // Fields of the messages that are put together here.
 const (
-	listTunnel, listTunnels protowire.Number = 1, 2 // of a ListResponse, and the first of a GetResponse
+	listTunnel, listTunnels protowire.Number = 1, 2 // of a ListResponse
 	watchType, watchTunnel  protowire.Number = 1, 2 // of a WatchResponse
 )
 
