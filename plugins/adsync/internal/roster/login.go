@@ -3,6 +3,7 @@ package roster
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/culvert-pbx/culvert/plugins/adsync/internal/directory"
@@ -42,8 +43,7 @@ func Meant(people []directory.Person, ignored []string, have func() (pbx.State, 
 		}
 		may = append(may, p)
 	}
-	switch len(may) {
-	case 0:
+	if len(may) == 0 {
 		return directory.Person{}, pbx.User{}, &directory.Error{Code: directory.NotAMember, Message: "the user is none of the PBX: " + why, Remedy: "see who.ignore: culvert config show " + directory.Unnamed}
 	}
 	state, err := have()
@@ -54,31 +54,27 @@ func Meant(people []directory.Person, ignored []string, have func() (pbx.State, 
 }
 
 // theirs is the one of the people, of whom there is one at least, who is an active user of the PBX.
-func theirs(have pbx.State, people []directory.Person) (p directory.Person, u pbx.User, err error) {
-	active := map[string]pbx.User{}
-	for _, u := range have.Users {
-		if u.External != "" && u.Status == pbx.Active {
-			active[u.External] = u
-		}
-	}
+func theirs(have pbx.State, people []directory.Person) (directory.Person, pbx.User, error) {
+	var u pbx.User
 	var found []directory.Person
 	var all []string
 	for _, p := range people {
-		if _, is := active[p.ID]; is {
-			found = append(found, p)
-		}
 		all = append(all, p.DN)
+		is := func(u pbx.User) bool { return p.ID != "" && u.External == p.ID && u.Status == pbx.Active }
+		if i := slices.IndexFunc(have.Users, is); i >= 0 {
+			found, u = append(found, p), have.Users[i]
+		}
 	}
 	switch {
 	case len(found) == 1:
-		return found[0], active[found[0].ID], nil
+		return found[0], u, nil
 	case len(people) == 1:
-		return people[0], u, &directory.Error{
+		return people[0], pbx.User{}, &directory.Error{
 			Code: directory.NotAMember, Message: tunnel.Clean(people[0].DN, 150) + " is no active user of the PBX",
 			Remedy: "culvert action run " + directory.Unnamed + " sync-now, which makes it one, or says why not",
 		}
 	}
-	return p, u, &directory.Error{
+	return directory.Person{}, pbx.User{}, &directory.Error{
 		Code: directory.Twice, Message: fmt.Sprintf("%d people have one login, and %d of them are users of the PBX: %s", len(people), len(found), tunnel.Clean(strings.Join(all, "; "), 300)),
 		Remedy: "give each a login of its own in the directory; or leave one of them alone among those who count (who.groups), and: culvert action run " + directory.Unnamed + " sync-now",
 	}
