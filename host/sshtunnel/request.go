@@ -131,7 +131,7 @@ func (l *Link) Keepalive(ctx context.Context) error {
 	select {
 	case <-pending.done:
 		if pending.err == nil {
-			shed(l.conn)
+			l.shed()
 		}
 		return pending.err
 	case <-l.ctx.Done():

@@ -20,14 +20,18 @@ const (
 	unsentEvery = 4 << 20 // bytes after which the rate is asked for again
 )
 
-// libraryBuffer is how much of a packet x/crypto/ssh writes at first, when it has more.
-const libraryBuffer = 4096
+// How much of a packet x/crypto/ssh writes at first, when it has more: as much as its own buffer takes, and once shed has made
+// that a small one, which signs of life and proofs fit in.
+const (
+	libraryBuffer = 4096
+	firstPart     = 512
+)
 
-// sending is how what SSH writes goes out. Its writer alone uses it, but for joins.
+// sending is how what SSH writes goes out. Its writer alone uses it, but for first.
 type sending struct {
-	joins  atomic.Bool // a write of libraryBuffer is followed by the rest of its packet
-	unsent int         // the bound that is set
-	since  int         // bytes written since
+	first  atomic.Int64 // a write of so many bytes is followed by the rest of its packet, 0 where that is not known
+	unsent int          // the bound that is set
+	since  int          // bytes written since
 }
 
 // joinsPackets notes with which algorithms conn writes. A packet of AES-GCM comes in two writes, of which the peer would be
@@ -40,7 +44,7 @@ func (s *sending) joinsPackets(conn ssh.ConnMetadata) {
 	}
 	switch m.Algorithms().Write.Cipher {
 	case ssh.CipherAES128GCM, ssh.CipherAES256GCM:
-		s.joins.Store(true)
+		s.first.Store(libraryBuffer)
 	}
 }
 
@@ -49,7 +53,7 @@ func (s *socket) Write(p []byte) (n int, err error) {
 	if err := s.pulse.allow(); err != nil {
 		return 0, err
 	}
-	if len(p) == libraryBuffer && s.sending.joins.Load() {
+	if int64(len(p)) == s.sending.first.Load() {
 		n, err = s.writeMore(p)
 	} else {
 		n, err = s.TCPConn.Write(p)

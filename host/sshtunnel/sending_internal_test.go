@@ -98,6 +98,8 @@ func sendingTo(t *testing.T, joins bool) (*socket, <-chan int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.sending.joins.Store(joins)
+	if joins {
+		s.sending.first.Store(libraryBuffer)
+	}
 	return s, arrived
 }

@@ -1,6 +1,7 @@
 package sshtunnel
 
 import (
+	"bufio"
 	"context"
 	"sync"
 	"testing"
@@ -13,21 +14,7 @@ import (
 // TestShedFitsTheLibrary: a link keeps room for a large packet until it is shed, by the keepalive too, and whatever is
 // sent at that very moment arrives whole.
 func TestShedFitsTheLibrary(t *testing.T) {
-	s, err := sshtest.Start(sshtest.Options{Password: "secret"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	l, err := open(ctx, (&Config{
-		Server:     tunnel.Server{Host: "127.0.0.1", Port: s.Port(), User: "root"},
-		Credential: tunnel.Credential{Login: tunnel.LoginPassword, Password: "secret"},
-	}).withDefaults())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.close()
+	ctx, l := linkToTest(t)
 	large := func() {
 		t.Helper()
 		if _, _, err := l.conn.SendRequest("large@example.org", true, make([]byte, 30<<10)); err != nil {
@@ -35,14 +22,14 @@ func TestShedFitsTheLibrary(t *testing.T) {
 		}
 	}
 	large()
-	if n := roomOf(t, l); n < 30<<10 {
-		t.Errorf("room for %d bytes is kept after a large packet: shed is not needed any more, or looks in the wrong place", n)
+	if packet, before := roomOf(t, l); packet < 30<<10 || before != libraryBuffer {
+		t.Errorf("room for %d and %d bytes is kept after a large packet: shed is not needed any more, or looks in the wrong place", packet, before)
 	}
 	if err := l.Keepalive(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if n := roomOf(t, l); n > maxKept {
-		t.Errorf("room for %d bytes is kept after a keepalive, want at most %d", n, maxKept)
+	if packet, before := roomOf(t, l); packet > maxKept || before != firstPart {
+		t.Errorf("room for %d and %d bytes is kept after a keepalive, want at most %d and %d", packet, before, maxKept, firstPart)
 	}
 	var shedding sync.WaitGroup
 	done := make(chan struct{})
@@ -50,7 +37,7 @@ func TestShedFitsTheLibrary(t *testing.T) {
 	defer close(done)
 	shedding.Go(func() {
 		for !isClosed(done) {
-			shed(l.conn)
+			l.shed()
 		}
 	})
 	for range 200 {
@@ -58,13 +45,34 @@ func TestShedFitsTheLibrary(t *testing.T) {
 	}
 }
 
-// roomOf is the room for packets that a link keeps. Nothing is sent over it meanwhile.
-func roomOf(t *testing.T, l *Link) int {
+// linkToTest is a link to a server in the process, with time enough for a test.
+func linkToTest(t *testing.T) (context.Context, *Link) {
 	t.Helper()
-	n := -1
-	withRoom(l.conn, func(kept *[]byte) { n = cap(*kept) })
-	if n < 0 {
+	s, err := sshtest.Start(sshtest.Options{Password: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	t.Cleanup(cancel)
+	l, err := open(ctx, (&Config{
+		Server:     tunnel.Server{Host: "127.0.0.1", Port: s.Port(), User: "root"},
+		Credential: tunnel.Credential{Login: tunnel.LoginPassword, Password: "secret"},
+	}).withDefaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.close)
+	return ctx, l
+}
+
+// roomOf is the room for packets that a link keeps, and that before the socket. Nothing is sent over it meanwhile.
+func roomOf(t *testing.T, l *Link) (packet, before int) {
+	t.Helper()
+	packet = -1
+	withRoom(l.conn, func(kept *[]byte, w *bufio.Writer) { packet, before = cap(*kept), w.Size() })
+	if packet < 0 {
 		t.Fatal("the room that the library keeps is not found")
 	}
-	return n
+	return packet, before
 }

@@ -34,6 +34,7 @@ type socket struct {
 	before  atomic.Int64 // bytes that the peer may still send before it lets us in, negative when it has
 	last    atomic.Int64 // when something came from the peer, by monotonic
 	throat  throat
+	reading reading
 	sending sending
 
 	mu       sync.Mutex
@@ -97,8 +98,12 @@ func (s *socket) info() *unix.TCPInfo {
 	return info
 }
 
-// Read fails once the socket was retired, or when the peer says too much.
+// Read fails once the socket was retired, or when the peer says too much. It returns nothing, and no error, to be called
+// again: see reading.
 func (s *socket) Read(p []byte) (int, error) {
+	if s.reading.fit(s) {
+		return 0, nil
+	}
 	n, err := s.TCPConn.Read(s.throat.open(p))
 	if s.retired.Load() {
 		return 0, net.ErrClosed
@@ -116,7 +121,8 @@ func (s *socket) received(p []byte) bool {
 	n := len(p)
 	_ = s.raw.Control(quickAck) // fails only on a closed socket
 	if n > 0 {
-		s.last.Store(monotonic(time.Now()))
+		now := monotonic(time.Now())
+		s.reading.note(n, time.Duration(now-s.last.Swap(now)))
 		s.pulse.heard()
 	}
 	s.throat.sipped += n
