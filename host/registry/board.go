@@ -2,6 +2,7 @@ package registry
 
 import (
 	"slices"
+	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -32,75 +33,88 @@ func newBoard() board {
 
 const untried = "not tried yet"
 
-// Report puts on the board how a tunnel is. A report of one that shall not run, or of what it was before a change, is out
-// of date and dropped. Watchers and journal are told where state, reason or cause of the tunnel or a mapping changed, the
-// journal of who connects too, and soon after: Report waits for no disk.
+// Report puts on the board how a tunnel is, and takes s over: nobody changes any more what it holds. A report of one that
+// shall not run, or of what it was before a change, is out of date and dropped. Watchers and journal are told where state,
+// reason or cause of the tunnel or a mapping changed, the journal of who connects too, and soon after: Report waits for no
+// disk.
 func (r *Registry) Report(ref tunnel.Ref, s tunnel.Status) {
 	r.mu.Lock()
-	if was := r.tunnels[ref]; was != nil && was.wanted.Active && (s.Edition == 0 || s.Edition == was.wanted.Edition) {
-		now := *was
-		reported := s.Clone()
+	if was := r.tunnels[ref]; was != nil && was.Active && (s.Edition == 0 || s.Edition == was.Edition) {
 		if s.State.Linked() {
 			delete(r.shown, ref)
 		}
-		now.reported = &reported
-		r.showLocked(was, &now, false)
-		r.callersLocked(now.tunnel, s)
+		r.reportLocked(was, &entry{committed: was.committed, reported: &s})
+		r.callersLocked(was.Tunnel, s)
 	}
 	r.mu.Unlock()
 	r.teller.flushSoon()
 }
 
+// reportLocked puts now in the place of was, which differs in what is reported of it. Most reports are news of proofs and
+// counters alone, at which nobody may ever look.
+func (r *Registry) reportLocked(was, now *entry) {
+	if was.reported == nil || !was.reported.Same(*now.reported) {
+		r.showLocked(was, now, false)
+		return
+	}
+	now.since = was.since
+	r.put(now.Tunnel.Ref, now)
+}
+
 // compose joins what shall be with what was reported. A mapping nobody has judged yet makes a linked tunnel degraded:
 // up says that every mapping is proved, and connecting would deny that the others are.
-func compose(e *entry, was tunnel.Status) tunnel.Status {
+func compose(e *entry) tunnel.Status {
 	var s tunnel.Status
 	if e.reported != nil {
-		s = e.reported.Clone()
+		s = *e.reported
 	}
-	for _, m := range e.tunnel.Mappings {
-		if e.wanted.Active && s.State.Linked() && s.Mapping(m.Name).State == "" {
+	for _, m := range e.Tunnel.Mappings {
+		if e.Active && s.State.Linked() && s.Mapping(m.Name).State == "" {
 			s.State, s.Message = tunnel.Degraded, "mapping "+m.Name+" is "+untried
-			s.Mappings = append(s.Mappings, tunnel.MappingStatus{Name: m.Name, State: tunnel.Down, Message: untried})
+			s.Mappings = append(slices.Clip(s.Mappings), tunnel.MappingStatus{Name: m.Name, State: tunnel.Down, Message: untried})
 		}
 	}
-	if e.wanted.Active && s.State == "" {
+	if e.Active && s.State == "" {
 		s.State, s.Message = tunnel.Connecting, untried
 	}
-	s = e.wanted.Status(s)
-	s.Warnings = append(slices.Clone(e.warnings), s.Warnings...)
-	if s.Since.IsZero() && s.State == was.State && s.Reason == was.Reason {
-		s.Since = was.Since
-	}
+	s = e.Status(s)
+	s.Warnings = slices.Concat(e.warnings, s.Warnings)
 	if s.Since.IsZero() {
-		s.Since = now()
+		s.Since = e.since
 	}
 	return s
 }
 
-// replaceLocked puts a committed entry in place of the one the index has and tells what changed.
-func (r *Registry) replaceLocked(by string, e *entry) {
-	was := r.tunnels[e.tunnel.Ref]
-	_, mismatched := r.shown[e.tunnel.Ref]
-	if was == nil || relink(was, e) || mismatched && was.tunnel.Pin != e.tunnel.Pin {
+// show is all that is said of e, made when it is first asked for.
+func (e *entry) show() *tunnel.Shown {
+	e.once.Do(func() { e.shown = tunnel.Show(tunnel.View{Tunnel: e.Tunnel, Status: compose(e)}) })
+	return e.shown
+}
+
+// replaceLocked puts what was committed in place of what the index has and tells what changed.
+func (r *Registry) replaceLocked(by string, c *committed) {
+	ref := c.Tunnel.Ref
+	was, now := r.tunnels[ref], &entry{committed: c}
+	_, mismatched := r.shown[ref]
+	if was == nil || relink(was, now) || mismatched && was.Tunnel.Pin != c.Tunnel.Pin {
 		r.generation++
-		e.wanted.Generation, e.reported = r.generation, nil
+		c.Generation = r.generation
 	} else {
-		e.wanted.Generation, e.reported = was.wanted.Generation, stillTrue(was, e)
+		c.Generation, now.reported = was.Generation, stillTrue(was, now)
 	}
-	if was == nil || was.wanted.Generation != e.wanted.Generation || remeasure(was.tunnel, e.tunnel) {
+	if was == nil || was.Generation != c.Generation || remeasure(was.Tunnel, c.Tunnel) {
 		r.edition++
-		e.wanted.Edition = r.edition
+		c.Edition = r.edition
 	} else {
-		e.wanted.Edition = was.wanted.Edition
+		c.Edition = was.Edition
 	}
-	if was != nil && was.tunnel.Server != e.tunnel.Server {
-		delete(r.shown, e.tunnel.Ref)
+	if was != nil && was.Tunnel.Server != c.Tunnel.Server {
+		delete(r.shown, ref)
 	}
-	r.recordChangedLocked(by, was, e)
-	r.showLocked(was, e, true)
-	if was == nil || was.wanted.Generation != e.wanted.Generation || !sameTunnel(was.tunnel, e.tunnel) || !sameStanding(was.wanted, e.wanted) {
-		r.markWantedLocked(e.tunnel.Ref)
+	r.recordChangedLocked(by, was, now)
+	r.showLocked(was, now, true)
+	if was == nil || was.Generation != c.Generation || !sameTunnel(was.Tunnel, c.Tunnel) || !sameStanding(was.Wanted, c.Wanted) {
+		r.markWantedLocked(ref)
 	}
 }
 
@@ -108,10 +122,10 @@ func (r *Registry) replaceLocked(by string, e *entry) {
 // from elsewhere, expects another key, or is due again after it was not. A key learned by the very link, or confirmed, is
 // no such change.
 func relink(was, now *entry) bool {
-	a, b := was.tunnel, now.tunnel
+	a, b := was.Tunnel, now.Tunnel
 	otherKey := a.Pin.Fingerprint != "" && (a.Pin.Fingerprint != b.Pin.Fingerprint || a.Pin.KeyType != b.Pin.KeyType)
 	return a.Server != b.Server || a.Via != b.Via || a.LAN != b.LAN || a.Login != b.Login || a.OwnKey != b.OwnKey || was.secret != now.secret ||
-		otherKey || expected(a) != expected(b) && b.Pin.Fingerprint == "" || !was.wanted.Active && now.wanted.Active
+		otherKey || expected(a) != expected(b) && b.Pin.Fingerprint == "" || !was.Active && now.Active
 }
 
 // remeasure reports whether what was seen of a's mappings says nothing of b's: others, or with other leave to be wider.
@@ -129,14 +143,14 @@ func expected(t tunnel.Tunnel) string {
 
 // stillTrue is the former report less what it said of mappings that are others now, or with other leave.
 func stillTrue(was, now *entry) *tunnel.Status {
-	if was.reported == nil || !now.wanted.Active {
+	if was.reported == nil || !now.Active {
 		return nil
 	}
 	s := was.reported.Clone()
 	s.Mappings = slices.DeleteFunc(s.Mappings, func(ms tunnel.MappingStatus) bool {
-		a, ok := mappingNamed(was.tunnel, ms.Name)
-		b, still := mappingNamed(now.tunnel, ms.Name)
-		leave := slices.Contains(was.tunnel.AcceptWider, ms.Name) != slices.Contains(now.tunnel.AcceptWider, ms.Name)
+		a, ok := mappingNamed(was.Tunnel, ms.Name)
+		b, still := mappingNamed(now.Tunnel, ms.Name)
+		leave := slices.Contains(was.Tunnel.AcceptWider, ms.Name) != slices.Contains(now.Tunnel.AcceptWider, ms.Name)
 		return !ok || !still || a != b || leave
 	})
 	return &s
@@ -156,18 +170,29 @@ func (r *Registry) removeLocked(by string, ref tunnel.Ref, why tunnel.Finding) {
 func (r *Registry) showLocked(was, now *entry, changed bool) {
 	var before tunnel.View
 	if was != nil {
-		before = was.shown.View()
+		before = was.show().View()
 	}
-	after := tunnel.View{Tunnel: now.tunnel, Status: compose(now, before.Status)}
-	now.shown = tunnel.Show(after)
-	r.put(now.tunnel.Ref, now)
+	now.since = since(before.Status, compose(now))
+	after := now.show().View()
+	r.put(now.Tunnel.Ref, now)
 	turned := !before.Status.Same(after.Status)
 	if was != nil && turned {
 		r.statesChangedLocked(before, after)
 	}
-	if was == nil || turned || changed && !sameTunnel(was.tunnel, now.tunnel) {
-		r.watchLocked(tunnel.ShownChange{Type: tunnel.Changed, Tunnel: now.shown})
+	if was == nil || turned || changed && !sameTunnel(was.Tunnel, now.Tunnel) {
+		r.watchLocked(tunnel.ShownChange{Type: tunnel.Changed, Tunnel: now.show()})
 	}
+}
+
+// since is from when on a tunnel stands as s says, where it stood otherwise or likewise before.
+func since(before, s tunnel.Status) time.Time {
+	switch {
+	case !s.Since.IsZero():
+		return s.Since
+	case s.State == before.State && s.Reason == before.Reason:
+		return before.Since
+	}
+	return now()
 }
 
 // sameTunnel reports whether a and b are the same in every field.

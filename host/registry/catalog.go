@@ -88,7 +88,7 @@ func (r *Registry) SetPresent(present []tunnel.Owner) {
 	if r.present == nil || !maps.Equal(now, r.present) {
 		r.present = now
 		for _, e := range r.order {
-			r.stale[e.tunnel.Ref.Owner] = true
+			r.stale[e.Tunnel.Ref.Owner] = true
 		}
 		r.reviewLocked(host)
 	}

@@ -22,14 +22,14 @@ func (r *Registry) tellDamage(err error) {
 
 // recordChangedLocked notes that a tunnel was added, or in which parts it changed.
 func (r *Registry) recordChangedLocked(by string, was, now *entry) {
-	ref := now.tunnel.Ref.String()
+	ref := now.Tunnel.Ref.String()
 	if was == nil {
 		r.teller.note(tunnel.Event{Type: tunnel.TunnelAdded, Actor: by, Subject: ref})
 		return
 	}
 	if parts := changedParts(was, now); len(parts) > 0 {
 		fields := map[string]string{"changed": strings.Join(parts, " ")}
-		if pin := was.tunnel.Pin; pin.Fingerprint != "" && now.tunnel.Pin.Fingerprint == "" {
+		if pin := was.Tunnel.Pin; pin.Fingerprint != "" && now.Tunnel.Pin.Fingerprint == "" {
 			fields["pin"], fields["was"] = "forgotten", pin.Fingerprint
 		}
 		r.teller.note(tunnel.Event{Type: tunnel.TunnelChanged, Actor: by, Subject: ref, Fields: fields})
@@ -38,7 +38,7 @@ func (r *Registry) recordChangedLocked(by string, was, now *entry) {
 
 // changedParts names what differs, pins excepted: new ones have events of their own.
 func changedParts(was, now *entry) []string {
-	a, b := was.tunnel, now.tunnel
+	a, b := was.Tunnel, now.Tunnel
 	var parts []string
 	for _, p := range []struct {
 		name    string

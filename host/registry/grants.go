@@ -200,7 +200,7 @@ func (r *Registry) setGrantsLocked(by string, name tunnel.Owner, now *grantRecor
 		}
 	}
 	for _, e := range r.order { // whoever publishes a port that is served, or is no more
-		r.stale[e.tunnel.Ref.Owner] = true
+		r.stale[e.Tunnel.Ref.Owner] = true
 	}
 	switch {
 	case now.Unsandboxed == was.Unsandboxed:

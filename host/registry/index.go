@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"maps"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -35,17 +37,24 @@ func newIndex() index {
 
 // entry is one tunnel with all that is known of it. It is never changed, only replaced.
 type entry struct {
-	tunnel   tunnel.Tunnel
+	*committed
+	reported *tunnel.Status // by the supervisor, of this generation; nil before the first
+	since    time.Time      // when it came to stand as it does
+
+	once  sync.Once
+	shown *tunnel.Shown // see show
+}
+
+// committed is what the records make of a tunnel. Its generation and edition are given when it takes the place of another.
+type committed struct {
+	tunnel.Wanted
 	secret   [sha256.Size]byte
 	warnings []string
 	unusable *tunnel.StatusError // why it cannot log in: its secret is missing or unreadable
-	wanted   tunnel.Wanted
-	reported *tunnel.Status // by the supervisor, of this generation; nil before the first
-	shown    *tunnel.Shown  // all that is said of it
 }
 
 func (x *index) place(ref tunnel.Ref) (int, bool) {
-	return slices.BinarySearchFunc(x.order, ref, func(e *entry, ref tunnel.Ref) int { return e.tunnel.Ref.Compare(ref) })
+	return slices.BinarySearchFunc(x.order, ref, func(e *entry, ref tunnel.Ref) int { return e.Tunnel.Ref.Compare(ref) })
 }
 
 // put replaces the entry of ref; nil removes it.
@@ -70,7 +79,7 @@ func (x *index) put(ref tunnel.Ref, e *entry) {
 func (x *index) owned(owner tunnel.Owner) []*entry {
 	first, _ := x.place(tunnel.Ref{Owner: owner})
 	last := first
-	for last < len(x.order) && x.order[last].tunnel.Ref.Owner == owner {
+	for last < len(x.order) && x.order[last].Tunnel.Ref.Owner == owner {
 		last++
 	}
 	return slices.Clone(x.order[first:last])
@@ -131,7 +140,7 @@ func (r *Registry) setFamilyLocked(by string, f *family, why map[tunnel.Ref]tunn
 		r.removeLocked(by, ref, why[ref])
 	}
 	for _, t := range now {
-		r.replaceLocked(by, r.newEntry(f, t))
+		r.replaceLocked(by, r.committed(f, t))
 	}
 }
 
@@ -155,15 +164,17 @@ func (x *index) gone(former *family, now []tunnel.Tunnel) []tunnel.Ref {
 	return refs
 }
 
-// newEntry is a tunnel as committed, its standing worked out.
-func (r *Registry) newEntry(f *family, t tunnel.Tunnel) *entry {
-	e := &entry{tunnel: t, secret: f.secretMark(t), warnings: append(tunnel.Warnings(t), f.viaWarnings(t)...)}
-	if old := r.tunnels[t.Ref]; old != nil && old.secret == e.secret && old.tunnel.Server == t.Server && old.tunnel.Via == t.Via && old.tunnel.Login == t.Login {
+// committed is a tunnel as its family says, its standing worked out.
+func (r *Registry) committed(f *family, t tunnel.Tunnel) *committed {
+	e := &committed{
+		Wanted: tunnel.Wanted{Tunnel: t}, secret: f.secretMark(t), warnings: append(tunnel.Warnings(t), f.viaWarnings(t)...),
+	}
+	if old := r.tunnels[t.Ref]; old != nil && old.secret == e.secret && old.Tunnel.Server == t.Server && old.Tunnel.Via == t.Via && old.Tunnel.Login == t.Login {
 		e.unusable = old.unusable
 	} else if _, err := r.credential(f, t); err != nil {
 		e.unusable = asStatus(err)
 	}
-	e.wanted = r.standingOf(e)
+	e.Wanted = r.standingOf(e)
 	return e
 }
 
@@ -172,9 +183,9 @@ func (r *Registry) newEntry(f *family, t tunnel.Tunnel) *entry {
 func (r *Registry) reviewLocked(by string) {
 	for owner := range r.stale {
 		for _, e := range r.owned(owner) {
-			if w := r.standingOf(e); !sameStanding(w, e.wanted) {
-				c := *e
-				c.wanted = w
+			if w := r.standingOf(e.committed); !sameStanding(w, e.Wanted) {
+				c := *e.committed
+				c.Wanted = w
 				r.replaceLocked(by, &c)
 			}
 		}

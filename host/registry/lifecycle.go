@@ -9,21 +9,21 @@ import (
 
 // standingOf says whether a link shall stand for e's tunnel. Beside the lifecycle rule it has to be able to log in, and
 // its mappings to be among those its module allows today.
-func (r *Registry) standingOf(e *entry) tunnel.Wanted {
-	own := r.families[familyOf(e.tunnel.Ref)]
-	w := tunnel.Stand(e.tunnel, r.circumstances(e.tunnel, own))
+func (r *Registry) standingOf(e *committed) tunnel.Wanted {
+	own := r.families[familyOf(e.Tunnel.Ref)]
+	w := tunnel.Stand(e.Tunnel, r.circumstances(e.Tunnel, own))
 	w.Revision = own.revision()
 	switch {
 	case w.Reason == tunnel.SuspendedReason && own.damaged[overlayPrefix]:
 		w.Message = "whether it is switched off cannot be read: the record is damaged"
 	case w.Reason == tunnel.ModuleMissing:
-		w.Remedy += fmt.Sprintf("; or culvert tunnel remove %s", e.tunnel.Ref)
+		w.Remedy += fmt.Sprintf("; or culvert tunnel remove %s", e.Tunnel.Ref)
 	case !w.Active:
-	case r.refusal(e.tunnel) != "":
+	case r.refusal(e.Tunnel) != "":
 		w.Active, w.State, w.Reason = false, tunnel.Blocked, tunnel.PolicyRefusedReason
-		w.Message, w.Remedy = r.refusal(e.tunnel), "culvert tunnel set "+e.tunnel.Ref.String()+" --drop MAPPING"
-	case r.unpublished(e.tunnel) != nil:
-		f := r.unpublished(e.tunnel)
+		w.Message, w.Remedy = r.refusal(e.Tunnel), "culvert tunnel set "+e.Tunnel.Ref.String()+" --drop MAPPING"
+	case r.unpublished(e.Tunnel) != nil:
+		f := r.unpublished(e.Tunnel)
 		w.Active, w.State, w.Reason = false, tunnel.Blocked, tunnel.PolicyRefusedReason
 		w.Message, w.Remedy = f.Message, f.WayOut
 	case e.unusable != nil:

@@ -97,7 +97,7 @@ func (r *Registry) Get(ctx context.Context, ref tunnel.Ref) (tunnel.View, error)
 	if e == nil {
 		return tunnel.View{}, tunnel.Findings{tunnel.NotFoundFinding(ref)}
 	}
-	return e.shown.View().Clone(), nil
+	return e.show().View().Clone(), nil
 }
 
 // List yields every tunnel in the order of their names, as of one moment, see tunnel.Service.
@@ -131,7 +131,7 @@ func (r *Registry) ListShown(ctx context.Context) ([]*tunnel.Shown, error) {
 	defer r.mu.RUnlock()
 	all := make([]*tunnel.Shown, len(r.order))
 	for i, e := range r.order {
-		all[i] = e.shown
+		all[i] = e.show()
 	}
 	return all, nil
 }

@@ -72,7 +72,7 @@ func (r *Registry) Shown(ref tunnel.Ref, shown tunnel.Pin) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e := r.tunnels[ref]; e != nil {
-		r.shown[ref] = shownKey{e.tunnel.Server, shown}
+		r.shown[ref] = shownKey{e.Tunnel.Server, shown}
 	}
 }
 

@@ -105,7 +105,7 @@ func (r *Registry) allPorts() map[string]*portsRecord {
 	defer r.mu.RUnlock()
 	all := map[string]*portsRecord{}
 	for _, e := range r.order {
-		for _, res := range tunnel.Reservations(e.tunnel) {
+		for _, res := range tunnel.Reservations(e.Tunnel) {
 			if all[res.Scope] == nil {
 				all[res.Scope] = &portsRecord{Node: tunnel.Node}
 			}
@@ -121,7 +121,7 @@ func (r *Registry) portsOf(scope string) *portsRecord {
 	defer r.mu.RUnlock()
 	rec := &portsRecord{Node: tunnel.Node}
 	for _, e := range r.order {
-		for _, res := range tunnel.Reservations(e.tunnel) {
+		for _, res := range tunnel.Reservations(e.Tunnel) {
 			if res.Scope == scope {
 				rec.hold(res)
 			}

@@ -137,7 +137,7 @@ func (r *Registry) Login(ctx context.Context, ref tunnel.Ref) (tunnel.Wanted, tu
 	if e == nil || f == nil {
 		return w, tunnel.Credential{}, nil
 	}
-	cred, err := r.credential(f, e.tunnel)
+	cred, err := r.credential(f, e.Tunnel)
 	return w, cred, err
 }
 

@@ -18,7 +18,7 @@ func (r *Registry) Wanted(ctx context.Context) iter.Seq2[tunnel.Wanted, error] {
 		r.mu.Lock()
 		r.wanting[d] = struct{}{}
 		for _, e := range r.order {
-			d.mark(e.tunnel.Ref)
+			d.mark(e.Tunnel.Ref)
 		}
 		r.mu.Unlock()
 		defer func() {
@@ -59,8 +59,8 @@ func (r *Registry) wantedLocked(ref tunnel.Ref) tunnel.Wanted {
 	if e == nil {
 		return tunnel.Wanted{Tunnel: tunnel.Tunnel{Ref: ref}, Gone: true}
 	}
-	w := e.wanted
-	w.Tunnel = tunnel.View{Tunnel: e.tunnel}.Clone().Tunnel
+	w := e.Wanted
+	w.Tunnel = tunnel.View{Tunnel: e.Tunnel}.Clone().Tunnel
 	w.Tunnel.Fingerprint = expected(w.Tunnel)
 	return w
 }

@@ -87,7 +87,7 @@ func (r *Registry) serveWatch(ctx context.Context, w *watcher, present []*entry,
 		return false
 	}
 	for _, e := range present {
-		if !yield(tunnel.ShownChange{Type: tunnel.Present, Tunnel: e.shown}, nil) {
+		if !yield(tunnel.ShownChange{Type: tunnel.Present, Tunnel: e.show()}, nil) {
 			return false
 		}
 	}
