@@ -14,7 +14,7 @@ type board struct {
 	status map[tunnel.ConfigurationRef]tunnel.ConfigurationStatus
 	purged map[tunnel.ConfigurationRef]bool // removed with their files, and the module host has not heard yet
 
-	callers map[tunnel.Ref]map[string]*callers // by mapping
+	callers map[tunnel.Ref][]*callers // by mapping
 }
 
 // shownKey is the key that a server really showed when another was expected.
@@ -27,7 +27,7 @@ func newBoard() board {
 	return board{
 		shown:  map[tunnel.Ref]shownKey{},
 		status: map[tunnel.ConfigurationRef]tunnel.ConfigurationStatus{},
-		purged: map[tunnel.ConfigurationRef]bool{}, callers: map[tunnel.Ref]map[string]*callers{},
+		purged: map[tunnel.ConfigurationRef]bool{}, callers: map[tunnel.Ref][]*callers{},
 	}
 }
 

@@ -20,11 +20,17 @@ const (
 // callers are who connected through one mapping lately.
 type callers struct {
 	mapping tunnel.Mapping
-	seen    map[string]time.Time // when each was last connected; those that have been silent are forgotten
+	seen    []seen // by address; those that have been silent are forgotten
 
 	window time.Time // when the present one began
 	told   int       // lines in it
 	more   int       // that had none
+}
+
+// seen is when an address was last connected.
+type seen struct {
+	address string
+	last    time.Time
 }
 
 // callersLocked tells of each caller in a report that was not there lately, s being about t.
@@ -33,25 +39,34 @@ func (r *Registry) callersLocked(t tunnel.Tunnel, s tunnel.Status) {
 	if known == nil && !slices.ContainsFunc(s.Mappings, func(m tunnel.MappingStatus) bool { return len(m.Callers) > 0 }) {
 		return // most tunnels, most of the time
 	}
-	is := map[string]*callers{}
 	at := now()
-	for _, m := range t.Mappings {
-		c := known[m.Name]
-		if c == nil || c.mapping != m {
-			c = &callers{mapping: m, seen: map[string]time.Time{}, window: at}
-		}
-		is[m.Name] = c
-		subject := t.Ref.String() + "/" + m.Name
+	if !slices.EqualFunc(known, t.Mappings, func(c *callers, m tunnel.Mapping) bool { return c.mapping == m }) {
+		known = callersOf(t, known, at)
+		r.callers[t.Ref] = known
+	}
+	for _, c := range known {
+		subject := t.Ref.String() + "/" + c.mapping.Name
 		if more := c.turn(at); more > 0 {
 			r.teller.note(moreCallers(subject, more))
 		}
-		for _, who := range s.Mapping(m.Name).Callers {
+		for _, who := range s.Mapping(c.mapping.Name).Callers {
 			if who.Address != string(t.Ref.Owner) && c.take(who, at) {
-				r.teller.note(callerEvent(subject, who.Address, m.Kind))
+				r.teller.note(callerEvent(subject, who.Address, c.mapping.Kind))
 			}
 		}
 	}
-	r.callers[t.Ref] = is
+}
+
+// callersOf are those of t's mappings: those known, where they are of the same mapping.
+func callersOf(t tunnel.Tunnel, known []*callers, at time.Time) []*callers {
+	is := make([]*callers, len(t.Mappings))
+	for i, m := range t.Mappings {
+		is[i] = &callers{mapping: m, window: at}
+		if j := slices.IndexFunc(known, func(c *callers) bool { return c.mapping == m }); j >= 0 {
+			is[i] = known[j]
+		}
+	}
+	return is
 }
 
 // turn begins a new window where the present one is over, and says how many callers had no line in that.
@@ -61,11 +76,7 @@ func (c *callers) turn(at time.Time) (more int) {
 	}
 	more = c.more
 	c.window, c.told, c.more = at, 0, 0
-	for address, last := range c.seen {
-		if at.Sub(last) >= callerSilence {
-			delete(c.seen, address)
-		}
-	}
+	c.seen = slices.DeleteFunc(c.seen, func(s seen) bool { return at.Sub(s.last) >= callerSilence })
 	return more
 }
 
@@ -75,19 +86,20 @@ func (c *callers) take(who tunnel.Caller, at time.Time) bool {
 	if who.Open > 0 || last.IsZero() {
 		last = at
 	}
-	before, known := c.seen[who.Address]
+	i, known := c.find(who.Address)
 	switch {
-	case known && last.Sub(before) < callerSilence:
-		if last.After(before) {
-			c.seen[who.Address] = last
+	case known && last.Sub(c.seen[i].last) < callerSilence:
+		if last.After(c.seen[i].last) {
+			c.seen[i].last = last
 		}
 		return false
 	case at.Sub(last) >= callerSilence:
 		return false // told when it came, and forgotten since
-	case !known && len(c.seen) >= maxCallers:
-		c.forgetOne()
+	case known:
+		c.seen[i].last = last
+	default:
+		c.remember(seen{who.Address, last})
 	}
-	c.seen[who.Address] = last
 	if c.told >= callerLines {
 		c.more++
 		return false
@@ -96,16 +108,19 @@ func (c *callers) take(who tunnel.Caller, at time.Time) bool {
 	return true
 }
 
-// forgetOne makes room: of those who were there long ago, the first of all.
-func (c *callers) forgetOne() {
-	var oldest string
-	var since time.Time
-	for address, last := range c.seen {
-		if oldest == "" || last.Before(since) {
-			oldest, since = address, last
-		}
+func (c *callers) find(address string) (int, bool) {
+	return slices.BinarySearchFunc(c.seen, address, func(s seen, address string) int { return strings.Compare(s.address, address) })
+}
+
+// remember adds an address; where there is no room, the one that was there the longest ago goes.
+func (c *callers) remember(s seen) {
+	if len(c.seen) >= maxCallers {
+		oldest := slices.MinFunc(c.seen, func(a, b seen) int { return a.last.Compare(b.last) })
+		i, _ := c.find(oldest.address)
+		c.seen = slices.Delete(c.seen, i, i+1)
 	}
-	delete(c.seen, oldest)
+	i, _ := c.find(s.address)
+	c.seen = slices.Insert(c.seen, i, s)
 }
 
 func callerEvent(subject, address string, kind tunnel.Kind) tunnel.Event {
