@@ -34,8 +34,8 @@ type Config struct {
 
 	Log hclog.Logger
 
-	// Recount has what the tunnels named have carried reported anew, all where none is: it is called, with nothing locked,
-	// before somebody reads them.
+	// Recount has what the tunnels named have carried, and when they were proved, reported anew, all where none is: it is
+	// called, with nothing locked, before somebody reads them.
 	Recount func(refs ...tunnel.Ref)
 
 	// Reserved says where the host itself listens on the PBX: no mapping may listen or lead there.

@@ -114,6 +114,7 @@ func (r *Registry) serveWatch(ctx context.Context, w *watcher, present []*entry,
 // subscribe takes the present set and every change after it, without a gap.
 func (r *Registry) subscribe() (*watcher, []*entry) {
 	w := &watcher{wake: make(chan struct{}, 1)}
+	r.recount()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.watchers[w] = struct{}{}

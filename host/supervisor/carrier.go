@@ -161,26 +161,29 @@ func (c *carrier) proof(ctx context.Context) error {
 
 // measured notes who can connect to the mapping's port; "" is that it was not measured again.
 func (c *carrier) measured(bound tunnel.Bound) {
-	if bound == "" {
-		return
-	}
 	c.k.standing.mu.Lock()
 	defer c.k.standing.mu.Unlock()
-	c.m.measured = bound
+	if bound != "" && bound != c.m.measured {
+		c.m.measured = bound
+		c.k.standing.settle()
+	}
 }
 
 // listener notes the answer to a proof, or why the mapping does not listen.
 func (c *carrier) listener(err error) verdict {
 	v := c.verdict(err)
-	c.k.standing.note(func() {
-		if v.why.Reason == tunnel.WiderThanDeclared {
-			v.why = c.m.tooWide(v.why)
-		}
-		c.m.listener = v
-		if v.good() && !c.k.standing.silent() {
-			c.m.provedAt = time.Now()
-		}
-	})
+	s := c.k.standing
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v.why.Reason == tunnel.WiderThanDeclared {
+		v.why = c.m.tooWide(v.why)
+	}
+	again := v.good() && c.m.listener.good()
+	c.m.listener = v
+	if v.good() && !s.silent() {
+		c.m.provedAt = time.Now()
+	}
+	s.seen(again)
 	return v
 }
 

@@ -68,6 +68,6 @@ func (s *standing) tellSoon() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.telling = false
-		s.report(s.status())
+		s.tell()
 	})
 }

@@ -25,6 +25,7 @@ func (s *stage) shaped(shape func(l *fakeLink)) { s.engine.set(func() { s.engine
 // expectMapping fails the test unless the mapping is in that state for that reason.
 func (s *stage) expectMapping(name string, state tunnel.State, reason tunnel.Reason) tunnel.MappingStatus {
 	s.t.Helper()
+	s.sup.Recount(office) // as whoever looks does
 	m := s.source.now(office).Mapping(name)
 	if m.State != state || m.Reason != reason {
 		s.t.Fatalf("mapping %s is %s (%s: %s), want %s (%s)", name, m.State, m.Reason, m.Message, state, reason)

@@ -1,9 +1,13 @@
 package supervisor
 
-import "github.com/culvert-pbx/culvert/sdk/tunnel"
+import (
+	"time"
 
-// Recount reports afresh what the tunnels named have carried, all where none is, as far as that is more or other than was
-// reported: else it is reported with each proof. Whoever shows it calls this first; a tunnel at which nobody looks costs
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
+)
+
+// Recount reports afresh what the tunnels named have carried, all where none is, and when they were last proved, as far as
+// that is more or other than was reported. Whoever shows it calls this first; a tunnel at which nobody looks costs next to
 // nothing in between.
 func (s *Supervisor) Recount(refs ...tunnel.Ref) {
 	for _, k := range s.those(refs) {
@@ -29,19 +33,42 @@ func (s *Supervisor) those(refs []tunnel.Ref) (named []*keeper) {
 	return named
 }
 
-// recount takes the counters of the link, also of one that rests, and reports the standing where one of them moved.
+// recount reports the standing where something was seen again since it was reported, or one of its counters has moved.
 func (s *standing) recount() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	moved := false
+	if s.counted() || s.renewed {
+		s.settle()
+	}
+}
+
+// retellAfter is how long it may not be reported at most that things are as they were.
+const retellAfter = time.Minute
+
+// seen reports the standing after an answer. One that says once more what was known is reported with the next news, when
+// somebody looks, or after a while. Callers hold s.mu.
+func (s *standing) seen(again bool) {
+	s.renewed = true
+	if s.counted() || !again || time.Since(s.told) >= retellAfter {
+		s.settle()
+	}
+}
+
+// counted takes the counters of the link, also of one that rests, and reports whether one of them has moved. Callers hold
+// s.mu.
+func (s *standing) counted() (moved bool) {
 	for _, m := range s.mappings {
 		before := m.now
 		m.count(s.link)
 		moved = moved || !m.now.equal(before)
 	}
-	if moved {
-		s.settle()
-	}
+	return moved
+}
+
+// tell reports the standing. Callers hold s.mu.
+func (s *standing) tell() {
+	s.told, s.renewed = time.Now(), false
+	s.report(s.status())
 }
 
 // equal reports whether t and o count the same. Who called moves none but together with a counter.

@@ -51,3 +51,28 @@ func TestCountersAreReportedForWhoeverLooks(t *testing.T) {
 		s.sup.Recount(tunnel.Ref{Owner: tunnel.Operator, Name: "nobody"})
 	})
 }
+
+// That things are as they were is reported once a minute, and to whoever looks as of their last proof.
+func TestThatNothingChangedIsReportedSeldomAndToWhoeverLooks(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		began := time.Now()
+		s.source.want(active(office, 1, ldap, http))
+		s.pass(15 * time.Second)
+		before := len(s.source.history(office))
+		s.pass(5 * time.Minute)
+		if n := len(s.source.history(office)) - before; n < 4 || n > 5 {
+			t.Errorf("reported %d times in five minutes", n)
+		}
+		s.pass(10 * time.Second)
+		s.sup.Recount(office)
+		now := s.source.now(office)
+		for _, m := range now.Mappings {
+			if got := m.ProvedAt.Sub(began); got != 320*time.Second {
+				t.Errorf("%s is shown as proved at %s", m.Name, got)
+			}
+		}
+		if got := now.Link.At.Sub(began); got != 320*time.Second {
+			t.Errorf("the link is shown as alive at %s", got)
+		}
+	})
+}

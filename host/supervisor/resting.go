@@ -17,7 +17,7 @@ func (s *standing) lost(round uint64, l Link, why Failure) {
 	s.drop()
 	s.wire = down(why)
 	if rested {
-		s.report(s.status())
+		s.tell()
 		return
 	}
 	s.fresh = false

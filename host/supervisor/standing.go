@@ -39,6 +39,8 @@ type standing struct {
 	turned  chan struct{} // closed when anything above changed
 	stirred chan struct{} // closed when every carrier shall ask again
 	telling bool          // it is reported in a moment
+	told    time.Time     // when it was last reported
+	renewed bool          // something was seen again since
 }
 
 func newStanding(log hclog.Logger, report func(tunnel.Status)) *standing {
@@ -152,13 +154,14 @@ func (s *standing) keepalive(l Link, busy Failure) {
 	if s.usable() != l {
 		return
 	}
+	again := s.answered && !s.silent() && busy.Reason == ""
 	s.wire = tunnel.Statement{State: tunnel.Up, At: time.Now()}
 	if busy.Reason != "" {
 		s.wire = down(busy)
 	}
 	s.answered = s.answered || busy.Reason == ""
 	s.busy = busy
-	s.settle()
+	s.seen(again)
 }
 
 // silent reports whether the server does not answer on the present link. Callers hold s.mu.

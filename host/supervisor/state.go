@@ -34,7 +34,7 @@ func (s *standing) transition(to tunnel.State, why Failure, next time.Time) {
 		s.log.Info("tunnel is "+string(to), "was", string(s.state), "reason", string(why.Reason), "message", why.Message)
 	}
 	s.state, s.why, s.next = to, why, next
-	s.report(s.status())
+	s.tell()
 	close(s.turned)
 	s.turned = make(chan struct{})
 }
@@ -86,7 +86,7 @@ func (s *standing) retry(round uint64) {
 	defer s.mu.Unlock()
 	if s.round == round && s.state != tunnel.Connecting {
 		s.next = time.Now()
-		s.report(s.status())
+		s.tell()
 	}
 }
 
@@ -180,7 +180,7 @@ func (s *standing) drop() {
 // settle moves a linked tunnel to the state that its verdicts add up to. Callers hold s.mu.
 func (s *standing) settle() {
 	if s.usable() == nil {
-		s.report(s.status())
+		s.tell()
 		return
 	}
 	for _, m := range s.mappings {
