@@ -3,7 +3,6 @@ package sshtunnel
 import (
 	"context"
 	"errors"
-	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -22,9 +21,8 @@ type entry struct {
 	at   string // addr as it is shown
 	sock *socket
 
-	rekeying pace // of all key exchanges, and so of those that the server asks for later
-
-	within time.Duration // the time the key exchange has
+	within time.Duration    // the time the key exchange has
+	begun  ssh.ConnMetadata // once the login has
 
 	mu      sync.Mutex
 	pin     tunnel.Pin // the key shown; set once the key exchange is over
@@ -42,25 +40,22 @@ func (e *entry) enter(ctx context.Context, by time.Time) (*wire, error) {
 	_ = e.sock.SetDeadline(by)
 	stop := context.AfterFunc(ctx, func() { _ = e.sock.Close() })
 	defer stop()
-	var begun ssh.ConnMetadata // once the login has
+	a := &asked{entry: e}
 	conn, channels, requests, err := ssh.NewClientConn(e.sock, hostPort(e.config.Server), &ssh.ClientConfig{
-		Config: ssh.Config{KeyExchanges: keyExchanges, Ciphers: ciphers, MACs: macs},
-		User:   e.config.Server.User,
-		AuthCallback: func(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
-			begun = c.Metadata
-			e.sock.throat.widen(gulps)
-			return e.login.next(c)
-		},
-		BannerCallback:    e.login.hear,
-		HostKeyCallback:   e.checkHostKey,
+		Config:            ssh.Config{KeyExchanges: keyExchanges, Ciphers: ciphers, MACs: macs},
+		User:              e.config.Server.User,
+		AuthCallback:      a.method,
+		BannerCallback:    a.banner,
+		HostKeyCallback:   a.hostKey,
 		HostKeyAlgorithms: hostKeyAlgorithms(e.want.keyType()),
 		ClientVersion:     "SSH-2.0-Culvert",
 	})
 	if err != nil {
 		_ = e.sock.Close()
-		unstick(begun)
+		unstick(e.begun)
 		return nil, err
 	}
+	a.entered()
 	e.sock.letIn()
 	e.sock.sending.joinsPackets(conn)
 	e.sock.reading.buffer.Store(readBuffer(conn))
@@ -69,20 +64,12 @@ func (e *entry) enter(ctx context.Context, by time.Time) (*wire, error) {
 	return &wire{sock: e.sock, conn: conn, channels: channels, requests: requests, pin: pin}, nil
 }
 
-// checkHostKey runs at the end of the first key exchange and again at each rekeying, where it must neither touch the
-// deadline nor take another key than before.
-func (e *entry) checkHostKey(_ string, _ net.Addr, key ssh.PublicKey) error {
-	e.rekeying.wait()
+// checkHostKey takes the key that the first key exchange has shown, or refuses it, and has the login begin.
+func (e *entry) checkHostKey(key ssh.PublicKey) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.over {
 		return errGivenUp
-	}
-	if e.pin.Fingerprint != "" {
-		if pinOf(key).Fingerprint != e.pin.Fingerprint {
-			return errors.New("the server showed another host key than at the beginning of the connection")
-		}
-		return nil
 	}
 	if e.pin, e.refusal = e.want.check(key); e.refusal != nil {
 		return e.refusal

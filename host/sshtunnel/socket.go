@@ -38,7 +38,7 @@ type socket struct {
 	sending sending
 
 	mu       sync.Mutex
-	greeting []byte // the first bytes the peer sent, as evidence of what it is
+	greeting []byte // the first bytes the peer sent, as evidence of what it is; nil once it has let us in
 	closed   bool
 
 	retired atomic.Bool // nothing is read or written for SSH any more; set under mu
@@ -129,11 +129,7 @@ func (s *socket) received(p []byte) bool {
 	if !s.maySay(n) {
 		return false
 	}
-	if n > 0 && len(s.greeting) < maxGreeting {
-		s.mu.Lock()
-		s.greeting = append(s.greeting, p[:min(n, maxGreeting-len(s.greeting))]...)
-		s.mu.Unlock()
-	}
+	s.greet(p)
 	return true
 }
 
@@ -221,7 +217,12 @@ const maxBefore = 128 << 10
 var errTalksOn = errors.New("the server talks on and on")
 
 // letIn notes that the peer has let us in, and may say what it wants.
-func (s *socket) letIn() { s.before.Store(-1) }
+func (s *socket) letIn() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.before.Store(-1)
+	s.greeting = nil
+}
 
 // maySay reports whether the peer may say n bytes more. It may have let us in by those very bytes: then letIn comes at the
 // same time, and what it notes stays.
@@ -237,6 +238,18 @@ func talksOn(err error) *Failure {
 		Message: fmt.Sprintf("the server has said more than %d KiB and not let the PBX in", maxBefore>>10),
 		Remedy:  "shorten its banner (Banner in sshd_config); nothing else that an honest server says before the login is so long",
 		Err:     err,
+	}
+}
+
+// greet keeps the first bytes the peer sends, until it lets us in.
+func (s *socket) greet(p []byte) {
+	if s.before.Load() < 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.before.Load() >= 0 {
+		s.greeting = append(s.greeting, p[:min(len(p), maxGreeting-len(s.greeting))]...)
 	}
 }
 
