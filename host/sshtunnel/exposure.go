@@ -78,12 +78,12 @@ func (l *Link) Bound(name string) tunnel.Bound {
 }
 
 // judgeBound compares where the port is offered with what was declared.
-func (m *mapping) judgeBound(b tunnel.Bound, evidence []string) *Failure {
+func (m *mapping) judgeBound(b tunnel.Bound, found findings) *Failure {
 	switch {
 	case b == tunnel.BoundAll && m.Kind == tunnel.Expose:
-		return m.wider(evidence)
+		return m.wider(found.evidence())
 	case b == tunnel.BoundLoopback && m.Kind == tunnel.ExposeGateway:
-		return m.narrower(evidence)
+		return m.narrower(found.evidence())
 	}
 	return nil
 }

@@ -75,7 +75,7 @@ func (m *mapping) request() *grant {
 		return f.grant
 	}
 	b := m.bind()
-	m.link.register(b, m)
+	m.link.register(m)
 	g := &grant{answered: make(chan struct{})}
 	reply := m.link.ask("tcpip-forward", ssh.Marshal(&b))
 	f.grant = g
@@ -93,9 +93,13 @@ func (m *mapping) request() *grant {
 	return g
 }
 
-// release hands the port back, unless the server has refused it, and waits until ctx ends for the server to confirm it.
+// release hands the port back, if there is one that the server has not refused, and waits until ctx ends for the server to
+// confirm it.
 func (m *mapping) release(ctx context.Context) error {
 	f := m.remote
+	if f == nil {
+		return nil
+	}
 	f.mu.Lock()
 	g := f.grant
 	given := g != nil && (!isClosed(g.answered) || f.hasLocked(g))
@@ -132,13 +136,11 @@ func (f *forward) granted() bool {
 // hasLocked reports whether g, which was answered, left us with the port.
 func (f *forward) hasLocked(g *grant) bool { return g.answer.yes || f.kept == g }
 
-// register has connections from b taken for m.
-func (l *Link) register(b bind, m *mapping) {
+// register has connections from m's port taken.
+func (l *Link) register(m *mapping) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.closing {
-		l.asked[b] = m
-	}
+	m.asked = true
 }
 
 // allowed notes that this login may listen at the server.

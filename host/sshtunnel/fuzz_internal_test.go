@@ -34,8 +34,8 @@ func FuzzWanted(f *testing.F) {
 	f.Add("forwarded-tcpip", []byte(nil))
 	f.Add("direct-tcpip", good)
 	l := &Link{}
-	m := &mapping{remote: &forward{prover: newProver(nil, "", 9100, "")}}
-	l.asked = map[bind]*mapping{{"localhost", 9100}: m}
+	m := &mapping{Mapping: tunnel.Mapping{Kind: tunnel.Expose, Remote: tunnel.Endpoint{Port: 9100}}, asked: true}
+	l.mappings = []*mapping{m}
 	f.Fuzz(func(t *testing.T, kind string, extra []byte) {
 		got, origin := l.wanted(offered{kind: kind, extra: extra})
 		if taken := kind == "forwarded-tcpip" && fromLocalhost9100(extra); taken != (got == m) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -39,7 +40,7 @@ func (l *Link) receive(channels <-chan ssh.NewChannel, requests <-chan *ssh.Requ
 	}
 	unstick(l.conn)
 	err := l.conn.Wait()
-	close(l.ended)
+	l.ended.Store(true)
 	l.lose(linkLost(err))
 }
 
@@ -78,12 +79,20 @@ func (l *Link) wanted(nc ssh.NewChannel) (m *mapping, origin string) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.asked[bind{e.Host, e.Port}], e.Origin
+	for _, m := range slices.Backward(l.mappings) { // while one replaces another the later one has asked last
+		if m.asked && m.bind() == (bind{e.Host, e.Port}) {
+			return m, e.Origin
+		}
+	}
+	return nil, ""
 }
 
 // refuse says no without waiting for the server to take it, unless very many refusals wait already: until the socket is
 // closed, also while the link takes its leave, since what is not refused stays in the library's memory.
 func (l *Link) refuse(nc ssh.NewChannel, reason ssh.RejectionReason, why string) {
+	if l.refusing == nil {
+		l.refusing = make(chan struct{}, maxRefusing)
+	}
 	select {
 	case l.refusing <- struct{}{}:
 	case <-l.closed:

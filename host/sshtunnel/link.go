@@ -3,6 +3,7 @@ package sshtunnel
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,7 +27,7 @@ type Link struct {
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup // every goroutine of the link
 
-	ended    chan struct{} // closed when nothing more comes over the connection
+	ended    atomic.Bool   // nothing more comes over the connection
 	closed   chan struct{} // closed when everything is
 	alive    keepalive
 	places   places
@@ -35,25 +36,23 @@ type Link struct {
 	measured atomic.Int64  // when that was, by monotonic
 	opening  atomic.Int32  // channels asked for and not answered
 	overdue  atomic.Int32  // channels that gave their places back and have not gone
-	refusing chan struct{} // one token per refusal that the server has not taken yet
+	refusing chan struct{} // one token per refusal that the server has not taken yet; nil before the first. The receiver's
 
 	mu       sync.Mutex
 	closing  bool
 	requests []*request // that wait for their turn
 	sending  bool       // they are sent, one after the other
-	mappings map[string]*mapping
-	asked    map[bind]*mapping // remote ports that were asked for: only these are taken
-	forwards bool              // some forward was allowed on this link
-	opens    bool              // some connection to a target was
-	rule     rule              // what the server told of its rules
+	mappings []*mapping // few, in the order in which they came
+	forwards bool       // some forward was allowed on this link
+	opens    bool       // some connection to a target was
+	rule     rule       // what the server told of its rules
 }
 
 // newLink takes over a connection and begins to serve what comes over it.
 func newLink(ctx context.Context, c *Config, w *wire) *Link {
 	l := &Link{
 		config: c, log: c.Log, sock: w.sock, conn: w.conn, server: w.pin.Fingerprint,
-		ended: make(chan struct{}), closed: make(chan struct{}), refusing: make(chan struct{}, maxRefusing),
-		places: places{of: "of one link", most: c.waits.maxOfLink}, mappings: map[string]*mapping{}, asked: map[bind]*mapping{},
+		closed: make(chan struct{}), places: places{of: "of one link", most: c.waits.maxOfLink},
 	}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	l.spawn(func() { l.receive(w.channels, w.requests) })
@@ -112,7 +111,7 @@ func (l *Link) close() {
 	l.mu.Lock()
 	l.closing = true
 	all := l.mappings
-	l.mappings, l.asked = nil, nil
+	l.mappings = nil
 	l.mu.Unlock()
 	for _, m := range all {
 		m.end()
@@ -131,7 +130,7 @@ func (l *Link) finish() {
 	for {
 		select {
 		case <-late.C:
-			if isClosed(l.ended) {
+			if l.ended.Load() {
 				freeOpens(l.conn)
 			}
 		case <-done:
@@ -156,18 +155,14 @@ func (l *Link) handBack(ctx context.Context) {
 func (l *Link) all() []*mapping {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var all []*mapping
-	for _, m := range l.mappings {
-		all = append(all, m)
-	}
-	return all
+	return slices.Clone(l.mappings)
 }
 
 // mapping returns the mapping of that name.
 func (l *Link) mapping(name string) (*mapping, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if m := l.mappings[name]; m != nil {
+	if m := l.mappingLocked(name); m != nil {
 		return m, nil
 	}
 	if l.ctx.Err() != nil {
@@ -178,6 +173,13 @@ func (l *Link) mapping(name string) (*mapping, error) {
 		Message: "the mapping " + tunnel.Clean(name, 60) + " is not carried by this link",
 		Remedy:  "nothing to do: it is applied by itself",
 	}
+}
+
+func (l *Link) mappingLocked(name string) *mapping {
+	if i := slices.IndexFunc(l.mappings, func(m *mapping) bool { return m.Name == name }); i >= 0 {
+		return l.mappings[i]
+	}
+	return nil
 }
 
 // ServerVersion is the SSH version line of the server, escaped.

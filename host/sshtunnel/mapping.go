@@ -3,6 +3,8 @@ package sshtunnel
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync/atomic"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -13,19 +15,22 @@ type mapping struct {
 	link    *Link
 	traffic *traffic
 
-	opening  chan struct{} // one token per client whose channel the server has not answered
-	checking chan struct{} // one token per channel of the host's own questions
+	opening  chan struct{} // one token per client whose channel the server has not answered; of the reach kinds
+	checking atomic.Int32  // channels of the host's own questions
 
 	ctx context.Context // ends when the mapping is withdrawn or the link is gone; its connections end with it
 	end context.CancelFunc
 
-	remote *forward // for the expose kinds
+	remote *forward // of the expose kinds
+	asked  bool     // for its remote port: only then connections from there are taken. Guarded by the link
 }
 
 func newMapping(l *Link, m tunnel.Mapping) *mapping {
-	n := &mapping{
-		Mapping: m, link: l, traffic: newTraffic(m), remote: &forward{prover: newProver(l.config.Crossing, l.server, m.Remote.Port, l.config.Label+"/"+m.Name)},
-		opening: make(chan struct{}, maxOpening), checking: make(chan struct{}, maxChecking),
+	n := &mapping{Mapping: m, link: l, traffic: newTraffic(m)}
+	if m.Kind.Reaches() {
+		n.opening = make(chan struct{}, maxOpening)
+	} else {
+		n.remote = &forward{prover: newProver(l.config.Crossing, l.server, m.Remote.Port, l.config.Label+"/"+m.Name)}
 	}
 	n.ctx, n.end = context.WithCancel(l.ctx)
 	return n
@@ -65,23 +70,19 @@ func (l *Link) adopt(ctx context.Context, m tunnel.Mapping) (*mapping, error) {
 	if l.closing || l.ctx.Err() != nil {
 		return nil, l.gone()
 	}
-	if now := l.mappings[m.Name]; now != nil && now.Mapping == m {
+	if now := l.mappingLocked(m.Name); now != nil && now.Mapping == m {
 		return now, nil
 	}
 	n := newMapping(l, m)
-	l.mappings[m.Name] = n
+	l.mappings = append(slices.DeleteFunc(l.mappings, func(old *mapping) bool { return old.Name == m.Name }), n)
 	return n, nil
 }
 
-// drop forgets n, if it is still the mapping of its name, and ends its connections.
+// drop forgets n and ends its connections.
 func (l *Link) drop(n *mapping) {
 	l.mu.Lock()
-	if l.mappings[n.Name] == n {
-		delete(l.mappings, n.Name)
-	}
-	if l.asked[n.bind()] == n {
-		delete(l.asked, n.bind())
-	}
+	l.mappings = slices.DeleteFunc(l.mappings, func(m *mapping) bool { return m == n })
+	n.asked = false
 	l.mu.Unlock()
 	n.end()
 }

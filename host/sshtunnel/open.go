@@ -48,12 +48,12 @@ func (m *mapping) openForClient(ctx context.Context, release func()) (*channel, 
 
 // openForCheck opens a channel for a question of the host about the mapping.
 func (m *mapping) openForCheck(ctx context.Context, host string) (*channel, error) {
-	select {
-	case m.checking <- struct{}{}:
-		return m.link.open(ctx, host, m.Remote.Port, place{answered: func() {}, gone: func() { <-m.checking }})
-	default:
+	gone := func() { m.checking.Add(-1) }
+	if m.checking.Add(1) > maxChecking {
+		gone()
 		return nil, busy("the SSH server has left many questions about this mapping unanswered")
 	}
+	return m.link.open(ctx, host, m.Remote.Port, place{answered: func() {}, gone: gone})
 }
 
 // opened is the server's answer to a channel.

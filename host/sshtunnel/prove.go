@@ -76,7 +76,7 @@ func (m *mapping) proveRemote(ctx context.Context) *Failure {
 	if full {
 		m.measure(found)
 	}
-	return m.judgeBound(p.offered(), p.evidence)
+	return p.amiss
 }
 
 // toAsk are the hosts of a round.
@@ -95,11 +95,15 @@ func (m *mapping) measure(found findings) {
 		if f.verdict != silence {
 			continue
 		}
+		if p.mute == nil {
+			p.mute = map[string]int{}
+		}
 		if p.mute[host]++; slices.Contains(loopbacks, host) || p.mute[host] < maxMute {
 			p.checked = false
 		}
 	}
-	p.offers(boundOf(found, m.link.config.LAN, m.link.ServerVersion()), found.evidence())
+	bound := boundOf(found, m.link.config.LAN, m.link.ServerVersion())
+	p.offers(bound, m.judgeBound(bound, found))
 }
 
 // whole makes sure that the server has given the port, and asks for it again after a round that did not find all of it.

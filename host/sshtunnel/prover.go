@@ -31,10 +31,10 @@ type prover struct {
 	bound tunnel.Bound // where the port is offered, as far as was measured
 
 	// Guarded by turn.
-	checked  bool           // all addresses were asked since the port was given
-	partial  bool           // the last round found that the server has not the whole port
-	mute     map[string]int // how often an address beside loopback gave no answer
-	evidence []string       // for bound
+	checked bool           // all addresses were asked since the port was given
+	partial bool           // the last round found that the server has not the whole port
+	mute    map[string]int // how often an address beside loopback gave no answer; nil where all did
+	amiss   *Failure       // the port is offered otherwise than declared
 }
 
 // round is one proof under way, of one or several addresses of the same port.
@@ -69,7 +69,7 @@ func newTicket(host string) *ticket {
 func newProver(c *Crossing, server string, port int, label string) *prover {
 	return &prover{
 		turn: make(chan struct{}, 1), crossing: c, server: server, port: port, label: label,
-		bound: tunnel.BoundUnknown, mute: map[string]int{},
+		bound: tunnel.BoundUnknown,
 	}
 }
 
@@ -80,12 +80,12 @@ func (p *prover) offered() tunnel.Bound {
 	return p.bound
 }
 
-// offers notes where the port is offered.
-func (p *prover) offers(b tunnel.Bound, evidence []string) {
+// offers notes where the port is offered, and what is amiss with that.
+func (p *prover) offers(b tunnel.Bound, amiss *Failure) {
 	p.mu.Lock()
 	p.bound = b
 	p.mu.Unlock()
-	p.evidence = evidence
+	p.amiss = amiss
 }
 
 // begin makes a round for hosts known before anything of it is sent: its nonce may come back before the server has even
@@ -177,11 +177,8 @@ func (p *prover) under() <-chan struct{} {
 	if over := p.crossing.under(p.port, p); over != nil {
 		return over
 	}
-	return noRound
+	return closedBefore
 }
-
-// noRound is the channel of no round: nobody needs to be held.
-var noRound = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 // judge says whether b is a nonce of ours (whole), may become one (maybe), or neither.
 func (p *prover) judge(b []byte) (whole, maybe bool) {

@@ -44,9 +44,7 @@ type pulse struct {
 }
 
 func newPulse(s *socket) *pulse {
-	p := &pulse{sock: s, changed: make(chan struct{}), opened: make(chan struct{}), over: make(chan struct{})}
-	close(p.opened)
-	return p
+	return &pulse{sock: s, changed: make(chan struct{}), opened: closedBefore, over: make(chan struct{})}
 }
 
 // begin starts to follow the peer. Before that, and so during the handshake, which has its own deadline, all may be sent.

@@ -51,6 +51,9 @@ func monotonic(t time.Time) int64 { return int64(t.Sub(began)) }
 
 var began = time.Now()
 
+// closedBefore is closed: for what nobody needs to wait for.
+var closedBefore = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
 func isClosed(c <-chan struct{}) bool {
 	select {
 	case <-c:
