@@ -18,27 +18,40 @@ type traffic struct {
 	outward atomic.Uint64
 	target  atomic.Int64 // when the service behind was last found there, Unix nanoseconds
 	exposes bool         // the service is on the PBX: what it says goes outward
+	bulk    bool         // it makes way for all others
 	callers callers
 }
 
 // newTraffic counts for m.
 func newTraffic(m tunnel.Mapping) *traffic {
-	return &traffic{exposes: m.Kind.Exposes(), places: places{of: "of one mapping", most: maxConnections}}
+	return &traffic{
+		exposes: m.Kind.Exposes(), bulk: m.Lane == tunnel.LaneBulk, places: places{of: "of one mapping", most: maxConnections},
+	}
 }
 
-// in counts bytes to the PBX.
+// in counts bytes to the PBX, and waits where they are to make way.
 func (t *traffic) in(n int) {
 	t.inward.Add(uint64(n))
 	if !t.exposes {
 		t.found()
 	}
+	t.pass(n)
 }
 
-// out counts bytes to the site.
+// out counts bytes to the site, and waits where they are to make way.
 func (t *traffic) out(n int) {
 	t.outward.Add(uint64(n))
 	if t.exposes {
 		t.found()
+	}
+	t.pass(n)
+}
+
+func (t *traffic) pass(n int) {
+	if t.bulk {
+		theRoad.pass(n)
+	} else {
+		theRoad.speak()
 	}
 }
 
