@@ -22,6 +22,8 @@ type branch struct {
 	enough chan struct{}   // closed when nobody needs it any more
 	frozen chan struct{}   // closed when its server has not answered for too long
 	riding context.Context // ends when the riders shall alight
+	asking chore           // whether the server gives a sign of life
+	silent time.Time       // since when it gives none; asking's own
 	aboard sync.WaitGroup  // of riders; none joins once it is not the second's present branch
 	over   chan struct{}   // closed when it is through, or given up and its server has yet to hear so
 	err    error           // why, once over is closed
@@ -61,15 +63,14 @@ func (b *branch) serve(ctx context.Context, l Link) error {
 	b.turn.worked()
 	riding, alight := context.WithCancel(ctx)
 	b.riding = riding
-	var pulse sync.WaitGroup
-	pulse.Go(func() { b.pulse(riding) })
+	b.asking.begin(riding, b.pulse)
 	close(b.stood)
 	b.s.set(b, Failure{})
 	err, retire := b.last(ctx)
 	b.s.set(nil, b.s.k.explain(err, true))
 	alight()
 	b.aboard.Wait()
-	pulse.Wait()
+	b.asking.end()
 	if err != nil || retire {
 		b.s.remember(b)
 	}
@@ -122,35 +123,30 @@ func (b *branch) alone() bool {
 	return b.link.peer() == PeerSilent && b.s.main.peer() == PeerAnswers
 }
 
-// pulse asks the server for a sign of life in each cycle until ctx ends: sooner while it gives none, and at last the link
-// counts as frozen.
-func (b *branch) pulse(ctx context.Context) {
-	var silent time.Time // since when it gives none
-	for {
-		asked, limit, pause := time.Now(), b.link.patience(), b.link.cycle()
-		err := b.link.ask(ctx, limit, b.link.Keepalive)
-		b.place.giveBack()
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err == nil:
-			silent = time.Time{}
-			b.tell(Failure{})
-		default:
-			pause = urgency
-			if silent.IsZero() {
-				silent = later(asked, time.Now().Add(-limit))
-			}
-			b.tell(busy(silent))
-			if time.Since(silent) >= replaceAfter {
-				close(b.frozen)
-				return
-			}
+// pulse asks the server for a sign of life and returns when it is to be asked again: after a cycle, sooner while it gives
+// none, and not any more once the link counts as frozen.
+func (b *branch) pulse(ctx context.Context) (next time.Time) {
+	asked, limit, pause := time.Now(), b.link.patience(), b.link.cycle()
+	err := b.link.ask(ctx, limit, b.link.Keepalive)
+	b.place.giveBack()
+	switch {
+	case ctx.Err() != nil:
+		return time.Time{}
+	case err == nil:
+		b.silent = time.Time{}
+		b.tell(Failure{})
+	default:
+		pause = urgency
+		if b.silent.IsZero() {
+			b.silent = later(asked, time.Now().Add(-limit))
 		}
-		if !sleepUntil(ctx, asked.Add(pause)) {
-			return
+		b.tell(busy(b.silent))
+		if time.Since(b.silent) >= replaceAfter {
+			close(b.frozen)
+			return time.Time{}
 		}
 	}
+	return asked.Add(pause)
 }
 
 // tell notes whether the server answers. The riders hear at once that it does not, and ask for themselves from then on.

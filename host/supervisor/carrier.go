@@ -2,6 +2,8 @@ package supervisor
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -16,36 +18,70 @@ const (
 	busyAgain   = 2 * time.Second // nothing was learned about the target: it is opened when the server answers again
 )
 
-// carrier carries one mapping on one link: it makes it listen, proves it again and again and tells the standing.
+// carrier carries one mapping on one link: it makes it listen, proves it again and again and tells the standing. While
+// the link stands the port may be held by somebody, who goes away some day: so it is asked for again and again too.
 type carrier struct {
 	k       *keeper
 	link    *guarded
 	branch  *branch // that link is of, nil where it is the main link
 	m       *mapping
-	due     time.Time // when the target may be opened again
-	curious bool      // what the service behind says is asked for as soon as it answers: somebody changed something
-	bound   bool      // where its local port is bound was measured
-	cancel  context.CancelFunc
-	ended   chan struct{}
+	curious bool // what the service behind says is asked for as soon as it answers: somebody changed something
+	bound   bool // where its local port is bound was measured
+
+	asking   chore
+	asked    time.Time   // when it was last asked for
+	failures int         // to make it listen, since it was last proved
+	granted  bool        // as far as is known: it is proved, not asked for
+	next     time.Time   // when that is due
+	stirred  atomic.Bool // it is due now
+	calm     bool        // the last proof leaves time to look after the target
+	due      time.Time   // when that may be opened again
+
+	alight context.CancelFunc // ends riding
+	riding sync.WaitGroup     // on the second link, where the mapping belongs there
 }
 
 // startCarrier starts a carrier that works until ctx ends or it is told to leave.
 func startCarrier(ctx context.Context, k *keeper, l *guarded, m *mapping, curious bool) *carrier {
-	ctx, cancel := context.WithCancel(ctx)
-	c := &carrier{k: k, link: l, m: m, curious: curious, cancel: cancel, ended: make(chan struct{})}
-	go func() {
-		defer close(c.ended)
-		defer cancel()
-		c.ride(ctx)
-	}()
+	c := &carrier{k: k, link: l, m: m, curious: curious, alight: func() {}}
+	if s := l.second; s != nil && onSecond(m.Mapping) {
+		ctx, c.alight = context.WithCancel(ctx)
+		c.riding.Go(func() { c.ride(ctx, s) })
+		return c
+	}
+	c.begin(ctx)
 	return c
+}
+
+// end stops the carrier. The mapping stays on the link.
+func (c *carrier) end() {
+	c.alight()
+	c.riding.Wait()
+	c.stop()
 }
 
 // leave stops the carrier and withdraws its mapping from the link.
 func (c *carrier) leave(ctx context.Context) {
-	c.cancel()
-	<-c.ended
+	c.end()
 	c.withdraw(ctx)
+}
+
+// begin has the mapping carried on the carrier's link until ctx ends or stop.
+func (c *carrier) begin(ctx context.Context) {
+	c.failures, c.granted, c.next, c.calm = 0, false, time.Time{}, false
+	c.k.standing.carries(c, true)
+	c.asking.begin(ctx, c.work)
+}
+
+func (c *carrier) stop() {
+	c.k.standing.carries(c, false)
+	c.asking.end()
+}
+
+// stir has it ask again what it has asked before.
+func (c *carrier) stir() {
+	c.stirred.Store(true)
+	c.asking.hurry()
 }
 
 // withdraw takes the mapping off the link.
@@ -57,31 +93,46 @@ func (c *carrier) withdraw(ctx context.Context) {
 	}
 }
 
-// carry makes the mapping listen and proves it, again and again while the link stands: the port may be held by
-// somebody, who goes away some day.
-func (c *carrier) carry(ctx context.Context) {
-	for failures := 0; ; failures++ {
-		if c.forgone() {
-			<-ctx.Done()
-			return
-		}
-		asked, stirred := time.Now(), c.k.standing.stirring()
-		err := c.link.ask(ctx, c.link.patience(), func(ctx context.Context) error { return c.link.Apply(ctx, c.m.Mapping) })
-		if err == nil {
-			c.k.standing.note(func() { c.m.applied = true })
-			var held bool
-			if held, err = c.prove(ctx); held {
-				failures = 0
-			}
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		c.listener(err)
-		if !sleep(ctx, asked.Add(doubled(applyFirst, applyMost, failures)), stirred) {
-			return
-		}
+// work does what is due and returns when there is more to do.
+func (c *carrier) work(ctx context.Context) (next time.Time) {
+	switch due := c.stirred.Swap(false) || !time.Now().Before(c.next); {
+	case due && c.granted:
+		c.prove(ctx)
+	case due && c.forgone():
+		return time.Time{}
+	case due:
+		c.apply(ctx)
+	case c.calm && !c.answered():
+		c.k.standing.note(func() {}) // a connection of others may have reached it
 	}
+	if c.calm && ctx.Err() == nil {
+		return c.watch(ctx)
+	}
+	return c.next
+}
+
+// apply makes the mapping listen.
+func (c *carrier) apply(ctx context.Context) {
+	c.asked = time.Now()
+	c.next = c.asked
+	err := c.link.ask(ctx, c.link.patience(), func(ctx context.Context) error { return c.link.Apply(ctx, c.m.Mapping) })
+	if err != nil {
+		c.fail(ctx, err)
+		return
+	}
+	c.k.standing.note(func() { c.m.applied = true })
+	c.granted = true
+}
+
+// fail notes why the mapping does not listen, unless ctx has ended, and when it is asked for again.
+func (c *carrier) fail(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	c.listener(err)
+	c.granted, c.calm = false, false
+	c.next = c.asked.Add(doubled(applyFirst, applyMost, c.failures))
+	c.failures++
 }
 
 // forgone reports whether the mapping is not asked for any more, and has that for its verdict.
@@ -96,26 +147,21 @@ func (c *carrier) forgone() bool {
 	return true
 }
 
-// prove asks for proof in each cycle, at a quicker pace while there is none. It returns when ctx ends, when the port
-// turned out to be another's, to be asked for anew, or open to more than was declared, not to be asked for again: then the
-// mapping is withdrawn. held says whether a proof ever held.
-func (c *carrier) prove(ctx context.Context) (held bool, err error) {
-	for {
-		asked, stirred := time.Now(), c.k.standing.stirring()
-		var good, calm bool
-		apart(func() { good, calm, err = c.proveOnce(ctx) })
-		if err != nil {
-			return held, err
-		}
-		held = held || good
-		next := asked.Add(urgency)
-		if calm {
-			next = asked.Add(c.link.cycle())
-			c.watch(ctx, next, stirred)
-		}
-		if !sleep(ctx, next, stirred) {
-			return held, ctx.Err()
-		}
+// prove asks for proof: in each cycle, at a quicker pace while there is none. When the port turned out to be another's, to
+// be asked for anew, or open to more than was declared, not to be asked for again, the mapping is withdrawn.
+func (c *carrier) prove(ctx context.Context) {
+	asked := time.Now()
+	good, calm, err := c.proveOnce(ctx)
+	if good {
+		c.failures = 0
+	}
+	if err != nil {
+		c.fail(ctx, err)
+		return
+	}
+	c.calm, c.next = calm, asked.Add(urgency)
+	if calm {
+		c.next = asked.Add(c.link.cycle())
 	}
 }
 
@@ -187,32 +233,26 @@ func (c *carrier) listener(err error) verdict {
 	return v
 }
 
-// watch looks after the target until the time given: one that answered is left alone until a connection of others
-// fails, one that did not is opened when that is due, and in between watched for connections of others that reach it.
-// It returns early when stirred is closed.
-func (c *carrier) watch(ctx context.Context, until time.Time, stirred <-chan struct{}) {
-	for ctx.Err() == nil && time.Now().Before(until) && !closed(stirred) {
-		if !c.answered() {
-			c.target(ctx)
-		}
-		pause := time.Until(until)
-		if !c.answered() {
-			pause = min(urgency, time.Until(until), time.Until(c.due))
-		}
-		if pause > 0 { // see sleep
-			timer := time.NewTimer(pause)
-			select {
-			case <-timer.C:
-			case <-c.m.doubted:
-			case <-stirred:
-			case <-ctx.Done():
-			}
-			timer.Stop()
-		}
-		if !c.answered() {
-			c.k.standing.note(func() {})
+// watch looks after the target until the next proof, and returns when there is more to do: one that answered is left alone
+// until a connection of others fails, one that did not is opened when that is due, and in between watched for connections
+// of others that reach it.
+func (c *carrier) watch(ctx context.Context) (next time.Time) {
+	if !c.answered() && time.Now().Before(c.next) && !c.stirred.Load() {
+		c.target(ctx)
+	}
+	if c.answered() {
+		return c.next
+	}
+	return earliest(c.next, c.due, time.Now().Add(urgency))
+}
+
+func earliest(t time.Time, others ...time.Time) time.Time {
+	for _, o := range others {
+		if o.Before(t) {
+			t = o
 		}
 	}
+	return t
 }
 
 // target opens the service behind the mapping, unless it was opened lately or the server in between does not answer.

@@ -36,7 +36,7 @@ type line struct {
 	part    func()          // ends wanted
 	second  *second
 	begun   chan struct{} // closed when the link shall carry the tunnel
-	hurry   chan struct{} // poked when the server shall be asked now
+	asking  chore         // whether the server gives a sign of life, while the link carries the tunnel or rests
 	retired chan struct{} // closed when the link is given up for another
 	parting time.Time     // when that was
 	left    chan struct{} // closed when nothing of the link is used any more
@@ -54,8 +54,8 @@ func startLine(r *round, t tunnel.Tunnel, cred tunnel.Credential, turn *turn) *l
 	ctx, cancel := context.WithCancel(r.ctx)
 	n := &line{
 		r: r, cancel: cancel, place: &place{gate: r.k.gate, server: t.Server}, turn: turn, began: time.Now(),
-		stood: make(chan struct{}), begun: make(chan struct{}), hurry: make(chan struct{}, 1),
-		retired: make(chan struct{}), left: make(chan struct{}), ended: make(chan struct{}),
+		stood: make(chan struct{}), begun: make(chan struct{}), retired: make(chan struct{}),
+		left: make(chan struct{}), ended: make(chan struct{}),
 	}
 	plan := r.k.plan(r.o, t, cred, n.place)
 	tell := plan.Stage
@@ -167,7 +167,7 @@ func (n *line) pause() {
 	n.rests, n.awake = true, false
 	n.link.hold(true)
 	n.place.giveBack()
-	poke(n.hurry)
+	n.asking.hurry()
 }
 
 // retire gives the link up for another, and returns when nothing uses it any more.

@@ -13,7 +13,7 @@ type mapping struct {
 	tunnel.Mapping
 	verdicts
 	tally
-	doubted chan struct{} // poked when a connection of others did not reach the service behind
+	carrier *carrier // nil while none carries it
 
 	adrift   bool    // it rides on the tunnel's second link, and none stands
 	accepted bool    // that its port is bound wider than declared
@@ -27,7 +27,7 @@ type mapping struct {
 }
 
 func newMapping(m tunnel.Mapping) *mapping {
-	return &mapping{Mapping: m, doubted: make(chan struct{}, 1), measured: tunnel.BoundUnknown}
+	return &mapping{Mapping: m, measured: tunnel.BoundUnknown}
 }
 
 // anew is the mapping as if it had never been asked for; what it carried on links up to l stays counted.

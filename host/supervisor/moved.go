@@ -20,7 +20,7 @@ func (k *keeper) moved(has func(netip.Addr) bool, woke bool) {
 	for n := range k.lines {
 		n.link.move(has)
 		if woke {
-			poke(n.hurry)
+			n.asking.hurry()
 		}
 	}
 	if k.waits == unreached {

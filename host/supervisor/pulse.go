@@ -5,24 +5,19 @@ import (
 	"time"
 )
 
-// pulse asks the server for a sign of life in each cycle until ctx ends: sooner while it gives none, and at once when
-// somebody is in a hurry to know.
-func (n *line) pulse(ctx context.Context) {
-	var silent time.Time // since when it gives none
-	for {
-		asked, pause := time.Now(), n.link.cycle()
-		apart(func() { silent = n.beat(ctx, silent) })
-		if !silent.IsZero() {
-			pause = urgency
-		}
-		if !sleep(ctx, asked.Add(pause), n.hurry) {
-			return
-		}
+// pulse asks the server for a sign of life and returns when it is to be asked again: after a cycle, sooner while it gives
+// none, and at once when somebody is in a hurry to know.
+func (n *line) pulse(ctx context.Context) (next time.Time) {
+	asked, pause := time.Now(), n.link.cycle()
+	n.beat(ctx, n.silentSince())
+	if !n.silentSince().IsZero() {
+		pause = urgency
 	}
+	return asked.Add(pause)
 }
 
-// beat asks once for a sign of life and returns since when there is none, zero where there is.
-func (n *line) beat(ctx context.Context, silent time.Time) time.Time {
+// beat asks once for a sign of life, where there has been none since silent, if that is not zero.
+func (n *line) beat(ctx context.Context, silent time.Time) {
 	asked, limit := time.Now(), n.link.patience()
 	if left := time.Until(silent.Add(replaceAfter)); !silent.IsZero() && left > 0 {
 		limit = min(limit, left)
@@ -31,18 +26,17 @@ func (n *line) beat(ctx context.Context, silent time.Time) time.Time {
 	n.place.giveBack()
 	switch {
 	case ctx.Err() != nil:
-		return silent
+		return
 	case err == nil:
 		n.r.k.standing.keepalive(n.link, Failure{})
 		n.answered()
-		return time.Time{}
+		return
 	}
 	if silent.IsZero() {
 		silent = later(asked, time.Now().Add(-limit)) // it may have waited for the server to hear it
 	}
 	n.r.k.standing.keepalive(n.link, busy(silent))
 	n.unanswered(silent)
-	return silent
 }
 
 func later(a, b time.Time) time.Time {

@@ -5,17 +5,8 @@ import (
 	"time"
 )
 
-// ride carries the mapping on the link where it belongs: the carrier's own or the second beside it.
-func (c *carrier) ride(ctx context.Context) {
-	if s := c.link.second; s != nil && onSecond(c.m.Mapping) {
-		c.rideOn(ctx, s)
-		return
-	}
-	c.carry(ctx)
-}
-
-// rideOn carries the mapping on the second link, branch after branch.
-func (c *carrier) rideOn(ctx context.Context, s *second) {
+// ride carries the mapping on the second link, branch after branch, until ctx ends.
+func (c *carrier) ride(ctx context.Context, s *second) {
 	main := c.link
 	c.drift(true)
 	s.join(c)
@@ -27,7 +18,9 @@ func (c *carrier) rideOn(ctx context.Context, s *second) {
 		c.link, c.branch = b.link, b
 		c.drift(false)
 		on, alight := both(ctx, b.riding)
-		c.carry(on)
+		c.begin(on)
+		<-on.Done()
+		c.stop()
 		alight()
 		c.k.standing.note(func() { c.m.withdrawn(b.link) })
 		s.alight(c, b)

@@ -28,9 +28,10 @@ func (k *keeper) serve(ctx context.Context, n *line) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	crew := newCrew(k, n.link)
-	defer crew.wait()
+	defer crew.end()
+	defer n.asking.end()
 	defer cancel()
-	crew.pulse.Go(func() { n.pulse(ctx) })
+	n.asking.begin(ctx, n.pulse)
 	for {
 		apart(func() { crew.arrange(ctx, n.wanted, k.standing.entries()) })
 		crew.curious = true // what comes to a link that stands was changed by somebody
@@ -44,13 +45,12 @@ func (k *keeper) serve(ctx context.Context, n *line) error {
 	}
 }
 
-// crew are the goroutines of one link: its pulse and a carrier for each mapping.
+// crew are the carriers of one link, one for each mapping.
 type crew struct {
 	k        *keeper
 	link     *guarded
 	carriers map[*mapping]*carrier
 	curious  bool // of those that start now, see carrier
-	pulse    sync.WaitGroup
 }
 
 func newCrew(k *keeper, l *guarded) *crew {
@@ -80,34 +80,28 @@ func (c *crew) arrange(ctx, wanted context.Context, entries []*mapping) {
 	}
 }
 
-// wait waits until all have ended, their context having ended before.
-func (c *crew) wait() {
+// end returns when all have ended, their context having ended before.
+func (c *crew) end() {
 	for _, ca := range c.carriers {
-		<-ca.ended
+		ca.end()
 	}
-	c.pulse.Wait()
 }
 
 // errLate is that an answer did not come in time.
 var errLate = errors.New("no answer in time")
 
-// sleep waits until t, or until stirred is closed or poked, and reports whether ctx still runs. Where t is past there is no
-// timer: one that has fired when it is made is more than the race detector can follow in virtual time.
-func sleep(ctx context.Context, t time.Time, stirred <-chan struct{}) bool {
+// sleepUntil waits until t and reports whether ctx still runs. Where t is past there is no timer, see chore.
+func sleepUntil(ctx context.Context, t time.Time) bool {
 	if d := time.Until(t); d > 0 {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-		case <-stirred:
 		case <-ctx.Done():
 		}
 	}
 	return ctx.Err() == nil
 }
-
-// sleepUntil waits until t and reports whether ctx still runs.
-func sleepUntil(ctx context.Context, t time.Time) bool { return sleep(ctx, t, nil) }
 
 // apart runs f in a goroutine of its own and waits for it. Who mostly sleeps and now and then does something so keeps the
 // small stack that a sleeper needs: there are two such for each link that idles.

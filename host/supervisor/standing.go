@@ -37,14 +37,13 @@ type standing struct {
 	wire     tunnel.Statement // how the link alone is
 
 	turned  chan struct{} // closed when anything above changed
-	stirred chan struct{} // closed when every carrier shall ask again
 	telling bool          // it is reported in a moment
 	told    time.Time     // when it was last reported
 	renewed bool          // something was seen again since
 }
 
 func newStanding(log hclog.Logger, report func(tunnel.Status)) *standing {
-	return &standing{log: log, report: report, turned: make(chan struct{}), stirred: make(chan struct{})}
+	return &standing{log: log, report: report, turned: make(chan struct{})}
 }
 
 // arrange makes the mappings those of w. The link stays as it is.
@@ -118,17 +117,25 @@ func (s *standing) usable() Link {
 	return s.link
 }
 
-// stirring is closed as soon as all that was asked before has to be asked again.
-func (s *standing) stirring() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.stirred
-}
-
 // stirLocked has every carrier ask again. Callers hold s.mu.
 func (s *standing) stirLocked() {
-	close(s.stirred)
-	s.stirred = make(chan struct{})
+	for _, m := range s.mappings {
+		if m.carrier != nil {
+			m.carrier.stir()
+		}
+	}
+}
+
+// carries notes that c carries its mapping from now on, or no more.
+func (s *standing) carries(c *carrier, on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case on:
+		c.m.carrier = c
+	case c.m.carrier == c:
+		c.m.carrier = nil
+	}
 }
 
 // wasWhole reports whether the tunnel was up on l, which is gone by now, and on no other since.

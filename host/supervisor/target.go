@@ -49,7 +49,9 @@ func (s *standing) missed(m tunnel.Mapping, why Failure) {
 	}
 	e.target = verdict{given: true, why: why}
 	s.settle()
-	poke(e.doubted)
+	if e.carrier != nil {
+		e.carrier.asking.hurry()
+	}
 }
 
 // reached notes that a connection of others reached the service behind m. Where that was known, nothing is reported: as
