@@ -58,7 +58,7 @@ func (e *entry) enter(ctx context.Context, by time.Time) (*wire, error) {
 	a.entered()
 	e.sock.letIn()
 	e.sock.sending.joinsPackets(conn)
-	e.sock.reading.buffer.Store(readBuffer(conn))
+	e.sock.reading.readsBy(conn)
 	_ = e.sock.SetDeadline(time.Time{})
 	pin, _ := e.shown()
 	return &wire{sock: e.sock, conn: conn, channels: channels, requests: requests, pin: pin}, nil

@@ -3,28 +3,68 @@ package sshtunnel
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"io"
 	"math/rand/v2"
+	"net"
 	"testing"
 	"time"
+
+	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-// TestReadingFitsTheLibrary: the buffer that the library reads through is a small one once something came after a lull, and
-// everything still arrives.
+// TestReadingFitsTheLibrary: what the library keeps for packets received is little again once something came after a lull.
 func TestReadingFitsTheLibrary(t *testing.T) {
 	ctx, l := linkToTest(t)
-	b := readBuffer(l.conn)
-	if b == nil {
-		t.Fatal("the buffer that the library reads through is not found")
+	b, room := readBuffer(l.conn), readRoom(l.conn)
+	if b == nil || room == nil {
+		t.Fatal("what the library keeps for packets received is not found")
+	}
+	began := time.Now()
+	receive(ctx, t, l, 4<<20)
+	kept := func() (buffer, packet int) {
+		for range 2 { // what the reader does once the first has come is done when the second has
+			if err := l.Keepalive(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return b.Size(), cap(*room)
+	}
+	if buffer, packet := kept(); (buffer != wideBuffer || packet < 8<<10) && time.Since(began) < lull {
+		t.Errorf("%d and %d bytes are kept after bulk: nothing needs to be freed any more, or it is looked for in the wrong place", buffer, packet)
 	}
 	time.Sleep(lull)
-	for range 3 { // the first is what comes after the lull; once the second has come the buffer is another one
-		if err := l.Keepalive(ctx); err != nil {
-			t.Fatal(err)
-		}
+	if buffer, packet := kept(); buffer != narrowBuffer || packet > maxKept {
+		t.Errorf("%d and %d bytes are kept by a link that idles, want %d and at most %d", buffer, packet, narrowBuffer, maxKept)
 	}
-	if b.Size() != narrowBuffer {
-		t.Errorf("a link that idles reads through %d bytes, want %d", b.Size(), narrowBuffer)
+	receive(ctx, t, l, 4<<20)
+}
+
+// receive has so many bytes come over l.
+func receive(ctx context.Context, t *testing.T, l *Link, bytes int64) {
+	t.Helper()
+	from, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	go func() {
+		if c, err := from.Accept(); err == nil {
+			_, _ = c.Write(make([]byte, bytes))
+			_ = c.Close()
+		}
+	}()
+	m := tunnel.Mapping{Name: "bulk", Kind: tunnel.Reach, Remote: tunnel.Endpoint{Port: from.Addr().(*net.TCPAddr).Port}}
+	if err := l.Apply(ctx, m); err != nil {
+		t.Fatal(err)
+	}
+	c, err := l.Open(ctx, m, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if n, err := io.Copy(io.Discard, c); err != nil || n != bytes {
+		t.Fatalf("%d of %d bytes came: %v", n, bytes, err)
 	}
 }
 
@@ -37,7 +77,7 @@ func TestNothingIsLostBetweenBuffers(t *testing.T) {
 	}
 	from := &inPieces{left: sent, random: random, sizes: map[int]int{}}
 	b := bufio.NewReader(from)
-	from.reading.buffer.Store(b)
+	from.reading.library.Store(&library{buffer: b, room: func() *[]byte { return nil }})
 	var got []byte
 	for len(got) < len(sent) {
 		piece := make([]byte, min(1+random.IntN(3*wideBuffer), len(sent)-len(got)))
@@ -69,6 +109,6 @@ func (s *inPieces) Read(p []byte) (int, error) {
 	}
 	n := copy(p[:min(1+s.random.IntN(2*narrowBuffer), len(p))], s.left)
 	s.left = s.left[n:]
-	s.reading.note(n, time.Duration(s.random.IntN(2))*lull)
+	s.reading.note(p[:n], time.Duration(s.random.IntN(2))*lull)
 	return n, nil
 }

@@ -13,7 +13,7 @@ const maxKept = 1 << 10
 
 // shed frees the room for packets to send that x/crypto/ssh keeps for as long as the link lives: that of the largest that
 // was ever sent, 10 KiB where 8 KiB were, 40 KiB after bulk, and most of its buffer before the socket. It waits for nobody:
-// while a packet is written the room is needed.
+// while a packet is written the room is needed. What is kept for packets received is reading's.
 func (l *Link) shed() {
 	withRoom(l.conn, func(packet *[]byte, before *bufio.Writer) {
 		if cap(*packet) > maxKept {
@@ -60,4 +60,11 @@ func readBuffer(c ssh.Conn) *bufio.Reader {
 		return *buffer
 	}
 	return nil
+}
+
+// readRoom is the room for packets that it reads, nil where there is none, as with ciphers other than AES-GCM. It belongs to
+// the goroutine that reads.
+func readRoom(c ssh.Conn) *[]byte {
+	buf, _ := follow(reflect.ValueOf(c), "transport", "conn", "reader", "packetCipher", "buf")
+	return at[[]byte](buf)
 }

@@ -122,7 +122,7 @@ func (s *socket) received(p []byte) bool {
 	_ = s.raw.Control(quickAck) // fails only on a closed socket
 	if n > 0 {
 		now := monotonic(time.Now())
-		s.reading.note(n, time.Duration(now-s.last.Swap(now)))
+		s.reading.note(p, time.Duration(now-s.last.Swap(now)))
 		s.pulse.heard()
 	}
 	s.throat.sipped += n
