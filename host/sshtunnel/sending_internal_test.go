@@ -71,11 +71,11 @@ func sendingTo(t *testing.T, joins bool) (*socket, <-chan int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
 	arrived := make(chan int)
 	go func() {
 		defer close(arrived)
 		c, err := l.Accept()
+		_ = l.Close() // not before: what waits to be accepted would be reset
 		if err != nil {
 			return
 		}
