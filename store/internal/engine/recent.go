@@ -9,7 +9,7 @@ import (
 
 // maxBytes bounds the memory of a Recent whatever the number of changes in it; the newest is kept in any case. Those who
 // watch are close behind: what is older serves nobody, and in a daemon with many tunnels it would be most of the heap.
-const maxBytes = 1 << 20
+const maxBytes = 1 << 17
 
 // Recent holds the most recent changes for those who watch. Adding to it never
 // waits: each who watches comes and takes what is after the revision it has seen.
