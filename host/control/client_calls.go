@@ -1,7 +1,10 @@
 package control
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"io"
 	"iter"
 	"net/http"
@@ -25,6 +28,36 @@ func get[T any](ctx context.Context, c *Client, path string) (out T, err error) 
 	return out, c.call(ctx, http.MethodGet, path, nil, &out)
 }
 
+// list is get of a long list, each item of which is read as it comes.
+func list[T any](ctx context.Context, c *Client, path string) ([]T, error) {
+	resp, err := c.open(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	all, err := items[T](json.NewDecoder(resp.Body))
+	if err != nil {
+		return nil, c.broken(ctx, err)
+	}
+	return all, nil
+}
+
+// items are those of the list that d comes to.
+func items[T any](d *json.Decoder) (all []T, err error) {
+	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+		return nil, cmp.Or(err, errors.New("the answer is no list"))
+	}
+	for d.More() {
+		var v T
+		if err := d.Decode(&v); err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	_, err = d.Token()
+	return all, err
+}
+
 // post is a call that changes.
 func post[T any](ctx context.Context, c *Client, path string, in any) (out T, err error) {
 	return out, c.call(ctx, http.MethodPost, path, in, &out)
@@ -45,7 +78,7 @@ func (c *Client) Key(ctx context.Context) (Key, error) { return get[Key](ctx, c,
 
 // Tunnels lists the tunnels of owner, of all owners where it is "".
 func (c *Client) Tunnels(ctx context.Context, owner string) ([]Tunnel, error) {
-	return get[[]Tunnel](ctx, c, "/v1/tunnels?owner="+url.QueryEscape(owner))
+	return list[Tunnel](ctx, c, "/v1/tunnels?owner="+url.QueryEscape(owner))
 }
 
 // Tunnel shows one tunnel.

@@ -48,10 +48,12 @@ func (s *Server) answerConfiguration(w http.ResponseWriter, r *http.Request, sta
 	if len(out.Settings) == 0 {
 		out.Settings = json.RawMessage("{}")
 	}
-	for v, err := range s.Operator.List(r.Context()) {
-		if err != nil {
-			return err
-		}
+	all, err := s.Operator.ListShown(r.Context())
+	if err != nil {
+		return err
+	}
+	for _, shown := range all {
+		v := shown.View()
 		if v.Ref.Owner == ref.Module && v.Configuration == ref.Name {
 			out.Tunnels = append(out.Tunnels, string(v.Ref.Name))
 		}

@@ -1,9 +1,11 @@
 package control
 
 import (
+	"bufio"
 	"crypto/subtle"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"net/http"
 	"time"
 
@@ -98,9 +100,34 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, e *Error) {
 
 // answer writes v as JSON. What goes wrong then only shows that the reader is gone, so it is no error of the request.
 func answer(w http.ResponseWriter, status int, v any) error {
+	beginAnswer(w, status)
+	_ = json.NewEncoder(w).Encode(v)
+	return nil
+}
+
+func beginAnswer(w http.ResponseWriter, status int) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v)
+}
+
+// answerList writes a long list as answer does, item by item: nothing holds all of it, and who asked reads the first while
+// the others are made.
+func answerList[T any](w http.ResponseWriter, all iter.Seq[T]) error {
+	beginAnswer(w, http.StatusOK)
+	out := bufio.NewWriterSize(w, 32<<10)
+	enc, before := json.NewEncoder(out), "["
+	for v := range all {
+		_, _ = out.WriteString(before)
+		if enc.Encode(v) != nil {
+			return nil
+		}
+		before = ","
+	}
+	if before == "[" {
+		_, _ = out.WriteString(before)
+	}
+	_, _ = out.WriteString("]\n")
+	_ = out.Flush()
 	return nil
 }

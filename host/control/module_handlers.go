@@ -81,12 +81,14 @@ func (s *Server) modules(ctx context.Context) ([]Module, error) {
 			return nil, err
 		}
 	}
-	for v, err := range s.Operator.List(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		if i, ok := at[v.Ref.Owner]; ok {
-			all[i].Tunnels = append(all[i].Tunnels, string(v.Ref.Name))
+	tunnels, err := s.Operator.ListShown(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, shown := range tunnels {
+		ref := shown.View().Ref
+		if i, ok := at[ref.Owner]; ok {
+			all[i].Tunnels = append(all[i].Tunnels, string(ref.Name))
 		}
 	}
 	return all, nil

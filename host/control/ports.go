@@ -15,7 +15,7 @@ import (
 // configuration or module that is not there matches tunnel.ErrNotFound.
 type Operator interface {
 	Get(ctx context.Context, ref tunnel.Ref) (tunnel.View, error)
-	List(ctx context.Context) iter.Seq2[tunnel.View, error]
+	ListShown(ctx context.Context) ([]*tunnel.Shown, error)
 	Watch(ctx context.Context) iter.Seq2[tunnel.Change, error]
 
 	AddTunnel(ctx context.Context, by string, t tunnel.Tunnel, cred tunnel.Credential) (warnings []string, err error)

@@ -66,7 +66,7 @@ func (s *Server) status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return out, err
 	}
-	for _, t := range tunnels {
+	for t := range tunnels {
 		out.tunnel(t)
 	}
 	all, err := jobs()

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"iter"
 	"net/http"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -18,21 +19,20 @@ func (s *Server) listTunnels(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, all)
+	return answerList(w, all)
 }
 
-// tunnels are all tunnels of owner, of every owner where it is "".
-func (s *Server) tunnels(ctx context.Context, owner tunnel.Owner) ([]Tunnel, error) {
-	all := []Tunnel{}
-	for v, err := range s.Operator.List(ctx) {
-		if err != nil {
-			return nil, err
+// tunnels yields all tunnels of owner, of every owner where it is "".
+func (s *Server) tunnels(ctx context.Context, owner tunnel.Owner) (iter.Seq[Tunnel], error) {
+	all, err := s.Operator.ListShown(ctx)
+	return func(yield func(Tunnel) bool) {
+		for _, shown := range all {
+			v := shown.View()
+			if (owner == "" || v.Ref.Owner == owner) && !yield(tunnelOf(v)) {
+				return
+			}
 		}
-		if owner == "" || v.Ref.Owner == owner {
-			all = append(all, tunnelOf(v))
-		}
-	}
-	return all, nil
+	}, err
 }
 
 func (s *Server) showTunnel(w http.ResponseWriter, r *http.Request) error {

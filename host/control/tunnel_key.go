@@ -58,11 +58,14 @@ func (s *Server) showTunnelKey(w http.ResponseWriter, r *http.Request) error {
 // sharers are the other tunnels that log in at t's server as its user with the PBX's key, where t does: sshd looks at the
 // first line with that key alone.
 func (s *Server) sharers(ctx context.Context, t tunnel.Tunnel) ([]string, error) {
+	all, err := s.Operator.ListShown(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := []string{}
-	for v, err := range s.Operator.List(ctx) {
+	for _, shown := range all {
+		v := shown.View()
 		switch {
-		case err != nil:
-			return nil, err
 		case v.Ref == t.Ref, t.OwnKey, v.OwnKey, v.Login != tunnel.LoginKey:
 		case tunnel.ScopeRemote(v.Server) == tunnel.ScopeRemote(t.Server) && v.Server.User == t.Server.User:
 			out = append(out, v.Ref.String())

@@ -116,15 +116,15 @@ func (f *Fake) Get(ctx context.Context, ref tunnel.Ref) (tunnel.View, error) {
 	return f.pinned(v), err
 }
 
-// List is the World's, with the pins and accepted mappings set here.
-func (f *Fake) List(ctx context.Context) iter.Seq2[tunnel.View, error] {
-	return func(yield func(tunnel.View, error) bool) {
-		for v, err := range f.service().List(ctx) {
-			if !yield(f.pinned(v), err) {
-				return
-			}
+// ListShown is the World's, with the pins and accepted mappings set here.
+func (f *Fake) ListShown(ctx context.Context) (all []*tunnel.Shown, err error) {
+	for v, err := range f.service().List(ctx) {
+		if err != nil {
+			return nil, err
 		}
+		all = append(all, tunnel.Show(f.pinned(v)))
 	}
+	return all, nil
 }
 
 // Watch is the World's.
