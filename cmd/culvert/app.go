@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -76,16 +77,21 @@ func formatOf(args []string) string {
 
 // escapeJSON writes what could drive a terminal as \u escapes; it stays the same JSON.
 func escapeJSON(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
 	var b strings.Builder
-	for _, r := range s {
-		if r == '\n' || unicode.IsPrint(r) {
-			b.WriteRune(r)
+	b.Grow(len(s))
+	written := 0
+	for i, r := range s {
+		if r == '\n' || r >= ' ' && r <= '~' || unicode.IsPrint(r) {
 			continue
 		}
+		b.WriteString(s[written:i])
+		written = i + utf8.RuneLen(r)
 		for _, unit := range utf16.Encode([]rune{r}) {
 			fmt.Fprintf(&b, `\u%04x`, unit)
 		}
 	}
+	b.WriteString(s[written:])
 	return b.String()
 }
 

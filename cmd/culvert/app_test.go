@@ -11,10 +11,13 @@ import (
 
 // What is escaped is the same JSON, and cannot drive a terminal.
 func FuzzEscapeJSON(f *testing.F) {
-	for _, s := range []string{"", "plain", hostile, "\u2028\u2029", "\U000e0001\U0010ffff", `back\slash "quoted"`, "tab\there"} {
+	for _, s := range []string{"", "plain", hostile, "\u2028\u2029", "\U000e0001\U0010ffff", `back\slash "quoted"`, "tab\there", "\x9b31m \xff"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
+		if i := strings.IndexFunc(escapeJSON(s), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); i >= 0 {
+			t.Errorf("%q as it is becomes %q", s, escapeJSON(s))
+		}
 		if !utf8.ValidString(s) {
 			return
 		}

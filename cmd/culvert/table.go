@@ -30,9 +30,11 @@ func (a *app) table(header []string, rows [][]string) {
 		configs = append(configs, table.ColumnConfig{Number: i + 1, WidthMax: w, WidthMaxEnforcer: text.WrapSoft})
 	}
 	t.SetColumnConfigs(configs)
+	var lines []string
 	for line := range strings.Lines(t.Render() + "\n") {
-		a.say("%s", strings.TrimRight(line, " \n"))
+		lines = append(lines, strings.TrimRight(line, " \n"))
 	}
+	a.say("%s", strings.Join(lines, "\n"))
 }
 
 // plainStyle has no lines, so that output is easy to cut and paste.

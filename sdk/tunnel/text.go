@@ -11,6 +11,9 @@ import (
 // escape, so that a server, plugin or file cannot drive a terminal or forge a line, and it is cut with … once limit bytes
 // are written.
 func Clean(s string, limit int) string {
+	if len(s) <= limit && plain(s) {
+		return s
+	}
 	var b strings.Builder
 	for i, r := range s {
 		if b.Len() >= limit {
@@ -28,4 +31,14 @@ func Clean(s string, limit int) string {
 		}
 	}
 	return b.String()
+}
+
+// plain reports whether s is nothing but printable ASCII, which most texts are.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
