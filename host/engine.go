@@ -22,8 +22,8 @@ type engine struct {
 	limits   *sshtunnel.Limits
 }
 
-func (e engine) Run(ctx context.Context, a *supervisor.Attempt, serve func(context.Context, supervisor.Link) error) error {
-	return sshtunnel.Run(ctx, e.config(a), func(ctx context.Context, l *sshtunnel.Link) error { return serve(ctx, link{l}) })
+func (e engine) Run(ctx context.Context, a *supervisor.Attempt, stands func(context.Context, supervisor.Link) func()) error {
+	return sshtunnel.Run(ctx, e.config(a), func(ctx context.Context, l *sshtunnel.Link) func() { return stands(ctx, link{l}) })
 }
 
 // config is what the attempt asks of the SSH engine.
@@ -81,10 +81,7 @@ func (l link) Traffic(name string) supervisor.Traffic {
 	}
 }
 
-func (l link) Peer() (supervisor.Peer, <-chan struct{}) {
-	p, changed := l.Link.Peer()
-	return supervisor.Peer(p), changed
-}
+func (l link) Peer() supervisor.Peer { return supervisor.Peer(l.Link.Peer()) }
 
 // privateSockets says how a module reaches its mappings without a port.
 func privateSockets(s pluginhost.Sockets, modules *pluginhost.Host) supervisor.Sockets {

@@ -77,12 +77,12 @@ type seeing struct {
 	links []supervisor.Link
 }
 
-func (e *seeing) Run(ctx context.Context, a *supervisor.Attempt, serve func(context.Context, supervisor.Link) error) error {
-	return e.engine.Run(ctx, a, func(ctx context.Context, l supervisor.Link) error {
+func (e *seeing) Run(ctx context.Context, a *supervisor.Attempt, stands func(context.Context, supervisor.Link) func()) error {
+	return e.engine.Run(ctx, a, func(ctx context.Context, l supervisor.Link) func() {
 		e.mu.Lock()
 		e.links = append(e.links, l)
 		e.mu.Unlock()
-		return serve(ctx, l)
+		return stands(ctx, l)
 	})
 }
 

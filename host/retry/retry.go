@@ -50,14 +50,27 @@ const Hurried = time.Second
 // Run makes one attempt after the other. It returns nil when one returns nil, and
 // else ctx's error once ctx has ended and the attempt has returned.
 func Run(ctx context.Context, attempt Attempt, l Loop) error {
-	for ctx.Err() == nil {
-		end := try(ctx, attempt)
-		if end.Err == nil {
-			return nil
-		}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return l.follow(ctx, try(ctx, attempt), attempt)
+}
+
+// Resume is Run after an attempt that ended so: its error is not nil, and a wait comes first. Whoever need not keep a
+// goroutine while something works has attempt return nil then, and resumes when it does no more.
+func Resume(ctx context.Context, end End, attempt Attempt, l Loop) error {
+	return l.follow(ctx, end, attempt)
+}
+
+func (l Loop) follow(ctx context.Context, end End, attempt Attempt) error {
+	for end.Err != nil && ctx.Err() == nil {
+		l.wait(ctx, end)
 		if ctx.Err() == nil {
-			l.wait(ctx, end)
+			end = try(ctx, attempt)
 		}
+	}
+	if end.Err == nil {
+		return nil
 	}
 	return ctx.Err()
 }

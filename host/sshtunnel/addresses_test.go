@@ -213,7 +213,7 @@ func TestEndedContextEndsTheTryingOfAddresses(t *testing.T) {
 		}
 		cancel()
 	}()
-	err := sshtunnel.Run(ctx, &c, func(context.Context, *sshtunnel.Link) error { return nil })
+	err := run(ctx, &c, func(context.Context, *sshtunnel.Link) error { return nil })
 	if err != context.Canceled || second.connections.Load() != 0 {
 		t.Errorf("got %v, and the second address was tried %d times", err, second.connections.Load())
 	}

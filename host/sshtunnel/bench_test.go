@@ -46,7 +46,7 @@ func benchCulvert(b *testing.B, s *sshdtest.Server, pair sshtunnel.KeyPair, lpor
 	c := config(s.Host, s.Port)
 	c.Credential = tunnel.Credential{Login: tunnel.LoginKey, PrivateKey: pair.PEM()}
 	rport := benchPort(b)
-	err := sshtunnel.Run(b.Context(), &c, func(ctx context.Context, l *sshtunnel.Link) error {
+	err := run(b.Context(), &c, func(ctx context.Context, l *sshtunnel.Link) error {
 		if err := l.Apply(ctx, expose("e", lport, rport)); err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ import (
 // fails runs a link that must not come about and returns why it did not.
 func fails(t *testing.T, c sshtunnel.Config, reason tunnel.Reason) *sshtunnel.Failure {
 	t.Helper()
-	err := sshtunnel.Run(soon(t), &c, func(context.Context, *sshtunnel.Link) error {
+	err := run(soon(t), &c, func(context.Context, *sshtunnel.Link) error {
 		t.Error("a link came about")
 		return nil
 	})
@@ -180,7 +180,7 @@ func TestEndedContextEndsAHandshake(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	err := sshtunnel.Run(ctx, &c, func(context.Context, *sshtunnel.Link) error { return nil })
+	err := run(ctx, &c, func(context.Context, *sshtunnel.Link) error { return nil })
 	if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 3*time.Second {
 		t.Errorf("got %v after %v", err, time.Since(began))
 	}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -17,10 +18,13 @@ import (
 // to wait for them.
 const maxRefusing = 512
 
-// receive takes all that the server opens and asks for until the connection has ended; then the link is lost. One goroutine
-// does it all: there is one for each link that idles.
-func (l *Link) receive(channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
-	unasked := 0
+// receive takes all that the server opens and asks for until the connection has ended, also while the link takes its leave;
+// it returns when that is over. One goroutine does it all, that of Run: there is one for each link that idles.
+func (l *Link) receive() {
+	var closing sync.WaitGroup
+	closing.Add(1)
+	context.AfterFunc(l.ctx, func() { defer closing.Done(); l.close() })
+	channels, requests, unasked := l.channels, l.requests, 0
 	for channels != nil || requests != nil {
 		select {
 		case nc, more := <-channels:
@@ -42,6 +46,7 @@ func (l *Link) receive(channels <-chan ssh.NewChannel, requests <-chan *ssh.Requ
 	err := l.conn.Wait()
 	l.ended.Store(true)
 	l.lose(linkLost(err))
+	closing.Wait()
 }
 
 // takeChannel receives a channel that the server opens and never waits for it: x/crypto's own Listen stops all forwards of

@@ -23,8 +23,12 @@ type Link struct {
 	conn   ssh.Conn
 	server string // the fingerprint of its host key
 
-	ctx    context.Context // ends when the link is gone, with the Failure as its cause
+	channels <-chan ssh.NewChannel // what comes over the connection
+	requests <-chan *ssh.Request
+
+	ctx    context.Context // ends when the link is over: gone, with the Failure as its cause, or told to end
 	cancel context.CancelCauseFunc
+	leave  func()         // see Run; nil where nobody was told of the link
 	work   sync.WaitGroup // every goroutine of the link
 
 	ended    atomic.Bool   // nothing more comes over the connection
@@ -40,7 +44,7 @@ type Link struct {
 
 	mu       sync.Mutex
 	closing  bool
-	requests []*request // that wait for their turn
+	asked    []*request // that wait for their turn
 	sending  bool       // they are sent, one after the other
 	mappings []*mapping // few, in the order in which they came
 	forwards bool       // some forward was allowed on this link
@@ -48,14 +52,14 @@ type Link struct {
 	rule     rule       // what the server told of its rules
 }
 
-// newLink takes over a connection and begins to serve what comes over it.
+// newLink takes over a connection. What comes over it has to be received until it is closed.
 func newLink(ctx context.Context, c *Config, w *wire) *Link {
 	l := &Link{
 		config: c, log: c.Log, sock: w.sock, conn: w.conn, server: w.pin.Fingerprint,
+		channels: w.channels, requests: w.requests,
 		closed: make(chan struct{}), places: places{of: "of one link", most: c.waits.maxOfLink},
 	}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
-	l.spawn(func() { l.receive(w.channels, w.requests) })
 	l.sock.pulse.begin()
 	return l
 }
@@ -77,6 +81,20 @@ func (l *Link) spawn(f func()) bool {
 	}
 	l.work.Go(f)
 	return true
+}
+
+// End ends the link, and has Run return err, unless the link is over already. Its ports are handed back.
+func (l *Link) End(err error) { l.cancel(err) }
+
+// why is the error of Run for a link that is over.
+func (l *Link) why() error {
+	if f := l.lost(); f != nil {
+		return f
+	}
+	if err := context.Cause(l.ctx); err != context.Canceled {
+		return err
+	}
+	return nil
 }
 
 // lose ends the link because of f; the first cause stands.
@@ -102,8 +120,11 @@ func (l *Link) gone() *Failure {
 	return linkLost(context.Cause(l.ctx))
 }
 
-// close hands the remote ports back, ends the connection and waits until nothing of the link is left.
+// close waits until nobody uses the link any more, hands the remote ports back, ends the connection and waits until nothing of the link is left.
 func (l *Link) close() {
+	if l.leave != nil {
+		l.leave()
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), farewell)
 	defer cancel()
 	l.handBack(ctx)

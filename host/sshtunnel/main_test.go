@@ -82,7 +82,7 @@ func tryOpen(t *testing.T, c sshtunnel.Config) (*running, error) {
 	var result error
 	go func() {
 		defer close(down)
-		result = sshtunnel.Run(ctx, &c, func(ctx context.Context, l *sshtunnel.Link) error {
+		result = run(ctx, &c, func(ctx context.Context, l *sshtunnel.Link) error {
 			r.Link, r.ctx = l, ctx
 			close(up)
 			<-ctx.Done()
@@ -98,6 +98,18 @@ func tryOpen(t *testing.T, c sshtunnel.Config) (*running, error) {
 	case <-down:
 		return nil, result
 	}
+}
+
+// run has serve use the link of a Run until it returns, which ends the link.
+func run(ctx context.Context, c *sshtunnel.Config, serve func(context.Context, *sshtunnel.Link) error) error {
+	return sshtunnel.Run(ctx, c, func(ctx context.Context, l *sshtunnel.Link) func() {
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			l.End(serve(ctx, l))
+		}()
+		return func() { <-served }
+	})
 }
 
 // soon is the context of a call that is expected to succeed.

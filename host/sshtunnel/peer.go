@@ -16,11 +16,17 @@ const (
 	PeerSilent              // for so long that a new link should be tried
 )
 
-// Peer says how the server's machine answers and returns what is closed as soon as that changes. Silence is noticed in
+// Peer says how the server's machine answers. Silence is noticed in
 // 10 s, its end in a quarter of a second after the machine is heard again, by probes that the kernel then sends every
 // second. While the machine does not answer, nothing at all is sent: calls wait for it as long as their contexts let
 // them, and what they return then is ServerBusy.
-func (l *Link) Peer() (Peer, <-chan struct{}) { return l.sock.pulse.state() }
+func (l *Link) Peer() Peer {
+	p, _ := l.sock.pulse.state()
+	return p
+}
+
+// Watch has turned called, which returns at once, whenever Peer changes; from now on, in place of what was before.
+func (l *Link) Watch(turned func()) { l.sock.pulse.watch(turned) }
 
 // Wake asks a server once that does not answer for a sign of life, whatever Peer says, together with whatever waited to be
 // sent. Nil is a true sign: the server's program has answered. The error is Keepalive's.
@@ -30,7 +36,7 @@ func (l *Link) Wake(ctx context.Context) error {
 }
 
 // Retire gives the link up for another, at once for all who use it: its connections are reset, calls fail with LinkLost
-// and the context given to serve ends. The server is told by the end of the TCP connection, which is all that is sent
+// and the context given to stands ends. The server is told by the end of the TCP connection, which is all that is sent
 // from now on, and learns it as soon as the path allows: so a server that nobody has told that the link is gone frees its
 // ports seconds after the path is back, where a socket that was closed would leave them taken for hours.
 //

@@ -37,6 +37,7 @@ type pulse struct {
 	begun   bool
 	peer    Peer
 	changed chan struct{} // closed when peer changes
+	turned  func()        // called then; nil where nobody watches
 	woken   int           // callers of Wake: everything may be sent
 	opened  chan struct{} // closed while something may be sent
 	timer   *time.Timer
@@ -78,6 +79,13 @@ func (p *pulse) state() (Peer, <-chan struct{}) {
 	return p.peer, p.changed
 }
 
+// watch has turned called whenever the peer changes.
+func (p *pulse) watch(turned func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.turned = turned
+}
+
 func (p *pulse) answers() bool { now, _ := p.state(); return now == PeerAnswers }
 
 // look asks the kernel and comes again when there may be news. It returns what the kernel knows, nil where nothing is
@@ -114,6 +122,9 @@ func (p *pulse) turnLocked(to Peer) {
 	p.peer = to
 	close(p.changed)
 	p.changed = make(chan struct{})
+	if p.turned != nil {
+		p.turned()
+	}
 	if was == PeerAnswers || to == PeerAnswers {
 		p.sock.hurry(to != PeerAnswers)
 	}

@@ -32,10 +32,10 @@ func (l *Link) ask(name string, payload []byte) <-chan answer {
 	switch {
 	case l.closing:
 		r.reply <- answer{err: l.gone()}
-	case len(l.requests) >= maxQueued:
+	case len(l.asked) >= maxQueued:
 		r.reply <- answer{err: busy("too many requests wait for an answer of the SSH server")}
 	default:
-		l.requests = append(l.requests, r)
+		l.asked = append(l.asked, r)
 		if !l.sending {
 			l.sending = true
 			l.work.Go(l.sendRequests)
@@ -61,12 +61,12 @@ func (l *Link) sendRequests() {
 func (l *Link) nextRequest() *request {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.requests) == 0 {
-		l.requests, l.sending = nil, false
+	if len(l.asked) == 0 {
+		l.asked, l.sending = nil, false
 		return nil
 	}
-	r := l.requests[0]
-	l.requests = l.requests[1:]
+	r := l.asked[0]
+	l.asked = l.asked[1:]
 	return r
 }
 

@@ -58,11 +58,12 @@ func linkToTest(t *testing.T) (context.Context, *Link) {
 	l, err := open(ctx, (&Config{
 		Server:     tunnel.Server{Host: "127.0.0.1", Port: s.Port(), User: "root"},
 		Credential: tunnel.Credential{Login: tunnel.LoginPassword, Password: "secret"},
-	}).withDefaults())
+	}).withDefaults(), func(context.Context, *Link) func() { return func() {} })
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(l.close)
+	t.Cleanup(l.receive)
+	t.Cleanup(func() { l.End(nil) })
 	return ctx, l
 }
 

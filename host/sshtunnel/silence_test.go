@@ -18,13 +18,20 @@ func becomes(t *testing.T, l *running, want sshtunnel.Peer, within time.Duration
 	t.Helper()
 	began := time.Now()
 	late := time.After(within)
+	turned := make(chan struct{}, 1)
+	l.Watch(func() {
+		select {
+		case turned <- struct{}{}:
+		default:
+		}
+	})
 	for {
-		now, changed := l.Peer()
+		now := l.Peer()
 		if now == want {
 			return time.Since(began)
 		}
 		select {
-		case <-changed:
+		case <-turned:
 		case <-l.gone:
 			t.Fatalf("the link ended: %v", l.stop())
 		case <-late:

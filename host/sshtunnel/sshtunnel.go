@@ -107,57 +107,54 @@ type waits struct {
 	maxOfLink int64 // connections
 }
 
-// Run connects to the server, checks its host key, logs in and calls serve with the link. The context given to serve
-// ends when the link is gone, with the Failure as its cause. Run returns when serve has returned and everything of the
-// link is closed; ports asked of the server are handed back first. A link that was retired keeps its socket, and Run, until
-// the server has heard of its end: see Retire. What c points to is copied and not changed.
+// Run connects to the server, checks its host key, logs in and calls stands with the link. The context given to stands
+// ends when the link is over: it is gone, with the Failure as the context's cause, ctx has ended, or End was called. stands
+// returns at once, with what Run is to call then: once leave has returned nobody uses the link any more, and Run returns
+// when everything of it is closed; ports asked of the server are handed back first. A link that was retired keeps its
+// socket, and Run, until the server has heard of its end: see Retire. What c points to is copied and not changed.
 //
 // The error is a *Failure when connecting failed or the link was lost, the context's error when ctx ended, what Admit or
-// Learned returned when that failed, else what serve returned.
+// Learned returned when that failed, else what End was given.
 //
 // All addresses of the server's name are tried: first which of them takes a connection, then, as long as no host key was
 // shown, the next one whenever there was no key exchange. A wrong host key and a login are final.
-func Run(ctx context.Context, c *Config, serve func(ctx context.Context, l *Link) error) error {
-	l, err := openApart(ctx, c.withDefaults())
+func Run(ctx context.Context, c *Config, stands func(ctx context.Context, l *Link) (leave func())) error {
+	l, err := openApart(ctx, c.withDefaults(), stands)
 	if err != nil {
 		return err
 	}
-	err = serve(l.ctx, l)
-	lost := l.lost()
-	l.close()
+	l.receive()
 	l.sock.expire(ctx)
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return ctx.Err()
-	case lost != nil:
-		return lost
 	}
-	return err
+	return l.why()
 }
 
-// openApart is open in a goroutine of its own: whoever calls Run waits there as long as the link lives, and does so on a
-// small stack where nothing deep has made it grow.
-func openApart(ctx context.Context, c *Config) (l *Link, err error) {
+// openApart is open in a goroutine of its own: whoever calls Run receives what comes as long as the link lives, and waits
+// for that on a small stack where nothing deep has made it grow.
+func openApart(ctx context.Context, c *Config, stands func(context.Context, *Link) func()) (l *Link, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		l, err = open(ctx, c)
+		l, err = open(ctx, c, stands)
 	}()
 	<-done
 	return l, err
 }
 
-// open opens a link.
-func open(ctx context.Context, c *Config) (*Link, error) {
+// open opens a link and tells of it, unless its host key is not welcome.
+func open(ctx context.Context, c *Config, stands func(context.Context, *Link) func()) (*Link, error) {
 	w, err := connect(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	l := newLink(ctx, c, w)
 	if err := l.remember(w.pin); err != nil {
-		l.close()
-		return nil, err
+		l.End(err)
+		return l, nil
 	}
+	l.leave = stands(l.ctx, l)
 	return l, nil
 }
 

@@ -23,11 +23,12 @@ func TestUnstickFitsTheLibrary(t *testing.T) {
 	l, err := open(ctx, (&Config{
 		Server:     tunnel.Server{Host: "127.0.0.1", Port: s.Port(), User: "root"},
 		Credential: tunnel.Credential{Login: tunnel.LoginPassword, Password: "secret"},
-	}).withDefaults())
+	}).withDefaults(), func(context.Context, *Link) func() { return func() {} })
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.close()
+	defer l.receive()
+	defer l.End(nil)
 	if _, ok := follow(reflect.ValueOf(l.conn), "transport", "incoming"); !ok {
 		t.Error("the packets that wait for the library are not found")
 	}

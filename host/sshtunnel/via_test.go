@@ -291,7 +291,7 @@ func TestServersNameIsGivenToTheProxy(t *testing.T) {
 					got <- string(b)
 					_ = p.SetLinger(0)
 				})
-				_ = sshtunnel.Run(soon(t), &c, func(context.Context, *sshtunnel.Link) error { return nil })
+				_ = run(soon(t), &c, func(context.Context, *sshtunnel.Link) error { return nil })
 				if asked := <-got; asked != want {
 					t.Errorf("asked %q, want %q", asked, want)
 				}
@@ -461,7 +461,7 @@ func TestSilentServerBehindAProxy(t *testing.T) {
 	if err := l.Keepalive(ctx); err == nil {
 		t.Fatal("a frozen server has answered")
 	}
-	if p, _ := l.Peer(); p != sshtunnel.PeerAnswers {
+	if p := l.Peer(); p != sshtunnel.PeerAnswers {
 		t.Errorf("the machine of a proxy that lives is %v", p)
 	}
 	s.Thaw()
@@ -492,7 +492,7 @@ func TestProxyThatStopsAndDies(t *testing.T) {
 			}
 			wantReason(t, l.stop(), tunnel.LinkLost)
 			way := through(c, p)
-			wantReason(t, sshtunnel.Run(soon(t), &way, func(context.Context, *sshtunnel.Link) error { return nil }), tunnel.ProxyUnreachable)
+			wantReason(t, run(soon(t), &way, func(context.Context, *sshtunnel.Link) error { return nil }), tunnel.ProxyUnreachable)
 		})
 	}
 }
@@ -511,7 +511,7 @@ func TestEndedContextEndsTheTalkWithAProxy(t *testing.T) {
 			cancel()
 		}()
 		began := time.Now()
-		err := sshtunnel.Run(ctx, &c, func(context.Context, *sshtunnel.Link) error { return nil })
+		err := run(ctx, &c, func(context.Context, *sshtunnel.Link) error { return nil })
 		if err != context.Canceled || time.Since(began) > 3*time.Second {
 			t.Errorf("%s: got %v after %v", scheme, err, time.Since(began))
 		}

@@ -44,7 +44,7 @@ func newBranch(s *second, server tunnel.Server, turn *turn) *branch {
 // run is the whole life of the branch.
 func (b *branch) run(plan *Attempt) {
 	defer b.cancel()
-	err := b.s.k.config.Engine.Run(b.ctx, plan, b.serve)
+	err := b.s.k.config.Engine.Run(b.ctx, plan, working(b.serve))
 	b.place.giveBack()
 	b.turn.end(failure(b.s.k.config.Engine, err).refusesLogin())
 	if !closed(b.over) {
@@ -59,7 +59,7 @@ func (b *branch) end(err error) {
 
 // serve carries the riders until the link is gone, given up, or needed no more.
 func (b *branch) serve(ctx context.Context, l Link) error {
-	b.link, b.since = guard(l, b.s.k.config.Engine), time.Now()
+	b.link, b.since = guard(l, b.s.k.config.Engine, func() {}), time.Now()
 	b.turn.worked()
 	riding, alight := context.WithCancel(ctx)
 	b.riding = riding
@@ -87,8 +87,8 @@ func (b *branch) last(ctx context.Context) (why error, retire bool) {
 	alone := time.NewTimer(aloneFor)
 	defer alone.Stop()
 	for {
-		peer, at := b.link.look()
-		_, main := b.s.main.look()
+		peer, turned := b.link.look()
+		_, mainTurned := b.s.main.look()
 		if peer != PeerAnswers {
 			b.place.giveBack() // its first answer may be long in coming
 		}
@@ -109,10 +109,8 @@ func (b *branch) last(ctx context.Context) (why error, retire bool) {
 				Message: "its server's machine is not heard any more, though the main link is: it is made anew",
 				Remedy:  "nothing to do unless it repeats: then look at the network in between",
 			}}, true
-		case <-at.changed:
-		case <-at.turned:
-		case <-main.changed:
-		case <-main.turned:
+		case <-turned:
+		case <-mainTurned:
 		}
 	}
 }

@@ -175,7 +175,7 @@ func (c *carrier) proveOnce(ctx context.Context) (good, calm bool, err error) {
 	v := c.listener(err)
 	switch v.why.Reason {
 	case tunnel.WiderThanDeclared:
-		poke(c.k.changed) // its port here is given up too
+		c.k.stir() // its port here is given up too
 		c.withdraw(ctx)
 		return false, false, err
 	case tunnel.RemotePortHeld:

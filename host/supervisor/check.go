@@ -48,7 +48,7 @@ func (s *Supervisor) Check(ctx context.Context, t Trial, report func(TrialStep))
 		c.postpone(err)
 		return tunnel.Pin{}, err
 	}
-	err = s.config.Engine.Run(ctx, c.plan(), c.serve)
+	err = s.config.Engine.Run(ctx, c.plan(), working(c.serve))
 	if ctx.Err() != nil && c.offered() {
 		c.turn.breakOff()
 	} else {

@@ -19,8 +19,8 @@ type chore struct {
 	runs    sync.WaitGroup
 }
 
-// begin has work done now and from then on when it is due, until end. Its context ends with ctx too.
-func (c *chore) begin(ctx context.Context, work func(context.Context) time.Time) {
+// begin has work done now, and again when it is due, until end. Its context ends with ctx too.
+func (c *chore) begin(ctx context.Context, work func(context.Context) (next time.Time)) {
 	c.mu.Lock()
 	c.ctx, c.work = ctx, work
 	c.mu.Unlock()

@@ -13,10 +13,11 @@ import (
 
 // Engine opens links. The SSH engine has these methods, through an adapter in package host.
 type Engine interface {
-	// Run makes one attempt: it connects, checks the host key, logs in and calls serve, whose context ends when the
-	// link is gone. It returns when serve has returned and everything of the link is closed, and does so soon after
-	// ctx ends.
-	Run(ctx context.Context, a *Attempt, serve func(ctx context.Context, l Link) error) error
+	// Run makes one attempt: it connects, checks the host key, logs in and calls stands, whose context ends when the link
+	// is over: gone, told to end, or given up because ctx ended. stands returns at once, with what is called then: once
+	// leave has returned nobody uses the link any more. Run returns when everything of the link is closed, soon after that,
+	// with why it ended.
+	Run(ctx context.Context, a *Attempt, stands func(ctx context.Context, l Link) (leave func())) error
 
 	// Explain says what an error of Run or of a Link means. Its Reason is empty where the engine does not know.
 	Explain(err error) Failure
@@ -107,11 +108,15 @@ type Link interface {
 	Keepalive(ctx context.Context) error
 	// Traffic is what the mapping has carried on this link.
 	Traffic(name string) Traffic
-	// Peer says how the server's machine answers, beneath SSH, and returns what is closed as soon as that changes. While
-	// it is not PeerAnswers nothing is sent: calls wait for an answer, as long as their context lets them.
-	Peer() (Peer, <-chan struct{})
+	// Peer says how the server's machine answers, beneath SSH. While it is not PeerAnswers nothing is sent: calls wait for
+	// an answer, as long as their context lets them.
+	Peer() Peer
+	// Watch has turned called, which returns at once, whenever Peer changes; from now on, in place of what was before.
+	Watch(turned func())
 	// Wake asks a server once that does not answer for a sign of life, whatever Peer says.
 	Wake(ctx context.Context) error
+	// End ends the link, and has Run return err. What was asked of the server is given back.
+	End(err error)
 	// Retire gives the link up for another: its connections end, and the server is told so without being waited for. Run
 	// returns when the server has heard it, after two hours, or when its context ends.
 	Retire()

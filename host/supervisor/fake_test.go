@@ -47,7 +47,7 @@ func (e *fakeEngine) Explain(err error) Failure {
 	return Failure{}
 }
 
-func (e *fakeEngine) Run(ctx context.Context, a *Attempt, serve func(context.Context, Link) error) error {
+func (e *fakeEngine) Run(ctx context.Context, a *Attempt, stands func(context.Context, Link) func()) error {
 	if err := e.handshake(ctx, a); err != nil {
 		return err
 	}
@@ -67,25 +67,22 @@ func (e *fakeEngine) Run(ctx context.Context, a *Attempt, serve func(context.Con
 			return err
 		}
 	}
-	err := serve(l.ctx, l)
-	lost := context.Cause(l.ctx)
-	l.cancel(nil)
+	leave := stands(l.ctx, l)
+	<-l.ctx.Done()
+	leave()
 	if l.retired() {
 		select {
 		case <-l.heard:
-			return lost
+			return context.Cause(l.ctx)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 	time.Sleep(e.closing)
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return ctx.Err()
-	case lost != nil:
-		return lost
 	}
-	return err
+	return context.Cause(l.ctx)
 }
 
 func (e *fakeEngine) handshake(ctx context.Context, a *Attempt) error {
@@ -166,7 +163,7 @@ type fakeLink struct {
 
 	path   time.Duration // that an answer may take
 	peer   Peer
-	turned chan struct{} // closed when peer changes
+	turned func() // told when peer changes
 	local  netip.Addr
 	wake   func(ctx context.Context) error // nil: as keepalive, and no answer while peer is silent
 	gaveUp bool                            // it was retired
@@ -189,7 +186,7 @@ type call struct {
 }
 
 func newFakeLink(e *fakeEngine, ref tunnel.Ref) *fakeLink {
-	return &fakeLink{engine: e, ref: ref, mappings: map[string]*fakeMapping{}, turned: make(chan struct{}), heard: make(chan struct{}), over: make(chan struct{})}
+	return &fakeLink{engine: e, ref: ref, mappings: map[string]*fakeMapping{}, heard: make(chan struct{}), over: make(chan struct{})}
 }
 
 // falls changes how the server's machine answers.
@@ -197,8 +194,9 @@ func (l *fakeLink) falls(to Peer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.peer = to
-	close(l.turned)
-	l.turned = make(chan struct{})
+	if l.turned != nil {
+		l.turned()
+	}
 }
 
 // resting reports whether the link has given cause to try another beside it.
@@ -332,21 +330,27 @@ func (l *fakeLink) Bound(string) tunnel.Bound {
 	return cmp.Or(l.bound, tunnel.BoundUnknown)
 }
 
-func (l *fakeLink) Peer() (Peer, <-chan struct{}) {
+func (l *fakeLink) Peer() Peer {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.peer, l.turned
+	return l.peer
+}
+
+func (l *fakeLink) Watch(turned func()) {
+	l.script(func() { l.turned = turned })
 }
 
 func (l *fakeLink) Wake(ctx context.Context) error {
 	if f := asked(l, "wake", "", &l.wake); f != nil {
 		return f(ctx)
 	}
-	if p, _ := l.Peer(); p == PeerSilent {
+	if l.Peer() == PeerSilent {
 		return silence(ctx)
 	}
 	return l.Keepalive(ctx)
 }
+
+func (l *fakeLink) End(err error) { l.cancel(err) }
 
 func (l *fakeLink) Retire() {
 	l.mu.Lock()

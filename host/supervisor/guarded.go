@@ -15,16 +15,19 @@ type guarded struct {
 	Link
 	engine Engine
 	second *second // the link beside it, nil where it is itself one
+	told   func()  // told when its peer changed, beside those who look
 
 	mu     sync.Mutex
 	gone   bool          // the address it comes from is no longer this machine's
 	held   bool          // it rests
-	turned chan struct{} // closed when gone or held changed
+	turned chan struct{} // closed when one of these two or its peer changed
 	heard  time.Time     // when the server last answered
 }
 
-func guard(l Link, e Engine) *guarded {
-	return &guarded{Link: l, engine: e, turned: make(chan struct{}), heard: time.Now()}
+func guard(l Link, e Engine, told func()) *guarded {
+	g := &guarded{Link: l, engine: e, told: told, turned: make(chan struct{}), heard: time.Now()}
+	l.Watch(g.turn)
+	return g
 }
 
 // patience is how long an answer is waited for, on the path as it is now.
@@ -39,41 +42,43 @@ func (g *guarded) peer() Peer {
 	return p
 }
 
-// look is peer, and a view that tells when that changes.
-func (g *guarded) look() (Peer, view) {
+// look is peer, and what is closed when that changes.
+func (g *guarded) look() (Peer, <-chan struct{}) {
 	g.mu.Lock()
 	gone, turned := g.gone, g.turned
 	g.mu.Unlock()
-	p, changed := g.Link.Peer()
 	if gone {
-		p = PeerSilent
+		return PeerSilent, turned
 	}
-	return p, view{changed, turned}
+	return g.Link.Peer(), turned
 }
-
-// view is a look at a peer, which holds until one of its channels is closed.
-type view struct{ changed, turned <-chan struct{} }
-
-// holds reports whether nothing has changed since.
-func (v view) holds() bool { return !closed(v.changed) && !closed(v.turned) }
 
 // move says which addresses this machine has now.
 func (g *guarded) move(has func(netip.Addr) bool) {
 	local := g.Link.Local()
-	g.turn(&g.gone, local.IsValid() && !has(local))
+	g.set(&g.gone, local.IsValid() && !has(local))
 }
 
 // hold keeps questions back, or lets them go.
-func (g *guarded) hold(on bool) { g.turn(&g.held, on) }
+func (g *guarded) hold(on bool) { g.set(&g.held, on) }
 
-func (g *guarded) turn(what *bool, to bool) {
+func (g *guarded) set(what *bool, to bool) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if *what != to {
-		*what = to
-		close(g.turned)
-		g.turned = make(chan struct{})
+	changed := *what != to
+	*what = to
+	g.mu.Unlock()
+	if changed {
+		g.turn()
 	}
+}
+
+// turn tells all that something about the peer changed.
+func (g *guarded) turn() {
+	g.mu.Lock()
+	close(g.turned)
+	g.turned = make(chan struct{})
+	g.mu.Unlock()
+	g.told()
 }
 
 // wake asks the server for a sign of life though it does not answer.
@@ -117,45 +122,44 @@ func (g *guarded) inquire(ctx context.Context, limit time.Duration, question fun
 	return g.asks(ctx, g.clear, limit, question)
 }
 
-func (g *guarded) asks(ctx context.Context, may func() (bool, view), limit time.Duration, question func(context.Context) error) error {
+func (g *guarded) asks(ctx context.Context, may func() (bool, <-chan struct{}), limit time.Duration, question func(context.Context) error) error {
 	for {
-		at, err := await(ctx, may)
+		turned, err := await(ctx, may)
 		if err != nil {
 			return err
 		}
 		err, late := g.put(ctx, limit, question)
-		if !late || at.holds() || ctx.Err() != nil {
+		if !late || !closed(turned) || ctx.Err() != nil {
 			return err
 		}
 	}
 }
 
 // clear reports whether the server can hear a question.
-func (g *guarded) clear() (bool, view) {
-	p, at := g.look()
-	return p == PeerAnswers, at
+func (g *guarded) clear() (bool, <-chan struct{}) {
+	p, turned := g.look()
+	return p == PeerAnswers, turned
 }
 
 // free reports whether the server can hear a question and may be asked any.
-func (g *guarded) free() (bool, view) {
-	clear, at := g.clear()
+func (g *guarded) free() (bool, <-chan struct{}) {
+	clear, turned := g.clear()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return clear && !g.held, at
+	return clear && !g.held, turned
 }
 
-// await waits until may says yes.
-func await(ctx context.Context, may func() (bool, view)) (view, error) {
+// await waits until may says yes; what it returns is closed when that may have changed.
+func await(ctx context.Context, may func() (bool, <-chan struct{})) (<-chan struct{}, error) {
 	for {
-		yes, at := may()
+		yes, turned := may()
 		if yes {
-			return at, nil
+			return turned, nil
 		}
 		select {
-		case <-at.changed:
-		case <-at.turned:
+		case <-turned:
 		case <-ctx.Done():
-			return at, ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
 }

@@ -21,7 +21,10 @@ type keeper struct {
 	standing *standing
 	private  *private
 	ports    *ports
-	changed  chan struct{} // poked when the order changed
+	ctx      context.Context
+	over     func()        // told when nothing of the keeper is left
+	heeding  chore         // of orders
+	round    *round        // of the order that is kept, nil where there is none; heeding's own, like the last two
 	wake     chan struct{} // poked when an attempt is worth while now
 	ended    chan struct{} // closed when nothing of the keeper is left
 	rank     int           // of the next order's login
@@ -50,7 +53,7 @@ func (o *order) supersedes(old *order) bool {
 func newKeeper(c Config, g *gate, b *budget, p *paces, held *holds, ref tunnel.Ref) *keeper {
 	k := &keeper{
 		ref: ref, config: c, gate: g, budget: b, paces: p, log: c.Log.With("tunnel", ref.String()),
-		changed: make(chan struct{}, 1), wake: make(chan struct{}, 1), ended: make(chan struct{}),
+		wake: make(chan struct{}, 1), ended: make(chan struct{}),
 		lines: map[*line]struct{}{}, rank: untried, now: &order{},
 	}
 	k.standing = newStanding(k.log, func(now tunnel.Status) { c.Source.Report(ref, now) })
@@ -107,7 +110,7 @@ func (k *keeper) give(change func(*order)) {
 	} else {
 		k.standing.arrange(now.wanted)
 	}
-	poke(k.changed)
+	k.stir()
 }
 
 // order is what the keeper is to do now.
@@ -129,69 +132,70 @@ func (k *keeper) begin(o *order) (begun *order, due bool) {
 	return &now, true
 }
 
-// run follows one order after another until ctx ends or the tunnel is gone.
-func (k *keeper) run(ctx context.Context) {
-	defer k.private.close()
-	defer k.ports.close()
-	for ctx.Err() == nil {
-		o := k.order()
-		if o.wanted.Gone {
+// run follows one order after another until ctx ends or the tunnel is gone; then it calls over. Once ctx has ended it has to
+// be stirred.
+func (k *keeper) run(ctx context.Context, over func()) {
+	k.ctx, k.over = ctx, over
+	k.heeding.begin(context.WithoutCancel(ctx), k.heed)
+}
+
+// stir has it looked at what is ordered.
+func (k *keeper) stir() { k.heeding.hurry() }
+
+// heed sets about what is ordered now.
+func (k *keeper) heed(context.Context) (never time.Time) {
+	for !closed(k.ended) {
+		o, r, over := k.order(), k.round, k.ctx.Err() != nil
+		if r == nil && (over || o.wanted.Gone) {
+			k.finish()
+			break
+		}
+		if !over {
+			k.arrange(&o.wanted)
+		}
+		if r == nil {
+			k.setAbout(o)
+			break
+		}
+		if !over && !o.supersedes(r.o) {
+			k.rearrange()
+			break
+		}
+		r.stop()
+		k.round = nil
+	}
+	return never
+}
+
+// setAbout begins with o, unless it is superseded already.
+func (k *keeper) setAbout(o *order) {
+	begun, due := k.begin(o)
+	if o.wanted.Active {
+		if !due {
 			return
 		}
-		k.arrange(&o.wanted)
-		if o.wanted.Active {
-			k.keep(ctx, o)
-			continue
-		}
-		k.rank = promising
-		k.begin(o)
-		k.idle(ctx)
+		k.round = newRound(k, begun)
+		k.round.rank = k.rank
+		k.round.asked, k.heard = o.asked != k.heard, o.asked
+		k.round.begin()
+	}
+	k.rank = promising // whatever the next order is, somebody gave it
+}
+
+// rearrange tells the links that their mappings changed.
+func (k *keeper) rearrange() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for n := range k.lines {
+		n.arranging.hurry()
 	}
 }
 
-// idle waits for another order.
-func (k *keeper) idle(ctx context.Context) {
-	select {
-	case <-k.changed:
-	case <-ctx.Done():
-	}
-}
-
-// keep makes attempt after attempt for o, until it is superseded or ctx ends.
-func (k *keeper) keep(ctx context.Context, o *order) {
-	o, due := k.begin(o)
-	if !due {
-		return
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	var attempts sync.WaitGroup
-	defer attempts.Wait()
-	defer cancel()
-	r := newRound(ctx, k, o)
-	r.rank, k.rank = k.rank, promising // whatever the next order is, somebody gave it
-	r.asked, k.heard = o.asked != k.heard, o.asked
-	attempts.Go(func() {
-		defer cancel()
-		r.run()
-	})
-	k.follow(ctx, o, r.rearrange)
-}
-
-// follow reads orders until one supersedes o. Of the others the link is told that its mappings changed.
-func (k *keeper) follow(ctx context.Context, o *order, rearrange chan struct{}) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-k.changed:
-		}
-		now := k.order()
-		k.arrange(&now.wanted)
-		if now.supersedes(o) {
-			return
-		}
-		poke(rearrange)
-	}
+// finish leaves nothing of the keeper.
+func (k *keeper) finish() {
+	k.ports.close()
+	k.private.close()
+	k.over()
 }
 
 // poke leaves a note in c, unless one lies there already.

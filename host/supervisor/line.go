@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,9 +14,6 @@ const (
 	messengerFor = 2 * time.Hour   // is how long the engine tries to tell a server that its link was given up
 )
 
-// errRetired ends a link that was given up for another.
-var errRetired = errors.New("another link carries the tunnel")
-
 // line is one run of the engine and the link that comes of it. It does what its round says and tells it what became of
 // the link. A nil line is none: it neither stands nor answers.
 type line struct {
@@ -29,21 +25,25 @@ type line struct {
 
 	offered atomic.Bool // the login is, and not answered yet
 
-	stood   chan struct{} // closed when link, since and wanted are there
-	link    *guarded
-	since   time.Time
-	wanted  context.Context // ends when the link is given up for another, or gone
-	part    func()          // ends wanted
-	second  *second
-	begun   chan struct{} // closed when the link shall carry the tunnel
-	asking  chore         // whether the server gives a sign of life, while the link carries the tunnel or rests
-	retired chan struct{} // closed when the link is given up for another
-	parting time.Time     // when that was
-	left    chan struct{} // closed when nothing of the link is used any more
-	ended   chan struct{} // closed when the engine is through with it
-	err     error         // why, once ended is closed
+	stood     chan struct{}   // closed when what follows is there
+	ctx       context.Context // ends when the link is over
+	link      *guarded
+	since     time.Time
+	wanted    context.Context // ends when the link is given up for another, or gone
+	part      func()          // ends wanted
+	second    *second
+	crew      *crew         // nil until it carries the tunnel; from then on it has these two chores, also while it rests:
+	asking    chore         // whether the server gives a sign of life
+	arranging chore         // what it carries, when that changes
+	retired   chan struct{} // closed when the link is given up for another
+	parting   time.Time     // when that was
+	leaving   sync.Once
+	left      chan struct{} // closed when nothing of the link is used any more
+	ended     chan struct{} // closed when the engine is through with it
+	err       error         // why, once ended is closed
 
 	mu     sync.Mutex
+	gone   bool // it is left, or about to be
 	rests  bool
 	awake  bool      // it answered while it rested
 	silent time.Time // since when keepalives go unanswered
@@ -54,7 +54,7 @@ func startLine(r *round, t tunnel.Tunnel, cred tunnel.Credential, turn *turn) *l
 	ctx, cancel := context.WithCancel(r.ctx)
 	n := &line{
 		r: r, cancel: cancel, place: &place{gate: r.k.gate, server: t.Server}, turn: turn, began: time.Now(),
-		stood: make(chan struct{}), begun: make(chan struct{}), retired: make(chan struct{}),
+		stood: make(chan struct{}), retired: make(chan struct{}),
 		left: make(chan struct{}), ended: make(chan struct{}),
 	}
 	plan := r.k.plan(r.o, t, cred, n.place)
@@ -76,9 +76,9 @@ func startLine(r *round, t tunnel.Tunnel, cred tunnel.Credential, turn *turn) *l
 // run is the whole life of the line.
 func (n *line) run(ctx context.Context, plan *Attempt) {
 	n.second = newSecond(ctx, n)
-	n.conclude(ctx, n.r.k.config.Engine.Run(ctx, plan, n.serve))
+	n.conclude(ctx, n.r.k.config.Engine.Run(ctx, plan, n.stand))
 	close(n.ended)
-	poke(n.r.news)
+	n.r.stir()
 	n.second.drain()
 }
 
@@ -108,45 +108,14 @@ func (n *line) brokenOff(ctx context.Context) bool {
 	return ctx.Err() != nil && n.offered.Load() && !closed(n.stood)
 }
 
-// serve lets the tunnel run over l as soon as, and as long as, the round says so.
-func (n *line) serve(ctx context.Context, l Link) error {
-	defer close(n.left)
-	apart(func() { n.stand(ctx, l) })
-	defer n.part()
-	defer n.r.k.unwatch(n)
-	if err := n.awaitBegin(ctx); err != nil {
-		return err
-	}
-	return n.served(l, n.r.k.serve(ctx, n))
-}
-
-// served is why the link carries the tunnel no more. One that was given up goes as a messenger.
-func (n *line) served(l Link, err error) error {
-	if closed(n.retired) {
-		l.Retire()
-		return errRetired
-	}
-	n.r.k.lost(n.r.ctx, n.r.o, n.link, err)
-	return err
-}
-
-// stand tells the round that l is there.
-func (n *line) stand(ctx context.Context, l Link) {
-	n.link, n.since = n.second.beside(l), time.Now()
+// stand tells the round that the link is there.
+func (n *line) stand(ctx context.Context, l Link) (leave func()) {
+	n.ctx, n.link, n.since = ctx, n.second.beside(l, n.r.stir), time.Now()
 	n.wanted, n.part = context.WithCancel(ctx)
 	n.turn.worked()
 	n.r.k.watch(n)
 	close(n.stood)
-}
-
-// awaitBegin waits until the link shall carry the tunnel.
-func (n *line) awaitBegin(ctx context.Context) error {
-	select {
-	case <-n.begun:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return n.leave
 }
 
 // begin has the link carry the tunnel, for the first time or again.
@@ -155,9 +124,59 @@ func (n *line) begin() {
 	defer n.mu.Unlock()
 	n.rests, n.awake = false, false
 	n.link.hold(false)
-	if !closed(n.begun) {
-		close(n.begun)
+	switch {
+	case n.gone || n.crew != nil:
+	case n.r.k.standing.linked(n.r.o.round, n.link):
+		n.crew = newCrew(n.r.k, n.link)
+		n.asking.begin(n.ctx, n.pulse)
+		n.arranging.begin(n.ctx, n.arrange)
+	default:
+		n.link.End(errSuperseded)
 	}
+}
+
+// arrange makes the mappings on the link what they shall be now.
+func (n *line) arrange(context.Context) (never time.Time) {
+	n.crew.arrange(n.ctx, n.wanted, n.r.k.standing.entries())
+	n.crew.curious = true // what comes to a link that stands was changed by somebody
+	return never
+}
+
+// leave returns when nothing of the link is used any more, it being over or given up for another. One that was given up goes
+// as a messenger.
+func (n *line) leave() {
+	n.leaving.Do(func() {
+		if n.dismiss() {
+			n.parted()
+		}
+		n.r.k.unwatch(n)
+		n.part()
+		close(n.left)
+	})
+}
+
+// dismiss ends all that the link does for the tunnel, and reports whether there was anything.
+func (n *line) dismiss() bool {
+	n.mu.Lock()
+	n.gone = true
+	crew := n.crew
+	n.mu.Unlock()
+	if crew == nil {
+		return false
+	}
+	n.arranging.end()
+	n.asking.end()
+	crew.end()
+	return true
+}
+
+// parted says that the link carries the tunnel no more.
+func (n *line) parted() {
+	if closed(n.retired) {
+		n.link.Retire()
+		return
+	}
+	n.r.k.lost(n.r.ctx, n.r.o, n.link, context.Cause(n.ctx))
 }
 
 // pause has the link rest. Its server is asked again as soon as it can hear that.
@@ -176,7 +195,7 @@ func (n *line) retire() {
 	n.parting = time.Now()
 	close(n.retired)
 	n.part()
-	<-n.left
+	n.leave()
 }
 
 // over reports whether the link is gone.
@@ -189,7 +208,7 @@ func (n *line) answered() {
 	n.silent = time.Time{}
 	if n.rests && !n.awake {
 		n.awake = true
-		poke(n.r.news)
+		n.r.stir()
 		poke(n.r.k.wake)
 	}
 }
@@ -199,7 +218,7 @@ func (n *line) unanswered(since time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.silent = since
-	poke(n.r.news)
+	n.r.stir()
 }
 
 // frozen reports whether the server has given no sign of life for so long that another link is tried.

@@ -13,15 +13,18 @@ import (
 // tunnel. One that fell silent rests while a new one is tried beside it: nothing is asked of it, its connections stay,
 // and whichever answers first goes on. One that was given up for another is a messenger, until its server has heard so.
 //
-// Its goroutine, that of the attempts, alone decides which link is what.
+// It is a chore: attempts are made, and it is decided which link is what, by one goroutine at a time, and while a link
+// carries the tunnel by none.
 type round struct {
-	k         *keeper
-	o         *order
-	ctx       context.Context // of all links
-	rearrange chan struct{}   // poked when the mappings changed
-	news      chan struct{}   // poked when something became of a link
-	rank      int             // of its login among those that wait, see turn
-	asked     bool            // a person has given the order
+	k       *keeper
+	o       *order
+	ctx     context.Context // of all links
+	cancel  context.CancelFunc
+	working chore
+	begun   bool
+	news    chan struct{} // poked when something became of a link
+	rank    int           // of its login among those that wait, see turn
+	asked   bool          // a person has given the order
 
 	pace   *retry.Policy
 	kind   attempts // of the last login
@@ -29,22 +32,54 @@ type round struct {
 	past   *pausing // after the last attempt, nil where none has failed since a link carried the tunnel
 	flight *line    // while an attempt runs, nil else
 
-	rest      *line // nil where none rests
-	messenger *line // nil where none was given up
+	carrier   *line     // the one that carries the tunnel, nil before the first
+	began     time.Time // the last attempt
+	since     time.Time // when what came of it has begun to carry the tunnel
+	rest      *line     // nil where none rests
+	messenger *line     // nil where none was given up
 	links     sync.WaitGroup
 }
 
-func newRound(ctx context.Context, k *keeper, o *order) *round {
-	return &round{k: k, o: o, ctx: ctx, rearrange: make(chan struct{}, 1), news: make(chan struct{}, 1), pace: pace()}
+func newRound(k *keeper, o *order) *round {
+	r := &round{k: k, o: o, news: make(chan struct{}, 1), pace: pace()}
+	r.ctx, r.cancel = context.WithCancel(k.ctx)
+	return r
 }
 
-// run makes attempt after attempt until ctx ends, and returns when no link is left.
-func (r *round) run() {
-	defer r.links.Wait()
-	unpoke(r.k.wake)
-	r.recall()
-	_ = retry.Run(r.ctx, r.attempt, r.loop())
+func (r *round) begin() { r.working.begin(r.ctx, r.work) }
+
+// stop ends it, and returns when no link is left.
+func (r *round) stop() {
+	r.cancel()
+	r.working.end()
 	r.leave()
+	r.links.Wait()
+}
+
+// stir has it looked at what became of the links.
+func (r *round) stir() {
+	poke(r.news)
+	r.working.hurry()
+}
+
+// work makes attempt after attempt until a link carries the tunnel, and again once that does so no more. It heeds the
+// round's context, which has ended before any link's: an attempt that was broken off must not count as one that failed.
+func (r *round) work(context.Context) (never time.Time) {
+	if !r.begun {
+		r.begun = true
+		unpoke(r.k.wake)
+		r.recall()
+		_ = retry.Run(r.ctx, r.attempt, r.loop())
+	}
+	for r.ctx.Err() == nil {
+		err := r.over(r.carrier)
+		if err == nil {
+			break
+		}
+		end := retry.End{Err: err, Took: time.Since(r.began), Lived: time.Since(r.since)}
+		_ = retry.Resume(r.ctx, end, r.attempt, r.loop())
+	}
+	return never
 }
 
 // loop is how attempts follow each other.
@@ -60,28 +95,32 @@ func (r *round) loop() retry.Loop {
 	}
 }
 
-// attempt makes one link and returns when that failed, or when the link is gone or fell silent. Where another rests,
-// that one goes on instead if it answers before the new one stands, or when it is asked then. It calls alive when a
-// link carries the tunnel. Its error is a *failed, or that of the context.
-func (r *round) attempt(ctx context.Context, alive func()) error {
+// attempt makes one link and has it carry the tunnel. Where another rests, that one goes on instead if it answers before
+// the new one stands, or when it is asked then. Its error is a *failed, or that of the context.
+func (r *round) attempt(ctx context.Context, _ func()) error {
+	r.began = time.Now()
 	r.k.awaits("")
 	if r.resting().revived() {
-		return r.carry(r.takeUp(), alive)
+		r.carry(r.takeUp())
+		return nil
 	}
 	n, err := r.dial(ctx)
 	switch {
 	case err != nil:
 		return err
 	case n == nil:
-		return r.carry(r.takeUp(), alive)
+		r.carry(r.takeUp())
+		return nil
 	case r.resting().wakes(ctx):
 		n.cancel()
-		return r.carry(r.takeUp(), alive)
+		r.carry(r.takeUp())
+		return nil
 	case closed(n.ended): // meanwhile
 		return n.err
 	}
 	r.giveUp()
-	return r.carry(n, alive)
+	r.carry(n)
+	return nil
 }
 
 // dial makes a new link and returns it when it stands; nil where the one that rests answered before.
@@ -178,25 +217,20 @@ func (r *round) wait(ctx context.Context, t *turn) error {
 }
 
 // carry lets the tunnel run over n until n is gone, or falls silent and rests.
-func (r *round) carry(n *line, alive func()) error {
-	alive()
+func (r *round) carry(n *line) {
+	r.carrier, r.since = n, time.Now()
 	r.past, r.flight = nil, nil
 	r.k.paces.forget(r.kind)
 	r.part()
 	n.begin()
-	for {
-		_, at := n.link.look()
-		if err := r.restIfSilent(n); err != nil {
-			return err
-		}
-		select {
-		case <-n.ended:
-			return n.err
-		case <-at.changed:
-		case <-at.turned:
-		case <-r.news:
-		}
+}
+
+// over is why n carries the tunnel no more, nil where it does.
+func (r *round) over(n *line) error {
+	if closed(n.ended) {
+		return n.err
 	}
+	return r.restIfSilent(n)
 }
 
 // restIfSilent has n rest where it is silent, and returns why.

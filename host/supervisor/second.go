@@ -51,8 +51,8 @@ func newSecond(ctx context.Context, n *line) *second {
 }
 
 // beside returns the main link with the second one beside it.
-func (s *second) beside(main Link) *guarded {
-	s.main = guard(lanes{main, s}, s.k.config.Engine)
+func (s *second) beside(main Link, told func()) *guarded {
+	s.main = guard(lanes{main, s}, s.k.config.Engine, told)
 	s.main.second = s
 	return s.main
 }

@@ -19,32 +19,6 @@ const (
 // errSuperseded ends a link that came when something else was wanted already.
 var errSuperseded = errors.New("something else is wanted by now")
 
-// serve keeps the mappings of the link of n as they shall be until the link is gone or given up.
-func (k *keeper) serve(ctx context.Context, n *line) error {
-	wanted := false
-	apart(func() { wanted = k.standing.linked(n.r.o.round, n.link) })
-	if !wanted {
-		return errSuperseded
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	crew := newCrew(k, n.link)
-	defer crew.end()
-	defer n.asking.end()
-	defer cancel()
-	n.asking.begin(ctx, n.pulse)
-	for {
-		apart(func() { crew.arrange(ctx, n.wanted, k.standing.entries()) })
-		crew.curious = true // what comes to a link that stands was changed by somebody
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-n.retired:
-			return errRetired
-		case <-n.r.rearrange:
-		}
-	}
-}
-
 // crew are the carriers of one link, one for each mapping.
 type crew struct {
 	k        *keeper
@@ -80,10 +54,25 @@ func (c *crew) arrange(ctx, wanted context.Context, entries []*mapping) {
 	}
 }
 
-// end returns when all have ended, their context having ended before.
+// end stops all and returns when they have.
 func (c *crew) end() {
 	for _, ca := range c.carriers {
+		ca.alight()
+	}
+	for _, ca := range c.carriers {
 		ca.end()
+	}
+}
+
+// working is what tells an engine's link to those who work with it in a goroutine of their own, and end it when they return.
+func working(work func(context.Context, Link) error) func(context.Context, Link) (leave func()) {
+	return func(ctx context.Context, l Link) func() {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			l.End(work(ctx, l))
+		}()
+		return func() { <-done }
 	}
 }
 
@@ -101,15 +90,4 @@ func sleepUntil(ctx context.Context, t time.Time) bool {
 		}
 	}
 	return ctx.Err() == nil
-}
-
-// apart runs f in a goroutine of its own and waits for it. Who mostly sleeps and now and then does something so keeps the
-// small stack that a sleeper needs: there are two such for each link that idles.
-func apart(f func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f()
-	}()
-	<-done
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // standing is how one tunnel stands: its state, what is known of each mapping, and the link while there is one. All
-// goroutines of the tunnel tell it what they saw; it alone decides what that makes of the tunnel, and reports it.
+// chores of the tunnel tell it what they saw; it alone decides what that makes of the tunnel, and reports it.
 type standing struct {
 	log    hclog.Logger
 	report func(tunnel.Status)

@@ -73,7 +73,7 @@ func (w *storm) step() {
 		w.connect(nil)
 	}
 	for _, l := range w.stage.engine.live() {
-		if p, _ := l.Peer(); p != PeerAnswers && w.r.IntN(4) == 0 {
+		if l.Peer() != PeerAnswers && w.r.IntN(4) == 0 {
 			l.falls(PeerAnswers)
 		}
 	}
@@ -131,7 +131,7 @@ func (w *storm) harm() {
 func (w *storm) single() {
 	used := map[tunnel.Ref]int{}
 	for _, l := range w.stage.engine.live() {
-		if p, _ := l.Peer(); p == PeerAnswers && !l.resting() && l.used() {
+		if l.Peer() == PeerAnswers && !l.resting() && l.used() {
 			used[l.ref]++
 		}
 	}

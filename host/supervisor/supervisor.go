@@ -1,8 +1,11 @@
 // Package supervisor keeps every active tunnel running.
 //
-// It reads from a Source what shall be, compares it with what runs and changes only what differs: one tree of goroutines
-// per tunnel, one attempt after another, one status that says no more than was proved. The host makes one Supervisor
-// and runs it; the control API restarts and checks tunnels through it. It knows no SSH: an Engine opens the links.
+// It reads from a Source what shall be, compares it with what runs and changes only what differs: for each tunnel one
+// attempt after another, and one status that says no more than was proved. The host makes one Supervisor and runs it; the
+// control API restarts and checks tunnels through it. It knows no SSH: an Engine opens the links.
+//
+// What is to do for a tunnel are a few chores: one heeds its orders, one makes its attempts, one asks whether its server
+// lives, one for each mapping proves that. While a link idles none of them keeps a goroutine, only the engine does.
 //
 // What it promises: a tunnel is called up only while every mapping of it was proved, a change of one mapping leaves the
 // connections of every other one alone, and what is no longer wanted is down within two seconds. A local port stands as long
@@ -112,13 +115,18 @@ func (s *Supervisor) keep(ctx context.Context, w tunnel.Wanted, before *keeper) 
 	k := newKeeper(s.config, s.gate, s.budget, s.paces, s.held, w.Tunnel.Ref)
 	s.keepers[k.ref] = k
 	k.want(w)
-	s.crew.Go(func() {
-		defer s.forget(k)
-		if before != nil {
-			<-before.ended
-		}
-		k.run(ctx)
-	})
+	s.crew.Add(1)
+	run := func() {
+		k.run(ctx, func() { defer s.crew.Done(); s.forget(k) })
+	}
+	if before == nil {
+		run()
+		return
+	}
+	go func() {
+		<-before.ended
+		run()
+	}()
 }
 
 // forget drops a keeper that ended, unless another has taken its place.
@@ -145,8 +153,18 @@ func (s *Supervisor) Restart(ref tunnel.Ref) error {
 	return nil
 }
 
+// stir has every keeper look whether it is over.
+func (s *Supervisor) stir() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range s.keepers {
+		k.stir()
+	}
+}
+
 // drain waits until all keepers have ended, or patience has.
 func (s *Supervisor) drain() error {
+	s.stir()
 	ended := make(chan struct{})
 	go func() {
 		s.crew.Wait()
