@@ -1,7 +1,6 @@
 package sshtunnel
 
 import (
-	"context"
 	"errors"
 	"io"
 	"time"
@@ -104,8 +103,6 @@ func (m *mapping) hold(nc ssh.NewChannel, v *visit, atMost time.Duration, releas
 		return
 	}
 	ch := m.link.newChannel(accepted, requests, release)
-	stop := context.AfterFunc(m.ctx, func() { _ = ch.Close() })
-	defer stop()
 	s := m.sniff(ch, v.begin)
 	timer := time.NewTimer(atMost)
 	defer timer.Stop()
@@ -114,6 +111,7 @@ func (m *mapping) hold(nc ssh.NewChannel, v *visit, atMost time.Duration, releas
 	case <-m.remote.prover.under():
 	case <-timer.C:
 	case <-m.ctx.Done():
+		_ = ch.Close()
 		return
 	}
 	if isClosed(s.decided) && s.own {
