@@ -74,14 +74,14 @@ func (l *Link) open(ctx context.Context, host string, port int, p place) (*chann
 		p.gone()
 		return nil, err
 	}
-	wanted, unwanted := context.WithCancel(ctx)
-	defer unwanted()
+	unwanted := make(chan struct{})
+	defer close(unwanted)
 	reply := make(chan opened)
 	started := l.spawn(func() {
 		o := l.openNow(host, port, answered, p.gone)
 		select {
 		case reply <- o:
-		case <-wanted.Done():
+		case <-unwanted:
 			if o.err == nil {
 				_ = o.ch.Close()
 			}

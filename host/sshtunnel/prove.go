@@ -125,6 +125,9 @@ func (m *mapping) runRound(ctx context.Context, hosts []string) findings {
 	p := m.remote.prover
 	r := p.begin(hosts)
 	defer p.finish(r)
+	if len(hosts) == 1 { // as in most rounds
+		return findings{hosts[0]: m.askPort(ctx, r.tickets[0])}
+	}
 	near, settleNear := context.WithCancel(ctx)
 	defer settleNear()
 	far, settleFar := context.WithCancel(near)
