@@ -22,6 +22,7 @@ const (
 	minRepeat   = 200 * time.Millisecond // before the kernel repeats data, beside a round trip
 
 	lookEvery = 250 * time.Millisecond // while a peer is in doubt or silent
+	lookBeat  = 100 * time.Millisecond // all links are looked at together, at most so much later: the process wakes up once for them
 )
 
 // pulse follows how the machine of a peer answers beneath SSH, by what the kernel knows of the socket, and keeps
@@ -268,8 +269,14 @@ func doubtAfter(i *unix.TCPInfo) time.Duration {
 
 // nextLook is when there may be news.
 func nextLook(p Peer, i *unix.TCPInfo) time.Duration {
-	if p != PeerAnswers || i.Retransmits >= chances {
+	pause := doubtAfter(i) - unheardFor(i) + time.Millisecond
+	if p != PeerAnswers || i.Retransmits >= chances || pause <= lookEvery {
 		return lookEvery
 	}
-	return max(doubtAfter(i)-unheardFor(i)+time.Millisecond, lookEvery)
+	return onBeat(time.Now(), pause)
+}
+
+// onBeat is the pause from now on that ends with the next beat after the one given.
+func onBeat(now time.Time, pause time.Duration) time.Duration {
+	return pause + lookBeat - time.Duration(now.Add(pause).UnixNano()%int64(lookBeat))
 }

@@ -98,6 +98,17 @@ func TestIdleLinkIsLookedAtRarely(t *testing.T) {
 	}
 }
 
+// TestIdleLinksAreLookedAtTogether: soon after each is due, at the same moments.
+func TestIdleLinksAreLookedAtTogether(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	for _, pause := range []time.Duration{time.Second, 4*time.Second + 7, 5*time.Second - 1} {
+		got := onBeat(now, pause)
+		if late := got - pause; late <= 0 || late > lookBeat || now.Add(got).UnixNano()%int64(lookBeat) != 0 {
+			t.Errorf("a pause of %v becomes one of %v", pause, got)
+		}
+	}
+}
+
 // BenchmarkLook is what one look at a link costs; an idle one is looked at every four seconds.
 func BenchmarkLook(b *testing.B) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
