@@ -28,16 +28,17 @@ func (e engine) Run(ctx context.Context, a *supervisor.Attempt, stands func(cont
 
 // config is what the attempt asks of the SSH engine.
 func (e engine) config(a *supervisor.Attempt) *sshtunnel.Config {
+	admit, missed, stage := a.Admit, a.Missed, a.Stage // not with a, of which a link keeps nothing else
 	return &sshtunnel.Config{
 		Server: a.Server, Via: a.Via, LAN: a.LAN, Earlier: a.Earlier, Credential: a.Credential, Pin: a.Pin, Fingerprint: a.Fingerprint, Log: a.Log, Limits: e.limits,
 		Label: label(a.Ref), Mappings: a.Mappings, Crossing: e.crossing,
 		HostKey:   func() (tunnel.Secret, error) { return e.keys.PEM(), nil },
 		Learned:   a.Learned,
-		Admit:     func(ctx context.Context, _ string) (func(), error) { return a.Admit(ctx) },
+		Admit:     func(ctx context.Context, _ string) (func(), error) { return admit(ctx) },
 		DialLocal: a.DialLocal,
-		Missed:    func(m tunnel.Mapping, f *sshtunnel.Failure) { a.Missed(m, explain(f)) },
+		Missed:    func(m tunnel.Mapping, f *sshtunnel.Failure) { missed(m, explain(f)) },
 		Stage: func(s sshtunnel.Step) {
-			a.Stage(supervisor.Step{Stage: supervisor.Stage(s.Stage), Done: s.Done, Failure: explain(s.Failure), Detail: s.Detail, Took: s.Took})
+			stage(supervisor.Step{Stage: supervisor.Stage(s.Stage), Done: s.Done, Failure: explain(s.Failure), Detail: s.Detail, Took: s.Took})
 		},
 	}
 }

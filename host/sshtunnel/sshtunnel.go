@@ -154,8 +154,15 @@ func open(ctx context.Context, c *Config, stands func(context.Context, *Link) fu
 		l.End(err)
 		return l, nil
 	}
+	l.config.entered()
 	l.leave = stands(l.ctx, l)
 	return l, nil
+}
+
+// entered lets go of what served to get in.
+func (c *Config) entered() {
+	c.Credential = tunnel.Credential{Login: c.Credential.Login}
+	c.HostKey, c.Admit, c.Learned, c.Stage = nil, nil, nil, nil
 }
 
 // withDefaults is a copy in which what was left out is filled in, so that nobody else asks for nil.

@@ -52,13 +52,14 @@ func (k *keeper) login(ctx context.Context, o *order) (tunnel.Wanted, tunnel.Cre
 	return w, cred, nil
 }
 
-// plan is what the engine is told.
+// plan is what the engine is told. It keeps of the tunnel what it needs: the link may last.
 func (k *keeper) plan(o *order, t tunnel.Tunnel, cred tunnel.Credential, p *place) *Attempt {
+	server := t.Server
 	return &Attempt{
-		Ref: k.ref, Earlier: k.unheard(), Server: t.Server, Via: t.Via, LAN: t.LAN, Credential: cred, Pin: t.Pin, Fingerprint: t.Fingerprint, Log: k.log,
+		Ref: k.ref, Earlier: k.unheard(), Server: server, Via: t.Via, LAN: t.LAN, Credential: cred, Pin: t.Pin, Fingerprint: t.Fingerprint, Log: k.log,
 		Mappings: func() []tunnel.Mapping { return k.order().wanted.Tunnel.Mappings },
 		Learned: func(ctx context.Context, shown tunnel.Pin) error {
-			return k.learned(ctx, t.Server, shown)
+			return k.learned(ctx, server, shown)
 		},
 		Admit:     p.take,
 		DialLocal: k.dialLocal,

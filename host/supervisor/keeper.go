@@ -32,9 +32,9 @@ type keeper struct {
 
 	mu      sync.Mutex
 	now     *order
-	waits   string             // the class of the failure after which an attempt is awaited, "" while one runs
-	lines   map[*line]struct{} // whose links stand
-	earlier time.Time          // see Attempt
+	waits   string    // the class of the failure after which an attempt is awaited, "" while one runs
+	lines   []*line   // whose links stand
+	earlier time.Time // see Attempt
 }
 
 // order is what a keeper is to do; it never changes once it is given. Two orders for one link differ at most in their
@@ -54,7 +54,7 @@ func newKeeper(c Config, g *gate, b *budget, p *paces, held *holds, ref tunnel.R
 	k := &keeper{
 		ref: ref, config: c, gate: g, budget: b, paces: p, log: c.Log.With("tunnel", ref.String()),
 		wake: make(chan struct{}, 1), ended: make(chan struct{}),
-		lines: map[*line]struct{}{}, rank: untried, now: &order{},
+		rank: untried, now: &order{},
 	}
 	k.standing = newStanding(k.log, func(now tunnel.Status) { c.Source.Report(ref, now) })
 	o := opener{ref, k.standing, c.Engine}
@@ -120,16 +120,17 @@ func (k *keeper) order() *order {
 	return k.now
 }
 
-// begin sets about o, unless it is superseded already.
+// begin sets about o as it is now, unless it is superseded already.
 func (k *keeper) begin(o *order) (begun *order, due bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.now.supersedes(o) {
 		return nil, false
 	}
-	now := *o
-	now.round = k.standing.follow(o.wanted)
-	return &now, true
+	now := *k.now
+	now.round = k.standing.follow(now.wanted)
+	k.now = &now
+	return k.now, true
 }
 
 // run follows one order after another until ctx ends or the tunnel is gone; then it calls over. Once ctx has ended it has to
@@ -186,7 +187,7 @@ func (k *keeper) setAbout(o *order) {
 func (k *keeper) rearrange() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for n := range k.lines {
+	for _, n := range k.lines {
 		n.arranging.hurry()
 	}
 }

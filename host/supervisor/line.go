@@ -58,9 +58,9 @@ func startLine(r *round, t tunnel.Tunnel, cred tunnel.Credential, turn *turn) *l
 		left: make(chan struct{}), ended: make(chan struct{}),
 	}
 	plan := r.k.plan(r.o, t, cred, n.place)
-	tell := plan.Stage
+	tell, via := plan.Stage, t.Via
 	plan.Stage = func(s Step) {
-		n.note(s, t.Via)
+		n.note(s, via)
 		tell(s)
 	}
 	if old := r.resting(); old != nil {

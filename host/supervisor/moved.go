@@ -1,6 +1,9 @@
 package supervisor
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // Moved tells that something about this machine's network has changed; has reports whether an address is this machine's
 // now, woke that the machine slept meanwhile. Tunnels that wait for a server to be reachable try at once, links whose
@@ -17,7 +20,7 @@ func (s *Supervisor) Moved(has func(netip.Addr) bool, woke bool) {
 func (k *keeper) moved(has func(netip.Addr) bool, woke bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for n := range k.lines {
+	for _, n := range k.lines {
 		n.link.move(has)
 		if woke {
 			n.asking.hurry()
@@ -32,13 +35,13 @@ func (k *keeper) moved(has func(netip.Addr) bool, woke bool) {
 func (k *keeper) watch(n *line) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.lines[n] = struct{}{}
+	k.lines = append(k.lines, n)
 }
 
 func (k *keeper) unwatch(n *line) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	delete(k.lines, n)
+	k.lines = slices.DeleteFunc(k.lines, func(l *line) bool { return l == n })
 }
 
 // awaits notes the class of the failure after which an attempt is awaited, "" where one runs.

@@ -9,6 +9,10 @@ import "context"
 func (s *second) join(c *carrier) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.riders == nil {
+		s.riders = map[*carrier]*branch{}
+		s.ctx, s.cancel = context.WithCancel(s.line)
+	}
 	s.riders[c] = nil
 	if s.stop != nil {
 		return

@@ -24,7 +24,8 @@ const (
 type second struct {
 	k      *keeper
 	o      *order
-	ctx    context.Context // of all branches; ends after the line
+	line   context.Context
+	ctx    context.Context // of all branches; ends after the line. None before the first rider
 	cancel context.CancelFunc
 	main   *guarded
 	given  <-chan struct{} // closed when the main link is given up for another
@@ -42,12 +43,7 @@ type second struct {
 }
 
 func newSecond(ctx context.Context, n *line) *second {
-	s := &second{
-		k: n.r.k, o: n.r.o, given: n.retired,
-		riders: map[*carrier]*branch{}, turned: make(chan struct{}),
-	}
-	s.ctx, s.cancel = context.WithCancel(ctx)
-	return s
+	return &second{k: n.r.k, o: n.r.o, line: ctx, given: n.retired, turned: make(chan struct{})}
 }
 
 // beside returns the main link with the second one beside it.
@@ -59,6 +55,9 @@ func (s *second) beside(main Link, told func()) *guarded {
 
 // drain returns when no branch is left: soon, unless some server has yet to hear that one was given up.
 func (s *second) drain() {
+	if s.cancel == nil {
+		return
+	}
 	timer := time.AfterFunc(partingGrace, s.cancel)
 	defer timer.Stop()
 	s.runs.Wait()
