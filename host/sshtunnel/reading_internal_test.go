@@ -33,9 +33,15 @@ func TestReadingFitsTheLibrary(t *testing.T) {
 	if buffer, packet := kept(); (buffer != wideBuffer || packet < 8<<10) && time.Since(began) < lull {
 		t.Errorf("%d and %d bytes are kept after bulk: nothing needs to be freed any more, or it is looked for in the wrong place", buffer, packet)
 	}
-	time.Sleep(lull)
-	if buffer, packet := kept(); buffer != narrowBuffer || packet > maxKept {
-		t.Errorf("%d and %d bytes are kept by a link that idles, want %d and at most %d", buffer, packet, narrowBuffer, maxKept)
+	for {
+		time.Sleep(lull) // something may still have come meanwhile
+		buffer, packet := kept()
+		if buffer == narrowBuffer && packet <= maxKept {
+			break
+		}
+		if time.Since(began) > 10*lull {
+			t.Fatalf("%d and %d bytes are kept by a link that idles, want %d and at most %d", buffer, packet, narrowBuffer, maxKept)
+		}
 	}
 	receive(ctx, t, l, 4<<20)
 }
