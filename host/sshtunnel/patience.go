@@ -1,6 +1,7 @@
 package sshtunnel
 
 import (
+	"context"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -33,6 +34,16 @@ func (l *Link) Patience() time.Duration {
 	l.patience.Store(int64(p))
 	l.measured.Store(now)
 	return p
+}
+
+// withPatience is ctx with an end after Patience: ctx itself where that ends by then, as it does for each question of the
+// supervisor.
+func (l *Link) withPatience(ctx context.Context) (context.Context, context.CancelFunc) {
+	end := time.Now().Add(l.Patience())
+	if own, bounded := ctx.Deadline(); bounded && !own.After(end) {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, end)
 }
 
 func patienceOn(i *unix.TCPInfo) time.Duration {

@@ -35,7 +35,7 @@ func (l *Link) Prove(ctx context.Context, name string) error {
 	if err != nil || m.Kind.Reaches() {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, l.Patience())
+	ctx, cancel := l.withPatience(ctx)
 	defer cancel()
 	return failure(m.proveRemote(ctx))
 }

@@ -125,7 +125,7 @@ type sign struct {
 // after Patience: the link stands as long as the server's answer comes within a minute. A later call waits for the same
 // answer.
 func (l *Link) Keepalive(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, l.Patience())
+	ctx, cancel := l.withPatience(ctx)
 	defer cancel()
 	pending := l.alive.ask(l)
 	select {
