@@ -15,7 +15,7 @@ const (
 	firstRemote = 25000
 )
 
-// each is how much passes through every tunnel before its memory is read.
+// each is how much passes through every tunnel, each way, before its memory is read.
 const each = 1 << 20
 
 // memory measures what one tunnel costs in the daemon once it has carried something and rests again, beside what one ssh
@@ -151,7 +151,7 @@ func (r *rig) allUp(ctx context.Context, n int) error {
 	})
 }
 
-// carryThrough moves a megabyte through the exposed port of each of n tunnels.
+// carryThrough moves a megabyte each way through the exposed port of each of n tunnels.
 func (r *rig) carryThrough(ctx context.Context, n int) error {
 	for i := range n {
 		if err := carry(ctx, firstRemote+i, each); err != nil {

@@ -195,14 +195,28 @@ func underBulk(ctx context.Context, trip, bulk int, length time.Duration) (p50, 
 	return p50, p99, errors.Join(err, <-uploading)
 }
 
-// carry moves n bytes from the service through a port.
+// carry moves n bytes from the service through a port, and then as many to it.
 func carry(ctx context.Context, port int, n int64) error {
-	c, err := dial(ctx, port, source)
+	from, err := dial(ctx, port, source)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	_, err = io.CopyN(io.Discard, c, n)
+	defer from.Close()
+	if _, err := io.CopyN(io.Discard, from, n); err != nil {
+		return err
+	}
+	to, err := dial(ctx, port, sink)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	if _, err := to.Write(make([]byte, n)); err != nil {
+		return err
+	}
+	if err := to.CloseWrite(); err != nil {
+		return err
+	}
+	_, err = io.ReadFull(to, make([]byte, 1))
 	return err
 }
 
