@@ -243,7 +243,7 @@ func (h *house) path() string { return filepath.Join(h.dir, "smb") }
 // until waits for something to become true.
 func (h *house) until(what string, ok func() bool) {
 	h.t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			h.t.Fatalf("it never came true that %s; now %+v", what, h.source.now(berlin))
 		}
