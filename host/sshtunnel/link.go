@@ -120,7 +120,8 @@ func (l *Link) gone() *Failure {
 	return linkLost(context.Cause(l.ctx))
 }
 
-// close waits until nobody uses the link any more, hands the remote ports back, ends the connection and waits until nothing of the link is left.
+// close waits until nobody uses the link any more, hands the remote ports back, ends the connection and waits until nothing
+// of the link is left.
 func (l *Link) close() {
 	if l.leave != nil {
 		l.leave()

@@ -87,8 +87,9 @@ func (l *Link) drop(n *mapping) {
 	n.end()
 }
 
-// Withdraw stops carrying the mapping of that name: its connections end, its port at the server is handed back. Other mappings notice nothing. A name that is not carried is fine. ServerBusy means that the server has
-// not confirmed it yet; it was told all the same.
+// Withdraw stops carrying the mapping of that name: its connections end, its port at the server is handed back. Other
+// mappings notice nothing. A name that is not carried is fine. ServerBusy means that the server has not confirmed it yet; it
+// was told all the same.
 func (l *Link) Withdraw(ctx context.Context, name string) error {
 	m, err := l.mapping(name)
 	if err != nil {

@@ -50,7 +50,7 @@ const (
 	quietWork     = 64 << 20
 
 	// While other connections have carried something within bulkWaits, those of the bulk lane move bulkSlice between two pauses:
-	// 200 MB/s in all. Beside an upload that fills both processors the slowest hundredth of round trips then takes 0.6 ms, and
+	// 190 MB/s in all. Beside an upload that fills both processors the slowest hundredth of round trips then takes 0.6 ms, and
 	// not 7; with twice the slice 1.0 ms, with four times 1.7 ms.
 	bulkSlice = 256 << 10
 	bulkPause = time.Millisecond

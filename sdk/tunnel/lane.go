@@ -4,7 +4,7 @@ package tunnel
 type Lane string
 
 // A tunnel has one link, and a second one as soon as a mapping asks for it: what is bulky then does not delay the rest.
-// It also makes way for them on the PBX: while others carry something, all bulk together is held to about 200 MB/s.
+// It also makes way for them on the PBX: while others carry something, all bulk together is held to about 190 MB/s.
 const (
 	LaneMain Lane = ""
 	LaneBulk Lane = "bulk"
