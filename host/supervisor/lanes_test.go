@@ -201,33 +201,43 @@ func TestTargetsAreAskedAgainOnANewSecondLink(t *testing.T) {
 	})
 }
 
-func TestASecondLinkThatLivedIsMadeAgainAtOnceElseLater(t *testing.T) {
+func TestASecondLinkThatLivedIsMadeAgainAtOnceElseBeforeClientsAreRefused(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		main, second := s.hasTwo()
 		second.breaks(fail(tunnel.LinkLost))
 		s.pass(time.Second)
 		s.rides(main, s.engine.link(2))
-		for i, wait := range []time.Duration{3, 6, 12, 24, 30} { // those that break at once
+		const breaks = 40
+		most, sum := 500*time.Millisecond, time.Duration(0)
+		for i := range breaks { // those that break at once
+			began := time.Now()
 			s.engine.link(2 + i).breaks(fail(tunnel.LinkLost))
-			s.pass(wait*time.Second - 1)
-			if n := s.engine.count(); n != 3+i {
-				t.Fatalf("%d attempts before the time", n)
-			}
+			s.pass(0)
 			s.mappingsAre(tunnel.LinkLost, laned...)
-			s.pass(time.Second)
+			for s.engine.count() == 3+i && time.Since(began) <= most {
+				s.pass(10 * time.Millisecond)
+			}
+			if s.engine.count() != 4+i {
+				t.Fatalf("break %d: no new link within %s", i, most)
+			}
 			s.rides(main, s.engine.link(3+i))
+			sum += time.Since(began)
+			most = min(2*most, holdFor/2)
+		}
+		if mean := sum / breaks; mean < 2*time.Second || mean > 7*time.Second {
+			t.Errorf("%s apart on average: no full jitter up to 10 s", mean)
 		}
 	})
 }
 
 func TestAServerThatRefusesTheSecondLink(t *testing.T) {
 	tests := map[string]struct {
-		with     error
-		attempts int // in a minute and a half
+		with        error
+		least, most int // attempts in a minute and a half
 	}{
-		"its login":       {fail(tunnel.LoginRefused), 2},
-		"another key":     {&fakeError{Failure{Reason: tunnel.HostKeyMismatch, Message: "other", Shown: tunnel.Pin{Fingerprint: "SHA256:x"}}}, 1},
-		"too many logins": {fail(tunnel.HandshakeClosed), 6},
+		"its login":       {fail(tunnel.LoginRefused), 2, 2},
+		"another key":     {&fakeError{Failure{Reason: tunnel.HostKeyMismatch, Message: "other", Shown: tunnel.Pin{Fingerprint: "SHA256:x"}}}, 1, 1},
+		"too many logins": {fail(tunnel.HandshakeClosed), 13, 60},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -246,8 +256,8 @@ func TestAServerThatRefusesTheSecondLink(t *testing.T) {
 				if !strings.Contains(now.Message, "second link") {
 					t.Errorf("the message does not say which link: %s", now.Message)
 				}
-				if n := s.engine.count() - 1; n != test.attempts {
-					t.Errorf("%d attempts, want %d", n, test.attempts)
+				if n := s.engine.count() - 1; n < test.least || n > test.most {
+					t.Errorf("%d attempts, want %d to %d", n, test.least, test.most)
 				}
 				if shown := s.source.shown; (reason == tunnel.HostKeyMismatch) != (len(shown) == 1) {
 					t.Errorf("shown %v", shown)

@@ -10,10 +10,8 @@ import (
 )
 
 const (
-	secondAgain  = 3 * time.Second  // from attempt to attempt, and more where that does not help
-	secondMost   = 30 * time.Second // at most
-	aloneFor     = 5 * time.Second  // silent beside a main link that answers: no common cause is behind that
-	partingGrace = time.Minute      // for the server to hear that second links were given up, once the main link is gone
+	aloneFor     = 5 * time.Second // silent beside a main link that answers: no common cause is behind that
+	partingGrace = time.Minute     // for the server to hear that second links were given up, once the main link is gone
 )
 
 // second keeps the second link of a line as long as mappings ride on it: attempt after attempt, one branch at a time. It
@@ -64,12 +62,10 @@ func (s *second) drain() {
 	s.cancel()
 }
 
-// keep makes attempt after attempt until ctx ends.
+// keep makes attempt after attempt until ctx ends, at the pace of the main link: clients wait for this one no longer.
 func (s *second) keep(ctx context.Context, idle chan<- struct{}) {
 	defer close(idle)
-	policy := pace()
-	policy.Backoffs[""] = retry.Backoff{First: secondAgain, Max: secondMost, ResetAfter: steadyAfter}
-	_ = retry.Run(ctx, s.attempt, retry.Loop{Policy: policy, Waiting: func(end retry.End, _ time.Time) {
+	_ = retry.Run(ctx, s.attempt, retry.Loop{Policy: pace(), Waiting: func(end retry.End, _ time.Time) {
 		s.set(nil, why(end.Err))
 	}})
 }
