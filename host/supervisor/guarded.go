@@ -89,17 +89,27 @@ func (g *guarded) wake(ctx context.Context) error {
 	if gone {
 		return errLate
 	}
-	err := g.Link.Wake(ctx)
-	if err == nil {
-		g.answered()
-	}
-	return err
+	return g.answered(g.Link.Wake(ctx))
 }
 
-func (g *guarded) answered() {
+// Keepalive is the link's; an answer is noted.
+func (g *guarded) Keepalive(ctx context.Context) error { return g.answered(g.Link.Keepalive(ctx)) }
+
+// Prove is the link's; an answer is noted.
+func (g *guarded) Prove(ctx context.Context, name string) error {
+	return g.answered(g.Link.Prove(ctx, name))
+}
+
+// answered notes that the server answered, if err is nil, and returns err. Only what went to the server and back says so: of
+// a question that is answered on this machine, as the proofs of its own ports are, a server that is gone knows nothing.
+func (g *guarded) answered(err error) error {
+	if err != nil {
+		return err
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.heard = time.Now()
+	return nil
 }
 
 // lastHeard is when the server last answered, and whether the link's own address is gone since.
@@ -169,7 +179,6 @@ func (g *guarded) put(ctx context.Context, limit time.Duration, question func(co
 	asking, cancel := context.WithTimeoutCause(ctx, limit, errLate)
 	defer cancel()
 	if err = question(asking); err == nil {
-		g.answered()
 		return nil, false
 	}
 	switch failure(g.engine, err).Reason {

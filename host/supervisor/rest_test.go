@@ -138,6 +138,32 @@ func TestASilentLinkRestsWhileANewOneIsTriedBesideIt(t *testing.T) {
 	})
 }
 
+// What this machine answers itself, as the proofs of its own ports, says nothing about the server.
+func TestWhenTheServerLastAnsweredIsWhenItDid(t *testing.T) {
+	for _, of := range []struct {
+		mappings []tunnel.Mapping
+		last     time.Duration
+	}{
+		{[]tunnel.Mapping{ldap}, 60 * time.Second},
+		{[]tunnel.Mapping{ldap, http}, 70 * time.Second},
+	} {
+		play(t, func(t *testing.T, s *stage) {
+			last := time.Now().Add(of.last).Format(time.TimeOnly)
+			s.source.want(active(office, 1, of.mappings...))
+			s.pass(65 * time.Second)
+			s.engine.set(func() { s.engine.connect = always(tunnel.Unreachable) })
+			l := s.engine.link(0)
+			l.script(func() { l.keepalive = silence }) // and its proofs are answered yet
+			s.pass(10 * time.Second)
+			l.falls(PeerSilent)
+			s.pass(time.Second)
+			if got := s.source.now(office).Link; !strings.Contains(got.Message, "last answered at "+last) {
+				t.Errorf("%d mappings: %+v, want %s", len(of.mappings), got, last)
+			}
+		})
+	}
+}
+
 func TestASilentLinkThatAnswersGoesOnAtOnce(t *testing.T) {
 	hanging := func(ctx context.Context, a Attempt) error {
 		a.Stage(Step{Stage: StageTCP})
