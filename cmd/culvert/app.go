@@ -1,15 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -47,19 +43,6 @@ func (a *app) line(v any) error { return a.writeJSON(v, "") }
 
 func (a *app) writeJSON(v any, indent string) error { return writeJSON(a.out, v, indent) }
 
-// writeJSON writes v as one document that cannot drive a terminal.
-func writeJSON(to io.Writer, v any, indent string) error {
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", indent)
-	if err := enc.Encode(v); err != nil {
-		return err
-	}
-	_, err := io.WriteString(to, escapeJSON(b.String()))
-	return err
-}
-
 // formatOf is the format that a command line which was not understood asks for.
 func formatOf(args []string) string {
 	for i, arg := range args {
@@ -73,26 +56,6 @@ func formatOf(args []string) string {
 		}
 	}
 	return "table"
-}
-
-// escapeJSON writes what could drive a terminal as \u escapes; it stays the same JSON.
-func escapeJSON(s string) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	var b strings.Builder
-	b.Grow(len(s))
-	written := 0
-	for i, r := range s {
-		if r == '\n' || r >= ' ' && r <= '~' || unicode.IsPrint(r) {
-			continue
-		}
-		b.WriteString(s[written:i])
-		written = i + utf8.RuneLen(r)
-		for _, unit := range utf16.Encode([]rune{r}) {
-			fmt.Fprintf(&b, `\u%04x`, unit)
-		}
-	}
-	b.WriteString(s[written:])
-	return b.String()
 }
 
 // say writes one line for people.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,15 +45,7 @@ func tunnelListCommand(a *app) *cobra.Command {
 			if f.watch {
 				return a.watchTunnels(cmd.Context(), f)
 			}
-			all, err := a.daemon.Tunnels(cmd.Context(), f.owner)
-			if err != nil {
-				return err
-			}
-			rows := make([]listed, len(all))
-			for i, t := range all {
-				rows[i] = f.listed(t)
-			}
-			return a.show(rows, func() { a.tunnelTable(rows, f) })
+			return a.listTunnels(cmd.Context(), f)
 		},
 	}
 	cmd.Flags().StringVar(&f.owner, "owner", "", "only the tunnels of this owner")
@@ -95,6 +88,34 @@ func (f listFlags) listed(t control.Tunnel) listed {
 		l.MayChange = &may
 	}
 	return l
+}
+
+// listTunnels shows what there is now. JSON is made of each tunnel as it comes: there may be thousands.
+func (a *app) listTunnels(ctx context.Context, f listFlags) error {
+	all := f.each(a.daemon.EachTunnel(ctx, f.owner))
+	if a.json() {
+		return writeJSONList(a.out, all)
+	}
+	var rows []listed
+	for l, err := range all {
+		if err != nil {
+			return err
+		}
+		rows = append(rows, l)
+	}
+	a.tunnelTable(rows, f)
+	return nil
+}
+
+// each is what is listed of all.
+func (f listFlags) each(all iter.Seq2[control.Tunnel, error]) iter.Seq2[listed, error] {
+	return func(yield func(listed, error) bool) {
+		for t, err := range all {
+			if !yield(f.listed(t), err) {
+				return
+			}
+		}
+	}
 }
 
 func (a *app) tunnelTable(all []listed, f listFlags) {

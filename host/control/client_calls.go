@@ -17,6 +17,8 @@ func tunnelPath(ref tunnel.Ref) string {
 	return "/v1/tunnels/" + url.PathEscape(string(ref.Owner)) + "/" + url.PathEscape(string(ref.Name))
 }
 
+func tunnelsPath(owner string) string { return "/v1/tunnels?owner=" + url.QueryEscape(owner) }
+
 func configurationPath(ref tunnel.ConfigurationRef) string {
 	return "/v1/configurations/" + url.PathEscape(string(ref.Module)) + "/" + url.PathEscape(ref.Name)
 }
@@ -28,34 +30,61 @@ func get[T any](ctx context.Context, c *Client, path string) (out T, err error) 
 	return out, c.call(ctx, http.MethodGet, path, nil, &out)
 }
 
-// list is get of a long list, each item of which is read as it comes.
-func list[T any](ctx context.Context, c *Client, path string) ([]T, error) {
-	resp, err := c.open(ctx, http.MethodGet, path, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	all, err := items[T](json.NewDecoder(resp.Body))
-	if err != nil {
-		return nil, c.broken(ctx, err)
-	}
-	return all, nil
-}
-
-// items are those of the list that d comes to.
-func items[T any](d *json.Decoder) (all []T, err error) {
-	if t, err := d.Token(); err != nil || t != json.Delim('[') {
-		return nil, cmp.Or(err, errors.New("the answer is no list"))
-	}
-	for d.More() {
-		var v T
-		if err := d.Decode(&v); err != nil {
+// list is get of a long list.
+func list[T any](ctx context.Context, c *Client, path string) (all []T, err error) {
+	for v, err := range each[T](ctx, c, path) {
+		if err != nil {
 			return nil, err
 		}
 		all = append(all, v)
 	}
-	_, err = d.Token()
-	return all, err
+	return all, nil
+}
+
+// each asks for a long list and yields each item as it comes, or at the end why not all came.
+func each[T any](ctx context.Context, c *Client, path string) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		resp, err := c.open(ctx, http.MethodGet, path, nil)
+		if err != nil {
+			yield(none, err)
+			return
+		}
+		defer resp.Body.Close()
+		for v, err := range items[T](json.NewDecoder(resp.Body)) {
+			if err != nil {
+				yield(none, c.broken(ctx, err))
+				return
+			}
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
+}
+
+// items are those of the list that d comes to.
+func items[T any](d *json.Decoder) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		if t, err := d.Token(); err != nil || t != json.Delim('[') {
+			yield(none, cmp.Or(err, errors.New("the answer is no list")))
+			return
+		}
+		for d.More() {
+			var v T
+			if err := d.Decode(&v); err != nil {
+				yield(none, err)
+				return
+			}
+			if !yield(v, nil) {
+				return
+			}
+		}
+		if _, err := d.Token(); err != nil {
+			yield(none, err)
+		}
+	}
 }
 
 // post is a call that changes.
@@ -78,7 +107,12 @@ func (c *Client) Key(ctx context.Context) (Key, error) { return get[Key](ctx, c,
 
 // Tunnels lists the tunnels of owner, of all owners where it is "".
 func (c *Client) Tunnels(ctx context.Context, owner string) ([]Tunnel, error) {
-	return list[Tunnel](ctx, c, "/v1/tunnels?owner="+url.QueryEscape(owner))
+	return list[Tunnel](ctx, c, tunnelsPath(owner))
+}
+
+// EachTunnel yields what Tunnels lists, each as it comes. An error is the last: what came before is not all.
+func (c *Client) EachTunnel(ctx context.Context, owner string) iter.Seq2[Tunnel, error] {
+	return each[Tunnel](ctx, c, tunnelsPath(owner))
 }
 
 // Tunnel shows one tunnel.

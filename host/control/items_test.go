@@ -24,7 +24,13 @@ func TestItems(t *testing.T) {
 		{"[1,2}", nil, false},
 		{`[1,"2"]`, nil, false},
 	} {
-		got, err := items[int](json.NewDecoder(strings.NewReader(c.text)))
+		var got []int
+		var err error
+		for v, broken := range items[int](json.NewDecoder(strings.NewReader(c.text))) {
+			if err = broken; err == nil {
+				got = append(got, v)
+			}
+		}
 		if (err == nil) != c.ok || c.ok && !slices.Equal(got, c.want) {
 			t.Errorf("%q: %v, %v", c.text, got, err)
 		}
