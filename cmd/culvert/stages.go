@@ -31,7 +31,7 @@ var failsAt = map[tunnel.Reason]string{
 // stages are the stages of t as its status tells them: each ok, failed, or not known yet (running). Stages before one
 // that failed went well; a standing link went through all.
 func stages(t control.Tunnel) []control.Step {
-	linked := tunnel.State(t.State).Linked() || slices.ContainsFunc(t.Mappings, func(m control.Mapping) bool {
+	linked := tunnel.State(t.State).Linked() || failedStage(t) == "" && slices.ContainsFunc(t.Mappings, func(m control.Mapping) bool {
 		return m.State != string(tunnel.Down)
 	})
 	names := stagesOf(t)

@@ -112,6 +112,7 @@ func (b *branch) last(ctx context.Context) (why error, retire bool) {
 		case <-turned:
 		case <-mainTurned:
 		}
+		b.s.k.standing.hush()
 	}
 }
 

@@ -226,7 +226,7 @@ func (c *carrier) listener(err error) verdict {
 	}
 	again := v.good() && c.m.listener.good()
 	c.m.listener = v
-	if v.good() && !s.silent() {
+	if v.good() && s.speaks(c.m) {
 		c.m.provedAt = time.Now()
 	}
 	s.seen(again)
@@ -260,7 +260,7 @@ func (c *carrier) target(ctx context.Context) {
 	if time.Now().Before(c.due) {
 		return
 	}
-	if c.m.Kind.Reaches() && (c.k.standing.unanswered() || c.branch.unanswered() != nil) {
+	if c.m.Kind.Reaches() && c.unanswered() {
 		c.due = time.Now().Add(busyAgain)
 		return
 	}
@@ -288,6 +288,14 @@ func (c *carrier) target(ctx context.Context) {
 		}
 		c.k.standing.note(func() { c.m.target = v })
 	}
+}
+
+// unanswered reports whether the server does not answer on the link that the mapping is on.
+func (c *carrier) unanswered() bool {
+	if c.branch != nil {
+		return c.branch.unanswered() != nil
+	}
+	return c.k.standing.unanswered()
 }
 
 // listens is what a question has to call once the service is open, nil where what that says is not asked for. The verdict

@@ -26,8 +26,11 @@ func (s *standing) glance(name string) glance {
 	g := glance{state: s.state, why: s.why, link: s.usable(), turned: s.turned}
 	if i := slices.IndexFunc(s.mappings, func(m *mapping) bool { return m.Name == name }); i >= 0 {
 		g.m = s.mappings[i]
-		if g.m.adrift {
+		switch {
+		case g.m.adrift:
 			g.link, g.adrift = nil, true
+		case g.m.apart():
+			g.link = s.link
 		}
 		g.listener = g.m.listener.why
 	}

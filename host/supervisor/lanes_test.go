@@ -296,6 +296,75 @@ func TestAFrozenSecondLinkDegradesItsMappingsAlone(t *testing.T) {
 	})
 }
 
+// TestTheSecondLinkSpeaksForItsMappingsWhileTheMainLinkIsFrozen: what is proved there stays so, also while the main link
+// rests and no other can be made, and no longer than the second link lives.
+func TestTheSecondLinkSpeaksForItsMappingsWhileTheMainLinkIsFrozen(t *testing.T) {
+	for name, ends := range map[string]func(s *stage, main, second *fakeLink){
+		"the second link falls silent": func(s *stage, _, second *fakeLink) { second.falls(PeerSilent); s.pass(aloneFor) },
+		"both fall silent": func(s *stage, main, second *fakeLink) {
+			main.falls(PeerSilent)
+			second.falls(PeerSilent)
+			s.pass(0)
+		},
+		"the second link breaks": func(s *stage, _, second *fakeLink) { second.breaks(fail(tunnel.LinkLost)); s.pass(0) },
+		"the second link freezes": func(s *stage, _, second *fakeLink) {
+			second.script(func() { second.keepalive = silence })
+			s.pass(20 * time.Second)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(t *testing.T, s *stage) {
+				main, second := s.hasTwo()
+				s.engine.set(func() { s.engine.connect = func(context.Context, Attempt) error { return fail(tunnel.Unreachable) } })
+				began := time.Now()
+				main.script(func() { main.keepalive = silence })
+				s.pass(30 * time.Second)
+				s.expect(office, tunnel.Degraded, tunnel.ServerBusy)
+				s.mappingsAre(tunnel.ServerBusy, "ldap", "http")
+				s.pass(time.Minute)
+				s.expect(office, tunnel.Waiting, tunnel.Unreachable)
+				s.mappingsAre(tunnel.Unreachable, "ldap", "http")
+				s.untouched(began, second)
+				if g := s.sup.keepers[office].standing.glance("upload"); g.link == nil {
+					t.Error("its clients are held")
+				}
+
+				ends(s, main, second)
+				for _, m := range s.source.now(office).Mappings {
+					if m.State != tunnel.Down {
+						t.Errorf("%s is %s", m.Name, m.State)
+					}
+				}
+				if g := s.sup.keepers[office].standing.glance("ldap"); g.link != nil {
+					t.Error("the main link, which rests, is asked for something")
+				}
+				s.engine.set(func() { s.engine.connect = nil })
+				main.script(func() { main.keepalive = nil })
+				main.falls(PeerAnswers)
+				second.script(func() { second.keepalive = nil })
+				second.falls(PeerAnswers)
+				s.pass(20 * time.Second)
+				s.rides(main, s.engine.live()[1])
+			})
+		})
+	}
+}
+
+// untouched fails the test if, since then, a mapping of the second link was anything but up, or not proved again.
+func (s *stage) untouched(since time.Time, second *fakeLink) {
+	s.t.Helper()
+	for _, r := range s.source.history(office) {
+		for _, m := range r.Mappings {
+			if r.at.After(since) && onSecond(mappingOf(m.Name)) && m.State != tunnel.Up {
+				s.t.Errorf("%s after: %s was %s (%s)", r.at.Sub(since), m.Name, m.State, m.Reason)
+			}
+		}
+	}
+	if proofs := second.times("prove", "archive"); time.Since(proofs[len(proofs)-1]) > cycle {
+		s.t.Errorf("last proved %s ago", time.Since(proofs[len(proofs)-1]))
+	}
+}
+
 func TestASilentSecondLinkIsGivenUpForANewOneBesideIt(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		main, second := s.hasTwo()

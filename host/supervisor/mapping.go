@@ -80,6 +80,12 @@ func (m *mapping) judged() bool {
 	return m.target.given || !m.listener.good() && !m.listener.forbidden()
 }
 
+// apart reports whether the mapping is on a second link that is not silent: then it does not matter to it whether the
+// server answers on the main link.
+func (m *mapping) apart() bool {
+	return m.carrier != nil && m.carrier.branch != nil && m.carrier.branch.link.peer() != PeerSilent
+}
+
 // judge is what the answers make of a mapping: up is only what both are good for.
 func (m *mapping) judge() (tunnel.State, Failure) {
 	switch {
@@ -95,7 +101,7 @@ func (m *mapping) judge() (tunnel.State, Failure) {
 	return tunnel.Up, Failure{}
 }
 
-// status is the mapping as it is reported: judged where it can be, else down for the tunnel's reason.
+// status is the mapping as it is reported: as it was judged where that counts, else down for the tunnel's reason.
 func (m *mapping) status(judged bool, why Failure) tunnel.MappingStatus {
 	state := tunnel.Down
 	if judged {

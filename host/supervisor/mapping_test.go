@@ -483,6 +483,7 @@ func TestAPortPassesFromOneMappingToAnother(t *testing.T) {
 	})
 }
 
+// TestOneSlowMappingKeepsTheTunnelConnecting, and no other: each speaks for itself as soon as it had its verdict.
 func TestOneSlowMappingKeepsTheTunnelConnecting(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		s.shaped(func(l *fakeLink) {
@@ -492,11 +493,28 @@ func TestOneSlowMappingKeepsTheTunnelConnecting(t *testing.T) {
 				}
 				return nil
 			}
+			l.proof = func(_ context.Context, name string) error {
+				if name == "web" {
+					return fail(tunnel.RemotePortHeld)
+				}
+				return nil
+			}
 		})
+		web := http
+		web.Name = "web"
+		s.source.want(active(office, 1, ldap, http, web))
+		s.pass(0)
+		if now := s.expect(office, tunnel.Connecting, ""); now.Message != "proving ldap" {
+			t.Errorf("it says %q", now.Message)
+		}
+		s.expectMapping("http", tunnel.Up, "")
+		s.expectMapping("web", tunnel.Down, tunnel.RemotePortHeld)
+		if m := s.expectMapping("ldap", tunnel.Down, ""); m.Message != "proving ldap" {
+			t.Errorf("ldap says %q", m.Message)
+		}
 		s.source.want(active(office, 1, ldap, http))
 		s.pass(2 * time.Second)
 		s.expect(office, tunnel.Connecting, "")
-		s.expectMapping("http", tunnel.Down, "")
 		s.pass(time.Second)
 		s.expect(office, tunnel.Up, "")
 	})

@@ -171,6 +171,12 @@ func (s *standing) keepalive(l Link, busy Failure) {
 	s.seen(again)
 }
 
+// speaks reports whether what was found out about m says something now: a port that leads to a server which does not
+// answer is no proof. Callers hold s.mu.
+func (s *standing) speaks(m *mapping) bool {
+	return s.usable() != nil && !s.silent() || s.link != nil && m.apart()
+}
+
 // silent reports whether the server does not answer on the present link. Callers hold s.mu.
 func (s *standing) silent() bool { return s.busy != Failure{} }
 
@@ -197,9 +203,8 @@ func (s *standing) status() tunnel.Status {
 		Since: s.since, NextAttempt: s.next, ServerVersion: s.version, Edition: s.edition,
 		Mappings: make([]tunnel.MappingStatus, len(s.mappings)),
 	}
-	judged := s.state.Linked() && !s.silent() // a port that leads to a server which does not answer is no proof
 	for i, m := range s.mappings {
-		st.Mappings[i] = m.status(judged, s.why)
+		st.Mappings[i] = m.status(s.speaks(m) && (s.state.Linked() || m.judged()), s.why)
 	}
 	st.Warnings = unmeasured(s.mappings)
 	return st

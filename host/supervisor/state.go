@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"strings"
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -200,7 +201,7 @@ func (s *standing) settle() {
 // connecting, until the new one has had its verdict.
 func (s *standing) sum() (tunnel.State, Failure) {
 	if !s.proved && s.awaiting() {
-		return tunnel.Connecting, s.why
+		return tunnel.Connecting, s.proving()
 	}
 	if s.silent() {
 		return tunnel.Degraded, s.busy
@@ -212,6 +213,21 @@ func (s *standing) sum() (tunnel.State, Failure) {
 		}
 	}
 	return tunnel.Up, Failure{}
+}
+
+// proving is what is said of a tunnel while it proves its mappings: which are outstanding, once some are not. A failure of
+// before stays in sight.
+func (s *standing) proving() Failure {
+	var names []string
+	for _, m := range s.mappings {
+		if !m.judged() {
+			names = append(names, m.Name)
+		}
+	}
+	if !s.fresh || len(names) == len(s.mappings) {
+		return s.why
+	}
+	return Failure{Message: "proving " + strings.Join(names, ", ")}
 }
 
 // awaiting reports whether something has not had its first verdict.

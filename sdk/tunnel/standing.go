@@ -51,7 +51,8 @@ func (t Tunnel) unconfigured(owner, idle string) (message, remedy string) {
 
 // Status is what everyone sees of w: what was last reported of a tunnel that shall run, Connecting before the first
 // report, and otherwise why it does not. There is one entry per mapping in the tunnel's order; without a proved link
-// each is down, for the tunnel's reason, and without any link it has no connections: one that fell silent may keep its own.
+// each is down, for the tunnel's reason, unless it has had a verdict of its own, and without any link it has no
+// connections: one that fell silent may keep its own.
 func (w Wanted) Status(reported Status) Status {
 	s := reported
 	switch {
@@ -66,8 +67,10 @@ func (w Wanted) Status(reported Status) Status {
 	s.Mappings = make([]MappingStatus, len(w.Tunnel.Mappings))
 	for i, m := range w.Tunnel.Mappings {
 		ms := reported.Mapping(m.Name)
-		if !s.State.Linked() {
+		if !s.State.Linked() && !(w.Active && ms.judged()) {
 			ms.State, ms.Reason, ms.Message, ms.Remedy, ms.Diagnosis = Down, s.Reason, s.Message, s.Remedy, s.Diagnosis.clone()
+		}
+		if !s.State.Linked() && ms.State == Down {
 			ms.Bound = BoundUnknown
 		}
 		if !w.Active {
@@ -83,6 +86,9 @@ func (w Wanted) Status(reported Status) Status {
 	}
 	return s
 }
+
+// judged reports whether m is said to be proved, or why it is not.
+func (m MappingStatus) judged() bool { return m.State == Up || m.State == Unproved || m.Reason != "" }
 
 // closed are callers whose connections have ended.
 func closed(callers []Caller) []Caller {

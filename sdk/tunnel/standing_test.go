@@ -67,6 +67,16 @@ func TestWantedStatus(t *testing.T) {
 		y.Connections != 2 || y.Callers[0].Open != 2 || y.Callers[0].Total != 7 {
 		t.Errorf("with a link that rests: %+v", y)
 	}
+	apart := Status{State: Waiting, Reason: LinkLost, Mappings: []MappingStatus{{Name: "x", State: Up, Bound: BoundAll}, {Name: "y", State: Down, Reason: RemotePortHeld, Bound: BoundAll}}}
+	s = Wanted{Tunnel: v, Active: true}.Status(apart)
+	if x, y := s.Mapping("x"), s.Mapping("y"); x.State != Up || x.Reason != "" || x.Bound != BoundAll || y.State != Down || y.Reason != RemotePortHeld || y.Bound != BoundUnknown {
+		t.Errorf("judged beside a link that is lost: %+v", s.Mappings)
+	}
+	for _, m := range Stand(v, Circumstances{}).Status(apart).Mappings {
+		if m.State != Down || m.Reason != SuspendedReason {
+			t.Errorf("proved before it was switched off: %+v", m)
+		}
+	}
 	if y := Stand(v, Circumstances{}).Status(lost).Mapping("y"); y.Diagnosis != nil || y.Listener != (Statement{}) || y.Target != (Statement{}) ||
 		y.Connections != 0 || y.Total != 7 || y.Callers[0].Open != 0 || y.Callers[0].Total != 7 || seen[0].Open != 2 {
 		t.Errorf("switched off: %+v", y)
