@@ -366,6 +366,40 @@ func TestOnlyItsOwnMappingsNoticeTheEndOfTheSecondLink(t *testing.T) {
 	must(t, say(through))
 }
 
+// TestAFrozenMainLinkTakesNothingFromTheSecond: sshd's child for the main link is stopped, and what rides on the second link
+// goes on and is said to.
+func TestAFrozenMainLinkTakesNothingFromTheSecond(t *testing.T) {
+	svc, exposed := serveTCP(t, echo), freePort(t)
+	plain := tunnel.Mapping{Name: "plain", Kind: tunnel.Reach, Local: tunnel.Endpoint{Port: freePort(t)}, Remote: tunnel.Endpoint{Port: svc}}
+	bulk := tunnel.Mapping{Name: "bulk", Kind: tunnel.Expose, Lane: tunnel.LaneBulk,
+		Local: tunnel.Endpoint{Port: svc}, Remote: tunnel.Endpoint{Port: exposed}}
+	source, e := runTunnel(t, sshdtest.Options{}, plain, bulk)
+	is := func(name string, state tunnel.State) bool { m := source.now().Mapping(name); return m.State == state }
+	carried := dialPort(t, exposed)
+	sessions := e.sshd.Sessions()
+	if len(sessions) != 2 {
+		t.Fatalf("%d sessions", len(sessions))
+	}
+	must(t, syscall.Kill(slices.Min(sessions), syscall.SIGSTOP))
+	defer e.sshd.Thaw()
+	waitFor(t, "the main link counts as frozen", func() bool {
+		_ = carried.SetDeadline(time.Now().Add(10 * time.Second))
+		_, _ = io.WriteString(carried, "hello")
+		if _, err := io.ReadFull(carried, make([]byte, 5)); err != nil || !is("bulk", tunnel.Up) {
+			t.Fatalf("the second link: %v; %+v", err, source.now().Mapping("bulk"))
+		}
+		return is("plain", tunnel.Down)
+	})
+	for range 20 { // proofs go on
+		time.Sleep(50 * time.Millisecond)
+		if !is("bulk", tunnel.Up) || !is("plain", tunnel.Down) {
+			t.Fatalf("%+v", source.now().Mappings)
+		}
+	}
+	e.sshd.Thaw()
+	waitFor(t, "all is up again", func() bool { return source.now().State == tunnel.Up })
+}
+
 // TestBulkOnItsLaneDoesNotDelaySmallExchanges measures small exchanges beside an upload on the same link, and on another.
 func TestBulkOnItsLaneDoesNotDelaySmallExchanges(t *testing.T) {
 	lasts := time.Second

@@ -365,6 +365,36 @@ func (s *stage) untouched(since time.Time, second *fakeLink) {
 	}
 }
 
+// TestAMainLinkThatIsGivenUpTakesTheSecondWithIt: what was on that is asked for again beside the new one, and not said to be
+// proved in between.
+func TestAMainLinkThatIsGivenUpTakesTheSecondWithIt(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		main, second := s.hasTwo()
+		s.shaped(func(l *fakeLink) {
+			l.apply = func(context.Context, tunnel.Mapping) error { time.Sleep(time.Second); return nil }
+		})
+		since := time.Now()
+		main.script(func() { main.keepalive = silence })
+		for !main.retired() {
+			s.untouched(since, second)
+			s.pass(100 * time.Millisecond)
+			if time.Since(since) > 2*replaceAfter {
+				t.Fatal("not given up")
+			}
+		}
+		if second.on() != "" || second.ctx.Err() == nil {
+			t.Error("the second link stands still")
+		}
+		for _, m := range s.source.now(office).Mappings {
+			if m.State != tunnel.Down {
+				t.Errorf("%s is %s, and nobody has proved it on the new links", m.Name, m.State)
+			}
+		}
+		s.pass(3 * time.Second)
+		s.rides(s.engine.link(2), s.engine.link(3))
+	})
+}
+
 func TestASilentSecondLinkIsGivenUpForANewOneBesideIt(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		main, second := s.hasTwo()
