@@ -37,7 +37,11 @@ func (l *Link) Prove(ctx context.Context, name string) error {
 	}
 	ctx, cancel := l.withPatience(ctx)
 	defer cancel()
-	return failure(m.proveRemote(ctx))
+	f := m.proveRemote(ctx)
+	if f == nil {
+		l.shed() // it may be long until the next keepalive
+	}
+	return failure(f)
 }
 
 // failure is f as an error: nil stays nil.

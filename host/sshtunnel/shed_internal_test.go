@@ -11,7 +11,7 @@ import (
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-// TestShedFitsTheLibrary: a link keeps room for a large packet until it is shed, by the keepalive too, and whatever is
+// TestShedFitsTheLibrary: a link keeps room for a large packet until it is shed, by a keepalive and by a proof too, and whatever is
 // sent at that very moment arrives whole.
 func TestShedFitsTheLibrary(t *testing.T) {
 	ctx, l := linkToTest(t)
@@ -30,6 +30,16 @@ func TestShedFitsTheLibrary(t *testing.T) {
 	}
 	if packet, before := roomOf(t, l); packet > maxKept || before != firstPart {
 		t.Errorf("room for %d and %d bytes is kept after a keepalive, want at most %d and %d", packet, before, maxKept, firstPart)
+	}
+	if err := l.Apply(ctx, tunnel.Mapping{Name: "http", Kind: tunnel.Expose, Remote: tunnel.Endpoint{Port: 18080}}); err != nil {
+		t.Fatal(err)
+	}
+	large()
+	if err := l.Prove(ctx, "http"); err != nil {
+		t.Fatal(err)
+	}
+	if packet, _ := roomOf(t, l); packet > maxKept {
+		t.Errorf("room for %d bytes is kept after a proof, want at most %d", packet, maxKept)
 	}
 	var shedding sync.WaitGroup
 	done := make(chan struct{})
@@ -62,7 +72,9 @@ func linkToTest(t *testing.T) (context.Context, *Link) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(l.receive)
+	var receiving sync.WaitGroup
+	receiving.Go(l.receive)
+	t.Cleanup(receiving.Wait)
 	t.Cleanup(func() { l.End(nil) })
 	return ctx, l
 }

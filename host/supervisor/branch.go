@@ -59,7 +59,7 @@ func (b *branch) end(err error) {
 
 // serve carries the riders until the link is gone, given up, or needed no more.
 func (b *branch) serve(ctx context.Context, l Link) error {
-	b.link, b.since = guard(l, b.s.k.config.Engine, func() {}), time.Now()
+	b.link, b.since = guard(l, b.s.k.config.Engine, func() {}, func(time.Time) {}), time.Now()
 	b.turn.worked()
 	riding, alight := context.WithCancel(ctx)
 	b.riding = riding

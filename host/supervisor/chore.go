@@ -48,6 +48,15 @@ func (c *chore) hurry() {
 	}
 }
 
+// putOff has it done not before next, unless it is being done or was never laid down.
+func (c *chore) putOff(next time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if pause := time.Until(next); c.work != nil && c.cancel == nil && c.timer != nil && pause > 0 {
+		c.timer.Reset(pause)
+	}
+}
+
 // due has it done when its time has come.
 func (c *chore) due() {
 	if ctx, work, ok := c.enter(false); ok {

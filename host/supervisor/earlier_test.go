@@ -29,7 +29,7 @@ func TestAnAttemptIsToldOfTheLinkBefore(t *testing.T) {
 		}, true},
 		"a restart in doubt": {func(s *stage) { s.engine.link(0).falls(PeerDoubted); restart(s) }, true},
 		"a restart of a frozen server": {func(s *stage) {
-			s.engine.link(0).script(func() { s.engine.link(0).keepalive = silence })
+			s.engine.link(0).freezes()
 			s.pass(30 * time.Second)
 			restart(s)
 		}, true},

@@ -199,6 +199,16 @@ func (l *fakeLink) falls(to Peer) {
 	}
 }
 
+// freezes has its server answer nothing any more, while its machine does.
+func (l *fakeLink) freezes() {
+	l.script(func() {
+		l.keepalive, l.proof = silence, func(ctx context.Context, _ string) error { return silence(ctx) }
+	})
+}
+
+// thaws has it answer again.
+func (l *fakeLink) thaws() { l.script(func() { l.keepalive, l.proof = nil, nil }) }
+
 // resting reports whether the link has given cause to try another beside it.
 func (l *fakeLink) resting() bool {
 	l.mu.Lock()

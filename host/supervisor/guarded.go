@@ -14,8 +14,9 @@ import (
 type guarded struct {
 	Link
 	engine Engine
-	second *second // the link beside it, nil where it is itself one
-	told   func()  // told when its peer changed, beside those who look
+	second *second               // the link beside it, nil where it is itself one
+	told   func()                // told when its peer changed, beside those who look
+	lives  func(asked time.Time) // told of a proof that came back from the server, and when it was asked for
 
 	mu     sync.Mutex
 	gone   bool          // the address it comes from is no longer this machine's
@@ -24,8 +25,8 @@ type guarded struct {
 	heard  time.Time     // when the server last answered
 }
 
-func guard(l Link, e Engine, told func()) *guarded {
-	g := &guarded{Link: l, engine: e, told: told, turned: make(chan struct{}), heard: time.Now()}
+func guard(l Link, e Engine, told func(), lives func(asked time.Time)) *guarded {
+	g := &guarded{Link: l, engine: e, told: told, lives: lives, turned: make(chan struct{}), heard: time.Now()}
 	l.Watch(g.turn)
 	return g
 }
@@ -95,9 +96,14 @@ func (g *guarded) wake(ctx context.Context) error {
 // Keepalive is the link's; an answer is noted.
 func (g *guarded) Keepalive(ctx context.Context) error { return g.answered(g.Link.Keepalive(ctx)) }
 
-// Prove is the link's; an answer is noted.
+// Prove is the link's; an answer is noted. It is asked of what the server exposes.
 func (g *guarded) Prove(ctx context.Context, name string) error {
-	return g.answered(g.Link.Prove(ctx, name))
+	asked := time.Now()
+	err := g.answered(g.Link.Prove(ctx, name))
+	if err == nil {
+		g.lives(asked)
+	}
+	return err
 }
 
 // answered notes that the server answered, if err is nil, and returns err. Only what went to the server and back says so: of

@@ -45,8 +45,10 @@ type line struct {
 	mu     sync.Mutex
 	gone   bool // it is left, or about to be
 	rests  bool
-	awake  bool      // it answered while it rested
-	silent time.Time // since when keepalives go unanswered
+	awake  bool          // it answered while it rested
+	silent time.Time     // since when keepalives go unanswered
+	due    time.Time     // when the next keepalive is, as far as proofs tell
+	late   time.Duration // of that time is the precedence of a proof
 }
 
 // startLine starts an attempt.
@@ -110,7 +112,7 @@ func (n *line) brokenOff(ctx context.Context) bool {
 
 // stand tells the round that the link is there.
 func (n *line) stand(ctx context.Context, l Link) (leave func()) {
-	n.ctx, n.link, n.since = ctx, n.second.beside(l, n.r.stir), time.Now()
+	n.ctx, n.link, n.since = ctx, n.second.beside(l, n.r.stir, n.lives), time.Now()
 	n.wanted, n.part = context.WithCancel(ctx)
 	n.turn.worked()
 	n.r.k.watch(n)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,10 +52,88 @@ func TestIdleMappingsAreProvedEveryTenSecondsAndTheirServicesLeftAlone(t *testin
 				t.Errorf("%s proved at %s", name, got)
 			}
 		}
-		if got := seconds(began, l.times("keepalive", "")); !slices.Equal(got, want) {
-			t.Errorf("keepalives at %v", got)
-		}
 	})
+}
+
+// A proof that comes back from the server is a sign of life too: there is one of these in each cycle, and no more.
+func TestAServerIsAskedForASignOfLifeWhereNoProofIsOne(t *testing.T) {
+	late := func(ctx context.Context, _ string) error { return after(2 * time.Second)(ctx) }
+	every := []float64{0, 10, 20, 30, 40, 50, 60}
+	for name, c := range map[string]struct {
+		mappings []tunnel.Mapping
+		proof    func(context.Context, string) error
+		asked    []float64
+	}{
+		"only local ports are proved": {[]tunnel.Mapping{ldap}, nil, every},
+		"proofs are forbidden": {
+			[]tunnel.Mapping{http}, func(context.Context, string) error { return fail(tunnel.ProofForbidden) }, every,
+		},
+		"proofs are slow":         {[]tunnel.Mapping{http}, late, every},
+		"proofs come back":        {[]tunnel.Mapping{ldap, http}, nil, []float64{0}},
+		"two come back each time": {[]tunnel.Mapping{http, again(http)}, nil, []float64{0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(t *testing.T, s *stage) {
+				s.shaped(func(l *fakeLink) { l.proof = c.proof })
+				began := time.Now()
+				s.source.want(active(office, 1, c.mappings...))
+				s.pass(65 * time.Second)
+				l := s.engine.link(0)
+				if got := seconds(began, l.times("keepalive", "")); !slices.Equal(got, c.asked) {
+					t.Errorf("keepalives at %v, want %v", got, c.asked)
+				}
+				s.sup.Recount(office)
+				if at := s.source.now(office).Link.At; time.Since(at) > cycle {
+					t.Errorf("the link is known to stand since %s", time.Since(at))
+				}
+			})
+		})
+	}
+}
+
+// again is another mapping of the same kind.
+func again(m tunnel.Mapping) tunnel.Mapping {
+	m.Name, m.Local.Port, m.Remote.Port = m.Name+"2", m.Local.Port+1, m.Remote.Port+1
+	return m
+}
+
+// A server that stops answering, in between or while it is asked, is known to within a cycle and the time for an answer
+// since it was last asked what it has answered, and its link is replaced a minute after it was first asked in vain.
+func TestAServerThatStopsIsNoticedInTimeWhateverItAnsweredLast(t *testing.T) {
+	for name, takes := range map[string]time.Duration{"proofs at once": 0, "proofs soon": precedence / 2, "proofs slowly": 3 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			for i := range 42 {
+				play(t, func(t *testing.T, s *stage) {
+					var when atomic.Pointer[time.Time]
+					alive := func(ctx context.Context, takes time.Duration) error {
+						err := after(takes)(ctx)
+						if stops := when.Load(); err != nil || stops != nil && time.Now().After(*stops) {
+							return silence(ctx)
+						}
+						return nil
+					}
+					s.shaped(func(l *fakeLink) {
+						l.keepalive = func(ctx context.Context) error { return alive(ctx, 0) }
+						l.proof = func(ctx context.Context, _ string) error { return alive(ctx, takes) }
+					})
+					s.source.want(active(office, 1, ldap, http))
+					s.pass(time.Minute)
+					s.expect(office, tunnel.Up, "")
+					stops := time.Now().Add(time.Duration(i) * cycle / 40)
+					when.Store(&stops)
+					s.pass(time.Until(stops) + cycle + patience)
+					now := s.expect(office, tunnel.Degraded, tunnel.ServerBusy)
+					if now.Link.State != tunnel.Down || now.Mapping("ldap").State != tunnel.Down {
+						t.Fatalf("stopped at %s: %+v", stops, now)
+					}
+					s.pass(time.Until(stops) + cycle + replaceAfter)
+					if n := s.engine.count(); n != 2 {
+						t.Errorf("stopped at %s: %d attempts", stops, n)
+					}
+				})
+			}
+		})
+	}
 }
 
 func TestAFailedProofIsAskedForEveryTwoSecondsUntilItHolds(t *testing.T) {

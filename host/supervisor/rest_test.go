@@ -333,7 +333,7 @@ func TestAFrozenServerIsLeftForAnotherLinkAndTakenBack(t *testing.T) {
 		s.source.want(active(office, 1, ldap, http))
 		s.pass(5 * time.Second)
 		old := s.engine.link(0)
-		old.script(func() { old.keepalive = silence })
+		old.freezes()
 		s.engine.set(func() { s.engine.connect = always(tunnel.HandshakeTimeout) })
 		s.pass(13 * time.Second)
 		if now := s.expect(office, tunnel.Degraded, tunnel.ServerBusy); now.Link.State != tunnel.Down || now.Link.Reason != tunnel.ServerBusy {
@@ -352,7 +352,7 @@ func TestAFrozenServerIsLeftForAnotherLinkAndTakenBack(t *testing.T) {
 		if s.engine.count() < 5 || old.ctx.Err() != nil {
 			t.Errorf("%d attempts, the old link: %v", s.engine.count(), old.ctx.Err())
 		}
-		old.script(func() { old.keepalive = nil })
+		old.thaws()
 		s.pass(urgency + patience)
 		s.carries(old)
 	})

@@ -45,8 +45,8 @@ func newSecond(ctx context.Context, n *line) *second {
 }
 
 // beside returns the main link with the second one beside it.
-func (s *second) beside(main Link, told func()) *guarded {
-	s.main = guard(lanes{main, s}, s.k.config.Engine, told)
+func (s *second) beside(main Link, told func(), lives func(asked time.Time)) *guarded {
+	s.main = guard(lanes{main, s}, s.k.config.Engine, told, lives)
 	s.main.second = s
 	return s.main
 }

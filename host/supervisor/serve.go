@@ -13,6 +13,7 @@ const (
 	patience     = 8 * time.Second          // for each answer
 	honesty      = 19500 * time.Millisecond // at most for both: as long up may be wrong, less a moment to say so
 	urgency      = 2 * time.Second          // from question to question while one is not answered well
+	precedence   = 500 * time.Millisecond   // of a proof over a keepalive that is due with it: it may make that needless
 	replaceAfter = time.Minute              // without an answer to a keepalive, a new link is made
 )
 

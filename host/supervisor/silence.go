@@ -46,7 +46,7 @@ func busy(since time.Time) Failure {
 			Cause: tunnel.Frozen,
 			Evidence: []string{
 				"its machine acknowledges what is sent to it",
-				"a keepalive of " + at + " is not answered",
+				"what it was asked at " + at + " is not answered",
 			},
 			Fixes: []tunnel.Fix{
 				{Where: "a shell at the SSH server: is its process stopped (T), or waiting for a disk (D)?", Line: "ps -eo pid,stat,etime,args | grep '[s]shd'"},
