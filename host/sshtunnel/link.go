@@ -50,6 +50,8 @@ type Link struct {
 	forwards bool       // some forward was allowed on this link
 	opens    bool       // some connection to a target was
 	rule     rule       // what the server told of its rules
+
+	shared map[int]*Failure // the ports that were given and are somebody else's too, see shares; nil before the first
 }
 
 // newLink takes over a connection. What comes over it has to be received until it is closed.

@@ -37,8 +37,8 @@ func newMapping(l *Link, m tunnel.Mapping) *mapping {
 }
 
 // Apply begins to carry m: Open opens connections to the target of a reach kind from now on, an expose kind asks the server
-// for its port. Applied again it does nothing, unless m differs from the mapping of that name: then that one is withdrawn
-// first. ServerBusy means that the server has not answered yet; a later Apply waits for the same answer.
+// for its port, unless whoever a proof met there is there still. Applied again it does nothing, unless m differs from the
+// mapping of that name: then that one is withdrawn first. ServerBusy means that the server has not answered yet; a later Apply waits for the same answer.
 func (l *Link) Apply(ctx context.Context, m tunnel.Mapping) error {
 	n, err := l.adopt(ctx, m)
 	if err != nil {
@@ -47,7 +47,9 @@ func (l *Link) Apply(ctx context.Context, m tunnel.Mapping) error {
 	if m.Kind.Reaches() {
 		return nil
 	}
-	err = n.reserve(ctx)
+	if err = failure(n.stillShared(ctx)); err == nil {
+		err = n.reserve(ctx)
+	}
 	var f *Failure
 	if errors.As(err, &f) && f.Reason != tunnel.ServerBusy {
 		l.drop(n)

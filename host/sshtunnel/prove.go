@@ -72,6 +72,7 @@ func (m *mapping) proveRemote(ctx context.Context) *Failure {
 		f = crowded(m.Remote.Port) // one of those turned away may have been the proof
 	}
 	p.partial = found.partial() || m.strangerOutside(found) != ""
+	m.shares(sharedWith(f))
 	if f != nil {
 		p.checked = false
 		p.offers(tunnel.BoundUnknown, nil)
