@@ -73,3 +73,26 @@ func (r *rig) pin(name string) string {
 	}
 	return v.Pin
 }
+
+// A server that got another key and then its old one back is entered as before, once somebody says so: no key needs to be
+// accepted for that, and `why` names the line.
+func TestAHostKeyThatIsBackNeedsARestartAlone(t *testing.T) {
+	t.Parallel()
+	b := newBroken(t)
+	b.sshd.Stop()
+	back := b.sshd.NewHostKey(t, "")
+	b.sshd.Start(t)
+	b.waitState("operator/x", "blocked", 20*time.Second)
+	b.sshd.Stop()
+	back()
+	b.sshd.Start(t)
+	const again = "culvert tunnel restart operator/x"
+	if _, why, _ := b.cli("", "tunnel", "why", "operator/x"); strings.Count(why, again) != 2 || !strings.Contains(why, "\n"+again+"\n") {
+		t.Errorf("why says:\n%s", why)
+	}
+	b.must(strings.Fields(again)[1:]...)
+	b.waitState("operator/x", "up", 20*time.Second)
+	if pin := b.pin("operator/x"); pin != "learned" {
+		t.Errorf("the key is %s now", pin)
+	}
+}

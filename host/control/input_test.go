@@ -323,7 +323,7 @@ func TestSecretsStayOut(t *testing.T) {
 func TestRemediesOfATry(t *testing.T) {
 	d, c := start(t)
 	d.Steps = []control.Step{
-		{Name: "hostkey", State: control.StepFailed, Remedy: "accept the key only if it is there: culvert tunnel accept-key OWNER/NAME"},
+		{Name: "hostkey", State: control.StepFailed, Remedy: "accept the key only if it is there: culvert tunnel accept-key OWNER/NAME; if the server shows the expected key again: culvert tunnel restart OWNER/NAME"},
 		{Name: "login", State: control.StepFailed, Remedy: "check user and password, then give it again: culvert tunnel secret OWNER/NAME --password-stdin"},
 		{Name: "key", State: control.StepFailed, Remedy: "or use the PBX's own: culvert tunnel set OWNER/NAME --key host"},
 	}

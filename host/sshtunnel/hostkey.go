@@ -69,7 +69,8 @@ func mismatch(want string, shown tunnel.Pin) *Failure {
 		Message: fmt.Sprintf("the server showed the %s key %s instead of %s; no login was sent",
 			shown.KeyType, shown.Fingerprint, want),
 		Remedy: "compare it at the server itself (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub, each file); " +
-			"accept the key only if it is there: culvert tunnel accept-key OWNER/NAME",
+			"accept the key only if it is there: culvert tunnel accept-key OWNER/NAME; " +
+			"if the server shows the expected key again: culvert tunnel restart OWNER/NAME",
 		Shown: shown,
 	}
 }
@@ -95,8 +96,22 @@ func (e *entry) diagnoseHostKey(f *Failure) *Failure {
 		shown = f.Shown.KeyType + " " + f.Shown.Fingerprint
 	}
 	out.Diagnosis = diagnosis(cause, []string{"expected: " + want, "shown: " + shown, "no login was sent"},
-		a.showHostKeys(), a.onPBX("tunnel accept-key"))
+		a.showHostKeys(), a.accepting(), a.tryingAgain())
 	return &out
+}
+
+// accepting is the line for a server whose key is another one by now.
+func (a advisor) accepting() tunnel.Fix {
+	fix := a.onPBX("tunnel accept-key")
+	fix.Where += ", if the key shown is one of these"
+	return fix
+}
+
+// tryingAgain is the line for a server that has its old key back: nobody connects to it meanwhile to see that.
+func (a advisor) tryingAgain() tunnel.Fix {
+	fix := a.onPBX("tunnel restart")
+	fix.Where += ", if the server shows the expected key again"
+	return fix
 }
 
 // showHostKeys prints the fingerprints of the server's own keys.

@@ -108,14 +108,16 @@ func (s *Server) write(t testing.TB, o Options) {
 	check(t, os.WriteFile(s.path("sshd_config"), []byte(strings.Join(lines, "\n")+"\n"), 0o644))
 }
 
-// NewHostKey makes a new host key; a running sshd shows it after Stop and Start.
-func (s *Server) NewHostKey(t testing.TB, kind string) {
+// NewHostKey makes a new host key; a running sshd shows it after Stop and Start, and after back and the same the old one.
+func (s *Server) NewHostKey(t testing.TB, kind string) (back func()) {
 	t.Helper()
 	if kind == "" {
 		kind = "ed25519"
 	}
-	os.Remove(s.path("host_key"))
-	run(t, "ssh-keygen", "-q", "-t", kind, "-N", "", "-f", s.path("host_key"))
+	old, key := s.path("old_host_key"), s.path("host_key")
+	_ = os.Rename(key, old) // there is none at first
+	run(t, "ssh-keygen", "-q", "-t", kind, "-N", "", "-f", key)
+	return func() { check(t, os.Rename(old, key)) }
 }
 
 // Fingerprint is the host key's, by "sha256" or "md5", as ssh-keygen prints it.
