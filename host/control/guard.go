@@ -117,9 +117,10 @@ func answerList[T any](w http.ResponseWriter, all iter.Seq[T]) error {
 	beginAnswer(w, http.StatusOK)
 	out := bufio.NewWriterSize(w, 32<<10)
 	enc, before := json.NewEncoder(out), "["
-	for v := range all {
+	var v T // one for all, not a copy for each
+	for v = range all {
 		_, _ = out.WriteString(before)
-		if enc.Encode(v) != nil {
+		if enc.Encode(&v) != nil {
 			return nil
 		}
 		before = ","
