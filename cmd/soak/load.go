@@ -280,11 +280,9 @@ func (h *held) measure(ctx context.Context, hold time.Duration) (map[string]floa
 	held, cpu := time.Now(), d.cpu()
 	pause(ctx, hold/2)
 	figures["cpu"] = 100 * (d.cpu() - cpu).Seconds() / time.Since(held).Seconds()
-	asked := time.Now()
-	if _, err := d.list(ctx); err != nil {
+	if figures["list"], err = h.list(ctx); err != nil {
 		return figures, err
 	}
-	figures["list"] = time.Since(asked).Seconds()
 	answers, err := h.ask(ctx, hold/4)
 	figures["answer"] = stat(answers, "p99")
 	for _, name := range h.names {
@@ -296,6 +294,14 @@ func (h *held) measure(ctx context.Context, hold time.Duration) (map[string]floa
 	}
 	figures["losses"] += 0 // there, also when there was none
 	return figures, err
+}
+
+// list is how many seconds the list takes whoever asks for it once, long after anybody else did: until all of it is read,
+// as JSON, which takes longer than the table. What the soak then makes of it is no part of that.
+func (h *held) list(ctx context.Context) (seconds float64, err error) {
+	asked := time.Now()
+	_, err = h.w.daemon.cli(ctx, "", "tunnel", "list", "-o", "json")
+	return time.Since(asked).Seconds(), err
 }
 
 // megabyte has 1 MB pass the tunnel, half each way through each mapping.
