@@ -20,10 +20,7 @@ const (
 // 10 s, its end in a quarter of a second after the machine is heard again, by probes that the kernel then sends every
 // second. While the machine does not answer, nothing at all is sent: calls wait for it as long as their contexts let
 // them, and what they return then is ServerBusy.
-func (l *Link) Peer() Peer {
-	p, _ := l.sock.pulse.state()
-	return p
-}
+func (l *Link) Peer() Peer { return l.sock.pulse.state() }
 
 // Watch has turned called, which returns at once, whenever Peer changes; from now on, in place of what was before.
 func (l *Link) Watch(turned func()) { l.sock.pulse.watch(turned) }

@@ -37,7 +37,7 @@ type pulse struct {
 	mu      sync.Mutex
 	begun   bool
 	peer    Peer
-	changed chan struct{} // closed when peer changes
+	changed time.Time     // when peer last did; zero before
 	turned  func()        // called then; nil where nobody watches
 	woken   int           // callers of Wake: everything may be sent
 	opened  chan struct{} // closed while something may be sent
@@ -46,7 +46,7 @@ type pulse struct {
 }
 
 func newPulse(s *socket) *pulse {
-	return &pulse{sock: s, changed: make(chan struct{}), opened: closedBefore, over: make(chan struct{})}
+	return &pulse{sock: s, opened: closedBefore, over: make(chan struct{})}
 }
 
 // begin starts to follow the peer. Before that, and so during the handshake, which has its own deadline, all may be sent.
@@ -73,11 +73,21 @@ func (p *pulse) end() {
 	}
 }
 
-// state returns how the peer answers and what is closed when that changes.
-func (p *pulse) state() (Peer, <-chan struct{}) {
+// state is how the peer answers.
+func (p *pulse) state() Peer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.peer, p.changed
+	return p.peer
+}
+
+// answering is for how long the peer has answered without a break, counted from since on; 0 while it does not.
+func (p *pulse) answering(since time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.peer != PeerAnswers {
+		return 0
+	}
+	return min(time.Since(since), time.Since(p.changed))
 }
 
 // watch has turned called whenever the peer changes.
@@ -87,7 +97,7 @@ func (p *pulse) watch(turned func()) {
 	p.turned = turned
 }
 
-func (p *pulse) answers() bool { now, _ := p.state(); return now == PeerAnswers }
+func (p *pulse) answers() bool { return p.state() == PeerAnswers }
 
 // look asks the kernel and comes again when there may be news. It returns what the kernel knows, nil where nothing is
 // followed.
@@ -120,9 +130,7 @@ func (p *pulse) turnLocked(to Peer) {
 	if was == to {
 		return
 	}
-	p.peer = to
-	close(p.changed)
-	p.changed = make(chan struct{})
+	p.peer, p.changed = to, time.Now()
 	if p.turned != nil {
 		p.turned()
 	}

@@ -3,6 +3,7 @@ package sshtunnel
 import (
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -149,4 +150,33 @@ func TestPatience(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, got, test.want)
 		}
 	}
+}
+
+// TestOnlyTheTimeOfAPeerThatAnswersCounts against a request: none while it is silent, and afterwards from then on.
+func TestOnlyTheTimeOfAPeerThatAnswersCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := time.Now()
+		p := newPulse(nil)
+		turns := func(to Peer) { p.peer, p.changed = to, time.Now() }
+		expect := func(want time.Duration) {
+			t.Helper()
+			if got := p.answering(asked); got != want {
+				t.Errorf("%v after the question it counts %v, not %v", time.Since(asked), got, want)
+			}
+		}
+		time.Sleep(3 * time.Minute)
+		expect(3 * time.Minute)
+		turns(PeerDoubted)
+		time.Sleep(time.Second)
+		expect(0)
+		turns(PeerSilent)
+		time.Sleep(time.Hour)
+		expect(0)
+		turns(PeerAnswers)
+		time.Sleep(9 * time.Minute)
+		expect(9 * time.Minute)
+		asked = time.Now()
+		time.Sleep(time.Minute)
+		expect(time.Minute)
+	})
 }

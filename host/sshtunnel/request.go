@@ -84,27 +84,18 @@ func (l *Link) send(r *request) answer {
 // The time in which the server's machine is not heard is not the server's: a link that is cut off is ended by who has a
 // better one, see Retire, and a socket closed on that server would leave it in the dark.
 func (l *Link) watchdog() (stop func()) {
-	done := make(chan struct{})
+	done, patience, asked := make(chan struct{}), l.config.waits.patience, time.Now()
 	l.spawn(func() {
-		late := time.NewTimer(l.config.waits.patience)
-		defer late.Stop()
-		for {
-			peer, changed := l.sock.pulse.state()
-			if peer != PeerAnswers {
-				late.Stop()
-			}
+		for left := patience; left > 0; left = patience - l.sock.pulse.answering(asked) {
 			select {
-			case <-changed:
-				late.Reset(l.config.waits.patience)
-			case <-late.C:
-				l.lose(busy("the SSH server has left a request unanswered for ten minutes"))
-				return
+			case <-time.After(left):
 			case <-done:
 				return
 			case <-l.ctx.Done():
 				return
 			}
 		}
+		l.lose(busy("the SSH server has left a request unanswered for ten minutes"))
 	})
 	return func() { close(done) }
 }
