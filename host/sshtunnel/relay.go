@@ -61,7 +61,7 @@ type relaying struct {
 
 func relay(local, site end, t *traffic) {
 	r := &relaying{
-		local: local, site: site, traffic: t,
+		local: briskly(local), site: site, traffic: t,
 		inward: make(chan struct{}), outward: make(chan struct{}), watch: newWatch(),
 	}
 	defer r.close()

@@ -1,7 +1,6 @@
 package sshtunnel
 
 import (
-	"errors"
 	"sync/atomic"
 	"time"
 
@@ -54,34 +53,11 @@ func (s *socket) Write(p []byte) (n int, err error) {
 		return 0, err
 	}
 	if int64(len(p)) == s.sending.first.Load() {
-		n, err = s.writeMore(p)
+		n, err = s.brisk.send(p, unix.MSG_MORE) // the kernel keeps it for the next write
 	} else {
-		n, err = s.TCPConn.Write(p)
+		n, err = s.brisk.Write(p)
 	}
 	s.boundUnsent(n)
-	return n, err
-}
-
-// writeMore writes what the kernel should not send before the next write.
-func (s *socket) writeMore(p []byte) (n int, err error) {
-	var sys error
-	for n < len(p) && err == nil && sys == nil {
-		err = s.raw.Write(func(fd uintptr) bool {
-			var m int
-			m, sys = unix.SendmsgN(int(fd), p[n:], nil, nil, unix.MSG_MORE|unix.MSG_NOSIGNAL)
-			switch {
-			case errors.Is(sys, unix.EAGAIN):
-				return false // until there is room, a deadline passes or the socket closes
-			case errors.Is(sys, unix.EINTR):
-				sys = nil
-			}
-			n += max(m, 0)
-			return true
-		})
-	}
-	if err == nil {
-		err = sys
-	}
 	return n, err
 }
 

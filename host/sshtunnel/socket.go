@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -27,8 +28,7 @@ const (
 
 // socket is the connection beneath SSH. What is written waits while its peer does not answer.
 type socket struct {
-	*net.TCPConn
-	raw   syscall.RawConn
+	*brisk
 	pulse *pulse
 
 	before  atomic.Int64 // bytes that the peer may still send before it lets us in, negative when it has
@@ -48,14 +48,14 @@ type socket struct {
 const maxGreeting = 255
 
 func newSocket(c *net.TCPConn) (*socket, error) {
-	raw, err := c.SyscallConn()
+	b, err := newBrisk(c)
 	if err != nil {
 		return nil, err
 	}
 	if err := c.SetKeepAliveConfig(probes); err != nil {
 		return nil, err
 	}
-	s := &socket{TCPConn: c, raw: raw}
+	s := &socket{brisk: b}
 	s.before.Store(maxBefore)
 	s.sending.unsent = minUnsent
 	s.pulse = newPulse(s)
@@ -93,7 +93,7 @@ func (s *socket) hurry(on bool) {
 func (s *socket) info() *unix.TCPInfo {
 	var info *unix.TCPInfo
 	_ = s.raw.Control(func(fd uintptr) {
-		info, _ = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+		info = tcpInfo(fd)
 	})
 	return info
 }
@@ -104,7 +104,7 @@ func (s *socket) Read(p []byte) (int, error) {
 	if s.reading.fit(s) {
 		return 0, nil
 	}
-	n, err := s.TCPConn.Read(s.throat.open(p))
+	n, err := s.brisk.Read(s.throat.open(p))
 	if s.retired.Load() {
 		return 0, net.ErrClosed
 	}
@@ -206,8 +206,20 @@ func (s *socket) endAcknowledged() bool {
 	return info != nil && info.State == finWait2
 }
 
+// tcpInfo and quickAck do not tell the runtime of their calls: see brisk.
+func tcpInfo(fd uintptr) *unix.TCPInfo {
+	info := &unix.TCPInfo{}
+	size := uint32(unsafe.Sizeof(*info))
+	_, _, errno := syscall.RawSyscall6(unix.SYS_GETSOCKOPT, fd, unix.IPPROTO_TCP, unix.TCP_INFO, uintptr(unsafe.Pointer(info)), uintptr(unsafe.Pointer(&size)), 0)
+	if errno != 0 {
+		return nil
+	}
+	return info
+}
+
 func quickAck(fd uintptr) {
-	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1)
+	on := int32(1)
+	_, _, _ = syscall.RawSyscall6(unix.SYS_SETSOCKOPT, fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, uintptr(unsafe.Pointer(&on)), unsafe.Sizeof(on), 0)
 }
 
 // maxBefore is how much a peer may say before it lets us in: version lines, the key exchange, banners.
