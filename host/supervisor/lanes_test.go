@@ -374,7 +374,7 @@ func TestAMainLinkThatIsGivenUpTakesTheSecondWithIt(t *testing.T) {
 			l.apply = func(context.Context, tunnel.Mapping) error { time.Sleep(time.Second); return nil }
 		})
 		since := time.Now()
-		main.script(func() { main.keepalive = silence })
+		main.freezes()
 		for !main.retired() {
 			s.untouched(since, second)
 			s.pass(100 * time.Millisecond)
