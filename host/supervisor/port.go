@@ -167,7 +167,7 @@ func listenAll(ctx context.Context, m tunnel.Mapping) ([]*net.TCPListener, error
 	var opened []*net.TCPListener
 	var held []heldAddress
 	for _, host := range hosts(m) {
-		var c net.ListenConfig
+		c := net.ListenConfig{KeepAlive: -1, Control: keepsAlive}
 		l, err := c.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(m.Local.Port)))
 		switch {
 		case err == nil:
@@ -183,6 +183,21 @@ func listenAll(ctx context.Context, m tunnel.Mapping) ([]*net.TCPListener, error
 		l.Close()
 	}
 	return nil, &heldPort{m, held, len(opened) > 0}
+}
+
+// keepsAlive has the kernel ask silent clients, as net does by itself: a listener's options are those of its connections, which
+// saves four calls for each.
+func keepsAlive(_, _ string, c syscall.RawConn) error {
+	var opt error
+	err := c.Control(func(fd uintptr) {
+		opt = errors.Join(
+			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, 1),
+			syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE, 15),
+			syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL, 15),
+			syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_KEEPCNT, 9),
+		)
+	})
+	return errors.Join(err, opt)
 }
 
 // hosts are the addresses a mapping's port is opened on: both families of loopback, or all there are.

@@ -80,7 +80,7 @@ func (x *port) meet(ctx context.Context, addr netip.AddrPort) (err error) {
 		}
 		time.AfterFunc(forgetAfter, func() { x.forget(own, nonce) })
 	}()
-	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
+	d := net.Dialer{KeepAlive: -1, Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
 		ctl := c.Control(func(fd uintptr) { own, err = bindSource(int(fd), addr.Addr()) })
 		if err == nil {
