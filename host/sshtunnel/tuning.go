@@ -39,7 +39,7 @@ const (
 	leastRoom    = 16 << 20
 	mostRoom     = 64 << 20
 	quietPercent = 30
-	idlePercent  = 40
+	idlePercent  = 80
 	leastPercent = 10
 	busyWithin   = 30 * time.Millisecond
 	busyWork     = 256 << 10

@@ -161,7 +161,7 @@ func (c *carrier) prove(ctx context.Context) {
 	}
 	c.calm, c.next = calm, asked.Add(urgency)
 	if calm {
-		c.next = asked.Add(c.link.cycle())
+		c.next = onBeat(asked.Add(c.link.cycle()))
 	}
 }
 

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -85,6 +86,41 @@ func TestAServerIsAskedForASignOfLifeWhereNoProofIsOne(t *testing.T) {
 				s.sup.Recount(office)
 				if at := s.source.now(office).Link.At; time.Since(at) > cycle {
 					t.Errorf("the link is known to stand since %s", time.Since(at))
+				}
+			})
+		})
+	}
+}
+
+// Periodic questions of all links are asked on common beats, never later than a cycle after the last ones, whenever a link
+// came up.
+func TestAllLinksAreAskedOnTheSameBeats(t *testing.T) {
+	for what, m := range map[string]tunnel.Mapping{"prove": http, "keepalive": ldap} {
+		t.Run(what, func(t *testing.T) {
+			play(t, func(t *testing.T, s *stage) {
+				for i := range 7 {
+					ref := tunnel.Ref{Owner: "beats", Name: tunnel.Name(fmt.Sprint("t", i))}
+					s.source.want(active(ref, 1, m))
+					s.pass(37 * time.Millisecond)
+				}
+				s.pass(time.Minute)
+				for i := range 7 {
+					l, name := s.engine.link(i), ""
+					if what == "prove" {
+						name = m.Name
+					}
+					asked := l.times(what, name)
+					if len(asked) < 6 {
+						t.Fatalf("link %d was asked %d times in a minute", i, len(asked))
+					}
+					for j, at := range asked[1:] {
+						if off := at.UnixNano() % int64(beats); off != 0 {
+							t.Errorf("link %d is asked %s after a beat", i, time.Duration(off))
+						}
+						if late := at.Sub(asked[j]) - cycle; late > 0 {
+							t.Errorf("link %d is asked %s late", i, late)
+						}
+					}
 				}
 			})
 		})

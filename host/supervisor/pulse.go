@@ -13,7 +13,7 @@ func (n *line) pulse(ctx context.Context) (next time.Time) {
 	if !n.silentSince().IsZero() {
 		return asked.Add(urgency)
 	}
-	return n.spare(asked.Add(cycle), 0)
+	return n.spare(onBeat(asked.Add(cycle)), 0)
 }
 
 // lives notes that a proof came back from the server, asked for when it says: a sign of life as good as the answer to a
@@ -30,7 +30,7 @@ func (n *line) lives(asked time.Time) {
 	if time.Since(asked) < precedence/2 {
 		late = precedence
 	}
-	n.asking.putOff(n.spare(asked.Add(n.link.cycle()+late), late))
+	n.asking.putOff(n.spare(onBeat(asked.Add(n.link.cycle()+late)), late))
 }
 
 // spare has no keepalive due before then, of which late is the precedence of a proof, and returns when one is.
