@@ -65,7 +65,7 @@ func soak(ctx context.Context, o options) (missed int, err error) {
 	}
 	defer log.close()
 	fmt.Fprintf(os.Stderr, "seed %d, state in %s\n", log.seed, o.state)
-	s := &session{options: o, log: log}
+	s := &session{options: o, log: log, broken: ctx.Err}
 	defer s.close()
 	if err := s.build(ctx); err != nil {
 		return 0, err

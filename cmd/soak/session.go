@@ -19,6 +19,7 @@ type session struct {
 	dir    string
 	commit string
 	beds   atomic.Uint64 // how many were made: each has a chance of its own
+	broken func() error  // why the run was broken off, nil while it goes on
 }
 
 // build builds daemon and CLI as they are released.
@@ -49,8 +50,11 @@ func (s *session) program(name string) string { return filepath.Join(s.dir, name
 // chance is a source of choices that is the same in every run with this seed.
 func (s *session) chance() *rand.Rand { return rand.New(rand.NewPCG(s.log.seed, s.beds.Add(1))) }
 
-// trial keeps what was measured.
+// trial keeps what was measured, unless the run was broken off meanwhile: what did not come back then says nothing.
 func (s *session) trial(goal, kind string, figures map[string]float64, failed error) {
+	if s.broken() != nil {
+		return
+	}
 	t := Trial{Goal: goal, Case: kind, At: time.Now(), Commit: s.commit, Figures: figures}
 	if failed != nil {
 		t.Failed = failed.Error()
