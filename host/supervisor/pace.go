@@ -35,7 +35,7 @@ func pace() *retry.Policy {
 		Backoffs: map[string]retry.Backoff{
 			"":        {First: 500 * time.Millisecond, Max: longestPause, Jitter: true, ResetAfter: steadyAfter},
 			unreached: {First: 3 * time.Second, Factor: 1, FromStart: true},
-			away:      {First: 100 * time.Millisecond, Factor: 1.15, Max: 3 * time.Second, FromStart: true, ResetAfter: steadyAfter},
+			away:      {First: 100 * time.Millisecond, Factor: 1.08, Max: 3 * time.Second, FromStart: true, ResetAfter: steadyAfter},
 			refused:   {First: time.Minute, Max: longestRefused, ResetAfter: 1}, // any link shows that the login is right
 			severed:   {First: 3 * time.Second, Max: longestRefused, ResetAfter: 1},
 			person:    {First: retry.Never},
