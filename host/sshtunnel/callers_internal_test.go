@@ -65,6 +65,7 @@ func BenchmarkVisit(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		v := tr.visit(from[i%len(from)])
 		v.begin()
+		v.arrive()
 		v.end()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/culvert-pbx/culvert/host/sshtunnel"
 	"github.com/culvert-pbx/culvert/host/sshtunnel/sshdtest"
 	"github.com/culvert-pbx/culvert/host/sshtunnel/sshtest"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -82,5 +83,34 @@ func TestWhoOnlyListensIsCounted(t *testing.T) {
 				return n.Open == 1 && n.Total == 1 && len(n.Callers) == 1
 			})
 		})
+	}
+}
+
+// TestWhoDoesNotReachTheServiceIsNotCounted, nor is the service found then: also not those who are held for a proof.
+func TestWhoDoesNotReachTheServiceIsNotCounted(t *testing.T) {
+	t.Parallel()
+	const clients = 20
+	c := config("127.0.0.1", start(t, sshtest.Options{LoseTargets: true}).Port())
+	missed := make(chan tunnel.Reason, clients)
+	c.Missed = func(_ tunnel.Mapping, why *sshtunnel.Failure) { missed <- why.Reason }
+	l := open(t, c)
+	m := expose("e", freePort(t), freePort(t))
+	must(t, l.Apply(soon(t), m))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	proving := make(chan error, 1)
+	go func() { proving <- l.Prove(ctx, "e") }()
+	for range clients {
+		say(dial(t, "127.0.0.1", m.Remote.Port), "hello\n")
+		time.Sleep(20 * time.Millisecond) // most come while the proof is under way
+	}
+	for range clients {
+		if reason := <-missed; reason != tunnel.TargetRefused {
+			t.Errorf("told %s", reason)
+		}
+	}
+	wantResult(t, <-proving, tunnel.RemotePortHeld)
+	if n := l.Traffic("e"); n.Open != 0 || n.Total != 0 || len(n.Callers) != 0 || !n.Target.IsZero() {
+		t.Errorf("counted: %+v", n)
 	}
 }

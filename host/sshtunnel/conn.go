@@ -54,6 +54,7 @@ func newChannelConn(m *mapping, ch *channel, caller string) *channelConn {
 	c.over, c.close = context.WithCancel(m.ctx)
 	v := m.traffic.visit(caller)
 	v.begin()
+	v.arrive()
 	context.AfterFunc(c.over, func() {
 		v.end()
 		_ = ch.Close()

@@ -94,8 +94,8 @@ func (s *sniffed) Read(p []byte) (int, error) {
 }
 
 // hold takes the connection, which says nothing to anybody yet, and waits until it is known whether it is the proof's:
-// by its first bytes, by the nonces having come elsewhere, or by the end of the time. Only then the service is asked.
-// release is called once the channel has gone.
+// by its first bytes, by the nonces having come elsewhere, or by the end of the time. Only then the service is asked,
+// and only what it takes counts. release is called once the channel has gone.
 func (m *mapping) hold(nc ssh.NewChannel, v *visit, atMost time.Duration, release func()) {
 	accepted, requests, err := nc.Accept()
 	if err != nil {
@@ -104,6 +104,7 @@ func (m *mapping) hold(nc ssh.NewChannel, v *visit, atMost time.Duration, releas
 	}
 	ch := m.link.newChannel(accepted, requests, release)
 	s := m.sniff(ch, v.begin)
+	defer v.end()
 	timer := time.NewTimer(atMost)
 	defer timer.Stop()
 	select {

@@ -58,24 +58,33 @@ func (t *traffic) pass(n int) {
 // found notes that the service behind the mapping is there now.
 func (t *traffic) found() { t.target.Store(time.Now().UnixNano()) }
 
-// visit is a connection to a mapping, which counts once it is known to be somebody else's.
+// visit is a connection to a mapping, which counts once it is known to be somebody else's and has reached the service.
 type visit struct {
 	to   *traffic
 	from string
 
-	mu   sync.Mutex
-	left func()
-	over bool
+	mu      sync.Mutex
+	foreign bool // somebody else's
+	reached bool // it got to the service
+	left    func()
+	over    bool
 }
 
 // visit is one of who, as a server or a module calls him.
 func (t *traffic) visit(who string) *visit { return &visit{to: t, from: callerName(who)} }
 
-// begin counts it from now on. Again, or after its end, it does nothing.
-func (v *visit) begin() {
+// begin says that it is somebody else's. Again, or after its end, that does nothing.
+func (v *visit) begin() { v.count(&v.foreign) }
+
+// arrive says that it has reached the service. Again, or after its end, that does nothing.
+func (v *visit) arrive() { v.count(&v.reached) }
+
+// count notes one of the two, and counts the visit from when both are so.
+func (v *visit) count(is *bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.over || v.left != nil {
+	*is = true
+	if !v.foreign || !v.reached || v.over || v.left != nil {
 		return
 	}
 	v.to.found()
