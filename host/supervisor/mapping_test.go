@@ -328,6 +328,9 @@ func TestAServiceThatDoesNotTakeAConnectionIsDownAndOpenedAtOnce(t *testing.T) {
 			t.Fatal("the stage has no service to dial")
 		}
 		s.pass(0)
+		s.expectMapping("http", tunnel.Up, "") // what that means is the engine's to say
+		s.engine.plans[0].Missed(http, Failure{Reason: tunnel.TargetRefused, Message: "refused"})
+		s.pass(0)
 		s.expectMapping("http", tunnel.Down, tunnel.TargetRefused)
 		if got := seconds(began, l.times("target", "http")); !slices.Equal(got, []float64{0, 35}) {
 			t.Errorf("opened at %v", got)

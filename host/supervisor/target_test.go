@@ -1,32 +1,52 @@
 package supervisor
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"syscall"
+	"context"
 	"testing"
+	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
-func TestWhyAServiceDidNotTakeAConnection(t *testing.T) {
-	refused := &tunnel.StatusError{Reason: tunnel.ModuleMissing, Message: "the module does not run", Remedy: "start it"}
-	cases := []struct {
-		err    error
-		reason tunnel.Reason
-	}{
-		{os.NewSyscallError("connect", syscall.ECONNREFUSED), tunnel.TargetRefused},
-		{&fs.PathError{Op: "connect", Path: "/run/x", Err: syscall.ENOENT}, tunnel.TargetRefused},
-		{os.NewSyscallError("connect", syscall.EHOSTUNREACH), tunnel.TargetUnreachable},
-		{os.ErrDeadlineExceeded, tunnel.TargetUnreachable},
-		{errors.New("odd"), tunnel.TargetUnreachable},
-		{fmt.Errorf("dial: %w", refused), tunnel.ModuleMissing},
-	}
-	for _, c := range cases {
-		if f := unserved(c.err); f.Reason != c.reason || f.Message == "" || f.Remedy == "" {
-			t.Errorf("%v: %+v, want %s", c.err, f, c.reason)
+// TestAServiceThatIsDownIsSaidOnce however many connect, and in the words that have a cause.
+func TestAServiceThatIsDownIsSaidOnce(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		refused := Failure{Reason: tunnel.TargetRefused, Message: "refused"}
+		known := refused
+		known.Message, known.Diagnosis = "nothing listens", &tunnel.Diagnosis{Cause: tunnel.TargetClosed}
+		s.source.want(active(office, 1, http))
+		s.pass(15 * time.Second)
+		s.engine.link(0).script(func() {
+			s.engine.link(0).target = func(context.Context, string) error { return &fakeError{known} }
+		})
+		miss := s.engine.plans[0].Missed
+		wants := func(message string, why tunnel.Cause) {
+			t.Helper()
+			m := s.expectMapping("http", tunnel.Down, tunnel.TargetRefused)
+			if m.Message != message || m.Diagnosis.Code() != why {
+				t.Errorf("said is %q (%s), want %q (%s)", m.Message, m.Diagnosis.Code(), message, why)
+			}
 		}
-	}
+		miss(http, refused)
+		s.pass(0)
+		wants("refused", "")
+		miss(http, known)
+		s.pass(0)
+		wants("nothing listens", tunnel.TargetClosed)
+		before := len(s.source.history(office))
+		for range 100 {
+			miss(http, refused)
+			miss(http, known)
+			s.pass(time.Millisecond)
+		}
+		wants("nothing listens", tunnel.TargetClosed)
+		if n := len(s.source.history(office)) - before; n != 0 {
+			t.Errorf("reported %d times", n)
+		}
+		s.pass(30 * time.Second)
+		wants("nothing listens", tunnel.TargetClosed)
+		miss(http, Failure{Reason: tunnel.TargetUnreachable, Message: "no answer"})
+		s.pass(0)
+		s.expectMapping("http", tunnel.Down, tunnel.TargetUnreachable)
+	})
 }
