@@ -1,7 +1,11 @@
 package sshtunnel
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -16,6 +20,7 @@ type channel struct {
 	once   sync.Once
 	closed chan struct{} // closed by Close
 	gone   chan struct{} // closed when the server has closed too, or the link is gone
+	cut    bool          // by the latter; set before
 
 	release func() // gives the channel's place back, once
 }
@@ -31,6 +36,7 @@ func (l *Link) newChannel(ch ssh.Channel, requests <-chan *ssh.Request, release 
 	}
 	serve := func() {
 		ssh.DiscardRequests(requests)
+		c.cut = l.sock.ended.Load()
 		c.release()
 		close(c.gone)
 	}
@@ -38,6 +44,24 @@ func (l *Link) newChannel(ch ssh.Channel, requests <-chan *ssh.Request, release 
 		go serve() // ends with the connection, which waits for it: requests must be taken
 	}
 	return c
+}
+
+// errCut ends the reading from a channel whose link was lost, or given up, before the server had ended it.
+var errCut = fmt.Errorf("the SSH link ended in the middle of the connection: %w", syscall.ECONNRESET)
+
+// Read is the channel's, but what ends with the link, and not by the server's word, is an error: x/crypto/ssh calls both an
+// end.
+func (c *channel) Read(p []byte) (int, error) {
+	n, err := c.Channel.Read(p)
+	if errors.Is(err, io.EOF) && c.wasCut() {
+		err = errCut
+	}
+	return n, err
+}
+
+// wasCut reports whether the channel has ended, or is about to, because its link has.
+func (c *channel) wasCut() bool {
+	return c.link.sock.ended.Load() && (!isClosed(c.gone) || c.cut)
 }
 
 // Close tells the server that the channel is over. It never waits, and can be called again.

@@ -17,7 +17,7 @@ func (unanswering) Close() error { return nil }
 // TestPlaceOfAnUnansweredEndIsGivenBack after 10 minutes, once, unless very many are.
 func TestPlaceOfAnUnansweredEndIsGivenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &Link{config: new(Config).withDefaults()}
+		l := &Link{sock: &socket{}, config: new(Config).withDefaults()}
 		var given atomic.Int64
 		end := make(chan *ssh.Request)
 		for range maxOverdue + 1 {

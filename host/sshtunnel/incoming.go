@@ -2,6 +2,7 @@ package sshtunnel
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/netip"
 	"slices"
@@ -143,7 +144,7 @@ func (m *mapping) deliver(nc ssh.NewChannel, v *visit, watch bool, release func(
 		m.missed(m.refusedService(err))
 		return
 	}
-	stop := context.AfterFunc(m.ctx, func() { _ = local.Close() }) // Accept waits while the server reads nothing
+	stop := context.AfterFunc(m.ctx, func() { reset(local) }) // Accept waits while the server reads nothing
 	defer stop()
 	accepted, requests, err := nc.Accept()
 	if err != nil {
@@ -211,7 +212,7 @@ func dialLocal(ctx context.Context, m tunnel.Mapping) (net.Conn, error) {
 
 // reset closes c so that whoever is at its other end sees that it was broken off, and not an end. A unix socket knows only
 // the end.
-func reset(c net.Conn) {
+func reset(c io.Closer) {
 	if c, ok := c.(interface{ SetLinger(sec int) error }); ok {
 		_ = c.SetLinger(0)
 	}

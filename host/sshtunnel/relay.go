@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,6 +27,7 @@ type unwaited interface {
 	wasClosed() <-chan struct{}
 	hasGone() <-chan struct{}
 	halfDead() time.Duration // how long half a connection may stay silent
+	wasCut() bool            // it ended with its link, not by the other side's word
 }
 
 // Relay carries bytes between a connection on the PBX and one to the site until both directions have ended, then closes
@@ -33,8 +35,8 @@ type unwaited interface {
 // error of either ends both.
 //
 // A site that Link.Open returned is relayed past its deadlines, and its bytes are counted for its mapping. Relay returns
-// at once when such a site is closed or its mapping or link ends, whether or not the server answers; what still waits
-// for the server then ends with the link at the latest.
+// at once when such a site is closed or its mapping or link ends, whether or not the server answers, and resets local: what
+// was cut off must not look whole. What still waits for the server then ends with the link at the latest.
 //
 // A connection of which one side has ended, without a byte for 10 minutes, is ended too: the other side may never end.
 // It is ended within a second when the local side is gone entirely (reset, or closed both ways), whatever the site does.
@@ -44,7 +46,7 @@ func Relay(local, site Conn) {
 		relay(local, site, &traffic{})
 		return
 	}
-	stop := context.AfterFunc(c.over, func() { _ = local.Close() })
+	stop := context.AfterFunc(c.over, func() { reset(local) })
 	defer stop()
 	defer c.Close()
 	relay(local, c.channel, c.traffic)
@@ -53,22 +55,24 @@ func Relay(local, site Conn) {
 // relaying is one relay under way.
 type relaying struct {
 	local, site end
+	unwaited    unwaited // the site
 	traffic     *traffic
+	whole       atomic.Bool   // all that the site had to say has been passed on, and its end
 	inward      chan struct{} // closed when the direction to the PBX has ended
 	outward     chan struct{} // closed when the one to the site has
 	watch       *watch
 }
 
 func relay(local, site end, t *traffic) {
-	r := &relaying{
-		local: briskly(local), site: site, traffic: t,
-		inward: make(chan struct{}), outward: make(chan struct{}), watch: newWatch(),
-	}
-	defer r.close()
 	u, ok := site.(unwaited)
 	if !ok {
 		u = plain{}
 	}
+	r := &relaying{
+		local: briskly(local), site: site, unwaited: u, traffic: t,
+		inward: make(chan struct{}), outward: make(chan struct{}), watch: newWatch(),
+	}
+	defer r.close()
 	if u.spawn(r.carryIn) && u.spawn(r.carryOut) {
 		r.wait(u)
 	}
@@ -81,8 +85,13 @@ func (plain) spawn(f func()) bool        { go f(); return true }
 func (plain) wasClosed() <-chan struct{} { return nil }
 func (plain) hasGone() <-chan struct{}   { return nil }
 func (plain) halfDead() time.Duration    { return halfDead }
+func (plain) wasCut() bool               { return false }
 
+// close ends both sides, the local one by a reset where the other was cut off, by us or with its link.
 func (r *relaying) close() {
+	if !r.whole.Load() && (isClosed(r.unwaited.wasClosed()) || r.unwaited.wasCut()) {
+		reset(r.local)
+	}
 	_ = r.local.Close()
 	_ = r.site.Close()
 }
@@ -117,7 +126,7 @@ func (r *relaying) wait(site unwaited) {
 
 func (r *relaying) carryIn() {
 	defer close(r.inward)
-	r.carry(r.local, watched{r.site, r.watch}, inBuffers, r.traffic.in)
+	r.whole.Store(r.carry(r.local, watched{r.site, r.watch}, inBuffers, r.traffic.in))
 }
 
 func (r *relaying) carryOut() {
@@ -125,8 +134,8 @@ func (r *relaying) carryOut() {
 	r.carry(watched{r.site, r.watch}, r.local, outBuffers, r.traffic.out)
 }
 
-// carry passes one direction on, and its end. What it cannot pass on ends both sides.
-func (r *relaying) carry(to, from end, big *buffers, count func(int)) {
+// carry passes one direction on, and its end, and reports that it did. What it cannot pass on ends both sides.
+func (r *relaying) carry(to, from end, big *buffers, count func(int)) bool {
 	err := pump(to, from, big, count)
 	if err == nil {
 		err = to.CloseWrite()
@@ -134,6 +143,7 @@ func (r *relaying) carry(to, from end, big *buffers, count func(int)) {
 	if err != nil {
 		r.close()
 	}
+	return err == nil
 }
 
 // pump copies until from ends. It is not io.Copy because that would use the sockets' own copying, with small buffers.

@@ -57,6 +57,9 @@ func (s *socket) Write(p []byte) (n int, err error) {
 	} else {
 		n, err = s.brisk.Write(p)
 	}
+	if err != nil {
+		s.ended.Store(true) // before SSH knows, as in Read
+	}
 	s.boundUnsent(n)
 	return n, err
 }

@@ -45,7 +45,7 @@ func (s *sniffed) look(f *forward) {
 	defer listens.Stop()
 	buf, k := make([]byte, nonceLen+1), 0 // more than a nonce is none
 	for {
-		n, err := s.Channel.Read(buf[k:])
+		n, err := s.channel.Read(buf[k:])
 		k += n
 		whole, maybe := f.prover.judge(buf[:k])
 		switch {
@@ -90,7 +90,7 @@ func (s *sniffed) Read(p []byte) (int, error) {
 	case s.err != nil:
 		return 0, s.err
 	}
-	return s.Channel.Read(p)
+	return s.channel.Read(p)
 }
 
 // hold takes the connection, which says nothing to anybody yet, and waits until it is known whether it is the proof's:

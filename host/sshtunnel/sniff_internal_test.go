@@ -50,7 +50,7 @@ func sniffAll(t *testing.T, f *forward, data string, cuts ...int) (got string, p
 			p.in, from = append(p.in, []byte(data[from:c])), c
 		}
 	}
-	s = &sniffed{channel: &channel{Channel: p}, foreign: func() {}, decided: make(chan struct{}), replied: make(chan struct{})}
+	s = &sniffed{channel: &channel{Channel: p, link: &Link{sock: &socket{}}}, foreign: func() {}, decided: make(chan struct{}), replied: make(chan struct{})}
 	s.look(f)
 	all, _ := io.ReadAll(s)
 	return string(all), p, s

@@ -42,6 +42,7 @@ type socket struct {
 	closed   bool
 
 	retired atomic.Bool // nothing is read or written for SSH any more; set under mu
+	ended   atomic.Bool // nothing more will be read or written
 }
 
 // maxGreeting is how much of the peer's first bytes is kept: the longest version line.
@@ -104,6 +105,14 @@ func (s *socket) Read(p []byte) (int, error) {
 	if s.reading.fit(s) {
 		return 0, nil
 	}
+	n, err := s.read(p)
+	if err != nil {
+		s.ended.Store(true) // before SSH knows, and with it who reads from a channel
+	}
+	return n, err
+}
+
+func (s *socket) read(p []byte) (int, error) {
 	n, err := s.brisk.Read(s.throat.open(p))
 	if s.retired.Load() {
 		return 0, net.ErrClosed
@@ -135,6 +144,7 @@ func (s *socket) received(p []byte) bool {
 
 // Close ends the connection, unless it was retired: then it has an end of its own.
 func (s *socket) Close() error {
+	s.ended.Store(true)
 	s.pulse.end()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -154,6 +164,7 @@ func (s *socket) retire() {
 		return
 	}
 	s.retired.Store(true)
+	s.ended.Store(true)
 	s.pulse.end()
 	_ = s.TCPConn.SetDeadline(began) // ends what waits to be read or written
 	_ = s.TCPConn.CloseWrite()
