@@ -127,9 +127,10 @@ func TestTheSlowAreLetGo(t *testing.T) {
 
 // An answer may take longer than a question, and who waits for one does not give way.
 func TestWhoHasAskedIsAnswered(t *testing.T) {
-	held := make(chan struct{})
+	asked, held := make(chan struct{}), make(chan struct{})
 	address := serve(t, func(ctx context.Context, user, _ string) (Identity, error) {
 		if user == "alice" {
+			close(asked)
 			select {
 			case <-held:
 			case <-ctx.Done():
@@ -139,6 +140,7 @@ func TestWhoHasAskedIsAnswered(t *testing.T) {
 		return Identity{"id", user}, nil
 	})
 	first := say(t, address, whole("alice", "x"))
+	<-asked
 	for range 2 * maxWaiting {
 		say(t, address, "POST ")
 	}
