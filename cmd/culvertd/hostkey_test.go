@@ -41,7 +41,19 @@ func TestALearnedHostKeyIsEnforcedAtOnce(t *testing.T) {
 			t.Errorf("meanwhile it was called %s: %+v", state, e)
 		}
 	}
-	b.must("tunnel", "accept-key", "operator/x")
+	accept := b.acceptLine("operator/x")
+	b.sshd.Stop()
+	seen := b.sshd.NewHostKey(t, "")
+	b.sshd.Start(t)
+	b.restartToBeRefused()
+	if code, out, _ := b.cli("", accept...); code == 0 {
+		t.Errorf("a key that nobody has seen was accepted: %s", out)
+	}
+	b.sshd.Stop()
+	seen()
+	b.sshd.Start(t)
+	b.restartToBeRefused()
+	b.must(accept...)
 	b.waitState("operator/x", "up", 20*time.Second)
 	if pin := b.pin("operator/x"); pin != "confirmed" {
 		t.Errorf("after accept-key the key is %s", pin)
@@ -95,4 +107,17 @@ func TestAHostKeyThatIsBackNeedsARestartAlone(t *testing.T) {
 	if pin := b.pin("operator/x"); pin != "learned" {
 		t.Errorf("the key is %s now", pin)
 	}
+}
+
+// acceptLine is the line that `why` has pasted to accept the key that the server shows, which it names.
+func (b *broken) acceptLine(name string) (arguments []string) {
+	b.t.Helper()
+	line := "culvert tunnel accept-key operator/x --fingerprint " + b.sshd.Fingerprint(b.t, "sha256")
+	eventually(b.t, 20*time.Second, "why to offer "+line, func() error {
+		if _, why, _ := b.cli("", "tunnel", "why", name); !strings.Contains(why, "\n"+line+"\n") {
+			return fmt.Errorf("it says:\n%s", why)
+		}
+		return nil
+	})
+	return strings.Fields(line)[1:]
 }

@@ -40,6 +40,7 @@ func (in CheckInput) request() (CheckRequest, tunnel.Findings) {
 // is tried can be given otherwise.
 var tried = strings.NewReplacer(
 	"; if the server shows the expected key again: culvert tunnel restart OWNER/NAME", "",
+	"culvert tunnel accept-key OWNER/NAME --fingerprint", "give --fingerprint",
 	"culvert tunnel accept-key OWNER/NAME", "give its fingerprint with --fingerprint",
 	"culvert tunnel secret OWNER/NAME --password-stdin", "--password-stdin",
 	"culvert tunnel set OWNER/NAME --key host", "--key host",

@@ -324,12 +324,13 @@ func TestRemediesOfATry(t *testing.T) {
 	d, c := start(t)
 	d.Steps = []control.Step{
 		{Name: "hostkey", State: control.StepFailed, Remedy: "accept the key only if it is there: culvert tunnel accept-key OWNER/NAME; if the server shows the expected key again: culvert tunnel restart OWNER/NAME"},
+		{Name: "shown", State: control.StepFailed, Remedy: "accept the key only if it is there: culvert tunnel accept-key OWNER/NAME --fingerprint SHA256:x; if the server shows the expected key again: culvert tunnel restart OWNER/NAME"},
 		{Name: "login", State: control.StepFailed, Remedy: "check user and password, then give it again: culvert tunnel secret OWNER/NAME --password-stdin"},
 		{Name: "key", State: control.StepFailed, Remedy: "or use the PBX's own: culvert tunnel set OWNER/NAME --key host"},
 	}
 	var live []control.Step
 	out := must(c.Check(t.Context(), control.CheckInput{Server: "a@b", LoginInput: control.LoginInput{Login: "key"}}, func(s control.Step) { live = append(live, s) }))
-	want := []string{"accept the key only if it is there: give its fingerprint with --fingerprint", "check user and password, then give it again: --password-stdin", "or use the PBX's own: --key host"}
+	want := []string{"accept the key only if it is there: give its fingerprint with --fingerprint", "accept the key only if it is there: give --fingerprint SHA256:x", "check user and password, then give it again: --password-stdin", "or use the PBX's own: --key host"}
 	for i, remedy := range want {
 		if out.Steps[i].Remedy != remedy || live[i].Remedy != remedy {
 			t.Errorf("%q and %q, not %q", out.Steps[i].Remedy, live[i].Remedy, remedy)

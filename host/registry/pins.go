@@ -62,7 +62,8 @@ func met(t tunnel.Tunnel, shown tunnel.Pin) error {
 		Ref: t.Ref, State: tunnel.Blocked, Reason: tunnel.HostKeyMismatch,
 		Message: fmt.Sprintf("the server showed the %s key %s, but %s is expected by now", tunnel.Clean(shown.KeyType, 64),
 			tunnel.Clean(shown.Fingerprint, 80), expected),
-		Remedy: "compare it at the server itself; accept the key only if it is there: culvert tunnel accept-key " + t.Ref.String(),
+		Remedy: fmt.Sprintf("compare it at the server itself; accept the key only if it is there: culvert tunnel accept-key %s --fingerprint %s; "+
+			"if the server shows the expected key again: culvert tunnel restart %[1]s", t.Ref, tunnel.Clean(shown.Fingerprint, 80)),
 	}
 }
 

@@ -110,9 +110,16 @@ func TestLearnedIsRefusedWhereAnotherKeyIsExpected(t *testing.T) {
 	h.add("operator/office", "a.example", byKey())
 	h.must(h.Learned(t.Context(), office, server("a.example"), key("one")))
 	h.told()
-	h.mismatched(h.Learned(t.Context(), office, server("a.example"), key("two")))
+	err := h.Learned(t.Context(), office, server("a.example"), key("two"))
+	h.mismatched(err)
+	var s *tunnel.StatusError
+	for _, line := range []string{"culvert tunnel accept-key operator/office --fingerprint " + key("two").Fingerprint + ";", "culvert tunnel restart operator/office"} {
+		if errors.As(err, &s) && !strings.Contains(s.Remedy, line) {
+			t.Errorf("no %q in %s", line, s.Remedy)
+		}
+	}
 	h.wantPin("operator/office", "one", tunnel.PinLearned)
-	_, _, err := h.acceptKey(office)
+	_, _, err = h.acceptKey(office)
 	h.must(err)
 	h.mismatched(h.Learned(t.Context(), office, server("a.example"), key("two")))
 	h.wantPin("operator/office", "one", tunnel.PinConfirmed)

@@ -117,7 +117,7 @@ var refusals = []refusal{
 	// Host keys and algorithms.
 	{name: "another host key", reason: tunnel.HostKeyMismatch, cause: tunnel.KeyChanged, fix: "ssh-keygen -lf",
 		ask: pinned(tunnel.Pin{State: tunnel.PinConfirmed, KeyType: "ssh-ed25519", Fingerprint: "SHA256:other"})},
-	{name: "another type of host key", reason: tunnel.HostKeyMismatch, cause: tunnel.KeyTypeChanged, fix: "culvert tunnel accept-key operator/it",
+	{name: "another type of host key", reason: tunnel.HostKeyMismatch, cause: tunnel.KeyTypeChanged, fix: "culvert tunnel accept-key operator/it --fingerprint SHA256:",
 		ask: pinned(tunnel.Pin{State: tunnel.PinConfirmed, KeyType: "ssh-rsa", Fingerprint: "SHA256:other"})},
 	{name: "no common key exchange", reason: tunnel.AlgorithmRefused, cause: tunnel.NoCommonKex, fix: "KexAlgorithms +curve25519-sha256",
 		ask: entering(sshd("", "KexAlgorithms diffie-hellman-group14-sha1"))},

@@ -69,7 +69,7 @@ func mismatch(want string, shown tunnel.Pin) *Failure {
 		Message: fmt.Sprintf("the server showed the %s key %s instead of %s; no login was sent",
 			shown.KeyType, shown.Fingerprint, want),
 		Remedy: "compare it at the server itself (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub, each file); " +
-			"accept the key only if it is there: culvert tunnel accept-key OWNER/NAME; " +
+			"accept the key only if it is there: " + advisor{}.accepting(shown).Line + "; " +
 			"if the server shows the expected key again: culvert tunnel restart OWNER/NAME",
 		Shown: shown,
 	}
@@ -96,13 +96,18 @@ func (e *entry) diagnoseHostKey(f *Failure) *Failure {
 		shown = f.Shown.KeyType + " " + f.Shown.Fingerprint
 	}
 	out.Diagnosis = diagnosis(cause, []string{"expected: " + want, "shown: " + shown, "no login was sent"},
-		a.showHostKeys(), a.accepting(), a.tryingAgain())
+		a.showHostKeys(), a.accepting(f.Shown), a.tryingAgain())
 	return &out
 }
 
-// accepting is the line for a server whose key is another one by now.
-func (a advisor) accepting() tunnel.Fix {
-	fix := a.onPBX("tunnel accept-key")
+// accepting is the line for a server whose key is another one by now. It names the key, where one was shown: whoever
+// pastes it accepts no other one that the server has shown meanwhile.
+func (a advisor) accepting(shown tunnel.Pin) tunnel.Fix {
+	var named []string
+	if shown.Fingerprint != "" {
+		named = []string{"--fingerprint", shown.Fingerprint}
+	}
+	fix := a.onPBX("tunnel accept-key", named...)
 	fix.Where += ", if the key shown is one of these"
 	return fix
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -68,6 +69,10 @@ func TestChangedHostKeyBlocksBeforeAnyLogin(t *testing.T) {
 			}
 			if !strings.Contains(f.Message, s.Fingerprint()) || !strings.Contains(f.Message, c.Pin.Fingerprint) {
 				t.Errorf("the message does not name both keys: %s", f.Message)
+			}
+			accept := "culvert tunnel accept-key OWNER/NAME --fingerprint " + s.Fingerprint()
+			if !strings.Contains(f.Remedy, accept+";") || !slices.ContainsFunc(f.Diagnosis.Fixes, func(x tunnel.Fix) bool { return x.Line == accept }) {
+				t.Errorf("the line to paste does not name the key shown: %s, %+v", f.Remedy, f.Diagnosis.Fixes)
 			}
 		})
 	}

@@ -21,7 +21,7 @@ func TestRemediesAreLinesToPaste(t *testing.T) {
 		{declared, "culvert tunnel set adsync/berlin.site --server root@h:22", "culvert config set adsync/berlin site.server=root@h:22"},
 		{made, "culvert tunnel set operator/office --server root@h:22", "culvert tunnel set operator/office --server root@h:22"},
 		{declared, "culvert tunnel set OWNER/NAME --key host", "culvert config set adsync/berlin site.login=key"},
-		{declared, "culvert tunnel accept-key OWNER/NAME", "culvert tunnel accept-key adsync/berlin.site"},
+		{declared, "culvert tunnel accept-key OWNER/NAME --fingerprint SHA256:x", "culvert tunnel accept-key adsync/berlin.site --fingerprint SHA256:x"},
 		{declared, "culvert tunnel restart OWNER/NAME", "culvert tunnel restart adsync/berlin.site"},
 		{made, "culvert tunnel set OWNER/NAME --via 'http://u@h:1' --via-password-file FILE",
 			"culvert tunnel set operator/office --via 'http://u@h:1' --via-password-file FILE"},
