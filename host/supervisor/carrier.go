@@ -142,7 +142,7 @@ func (c *carrier) forgone() bool {
 	if c.m.forgone == (Failure{}) {
 		return false
 	}
-	c.m.listener = verdict{given: true, why: c.m.forgone}
+	c.m.listener = bad(c.m.forgone)
 	c.k.standing.settle()
 	return true
 }
@@ -329,7 +329,7 @@ func (c *carrier) verdict(err error) verdict {
 	case nil:
 		return verdict{given: true}
 	case errLate:
-		return verdict{given: true, why: late(c.link.patience())}
+		return bad(late(c.link.patience()))
 	}
-	return verdict{given: true, why: c.k.named(failure(c.k.config.Engine, err))}
+	return bad(c.k.named(failure(c.k.config.Engine, err)))
 }

@@ -48,24 +48,28 @@ type verdicts struct {
 // verdict is the answer to one question; the zero verdict awaits it.
 type verdict struct {
 	given bool
-	why   Failure // the zero Failure where all is well
+	why   Failure   // the zero Failure where all is well
+	at    time.Time // when it was found out, where it is not
 }
+
+// bad is the verdict of that failure, now.
+func bad(why Failure) verdict { return verdict{given: true, why: why, at: time.Now()} }
 
 func (v verdict) good() bool { return v.given && v.why == Failure{} }
 
 // forbidden reports whether the server forbids the question.
 func (v verdict) forbidden() bool { return v.given && v.why.Reason == tunnel.ProofForbidden }
 
-// statement is the verdict as it is reported; at is when it was last good.
-func (v verdict) statement(at time.Time) tunnel.Statement {
+// statement is the verdict as it is reported; good is when it was last good.
+func (v verdict) statement(good time.Time) tunnel.Statement {
 	st := tunnel.Statement{
-		State: tunnel.Down, Reason: v.why.Reason, Message: tunnel.Clean(v.why.Message, 500), At: at,
+		State: tunnel.Down, Reason: v.why.Reason, Message: tunnel.Clean(v.why.Message, 500), At: v.at,
 	}
 	switch {
 	case !v.given:
 		st.State, st.Message = "", "not asked yet"
 	case v.good():
-		st.State = tunnel.Up
+		st.State, st.At = tunnel.Up, good
 	case v.forbidden():
 		st.State = tunnel.Unproved
 	}

@@ -242,6 +242,9 @@ func TestATargetThatRefusedIsOpenedAgainEveryThirtySeconds(t *testing.T) {
 		if m.ProvedAt.Sub(began) != 50*time.Second {
 			t.Errorf("proofs stopped at %s", m.ProvedAt.Sub(began))
 		}
+		if got := m.Target.At.Sub(began); got != 30*time.Second {
+			t.Errorf("seen down after %s", got)
+		}
 		s.pass(2 * time.Minute)
 		s.expect(office, tunnel.Up, "")
 		l := s.engine.link(0)
@@ -394,7 +397,9 @@ func TestAHeldPortIsAskedForAgainAndOthersNoticeNothing(t *testing.T) {
 		s.source.want(active(office, 1, ldap, http))
 		s.pass(55 * time.Second)
 		s.expect(office, tunnel.Degraded, tunnel.RemotePortHeld)
-		s.expectMapping("http", tunnel.Down, tunnel.RemotePortHeld)
+		if m := s.expectMapping("http", tunnel.Down, tunnel.RemotePortHeld); m.Listener.At.Sub(began) != 45750*time.Millisecond {
+			t.Errorf("seen held at %s", m.Listener.At.Sub(began))
+		}
 		s.expectMapping("ldap", tunnel.Up, "")
 		s.pass(10 * time.Second)
 		s.expect(office, tunnel.Up, "")

@@ -27,7 +27,7 @@ func (s *standing) missed(m tunnel.Mapping, why Failure) {
 	if e.target.tells(why) {
 		return
 	}
-	e.target = verdict{given: true, why: why}
+	e.target = bad(why)
 	s.settle()
 	if e.carrier != nil {
 		e.carrier.asking.hurry()

@@ -30,6 +30,9 @@ func TestAServiceThatIsDownIsSaidOnce(t *testing.T) {
 		miss(http, refused)
 		s.pass(0)
 		wants("refused", "")
+		if m := s.source.now(office).Mapping("http"); !m.Target.At.Equal(time.Now()) || !m.TargetProvedAt.Before(m.Target.At) {
+			t.Errorf("seen down at %s and up at %s", m.Target.At, m.TargetProvedAt)
+		}
 		miss(http, known)
 		s.pass(0)
 		wants("nothing listens", tunnel.TargetClosed)
