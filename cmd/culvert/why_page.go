@@ -132,14 +132,15 @@ func nextOfTunnel(t control.Tunnel) string {
 	return "nothing, until that is done"
 }
 
-// nextOfMapping says so where the session keeps the rules that it began with: a line to paste then begins another.
+// nextOfMapping says so where the session keeps the rules that it began with: a line to paste then begins another. The key
+// of a second link is met anew at each try.
 func nextOfMapping(t control.Tunnel, m control.Mapping) string {
 	restart := "culvert tunnel restart " + t.Ref()
 	again, how := "it is tried again by itself", restart+" tries it at once"
 	if is(m.Reason, tunnel.WiderThanDeclared) {
 		again = "the port is not asked for again by itself"
 	}
-	if slices.ContainsFunc(m.Fixes, func(f control.Fix) bool { return f.Line == restart }) {
+	if !is(m.Reason, tunnel.HostKeyMismatch) && slices.ContainsFunc(m.Fixes, func(f control.Fix) bool { return f.Line == restart }) {
 		again += ", and the standing session does not learn of what is changed at the server"
 		how = "when that is done, " + restart + " begins another"
 	}

@@ -116,6 +116,19 @@ func TestWhyOfMappings(t *testing.T) {
 	}
 }
 
+// A second link that met another host key is tried again by itself, in a session that begins with what the server shows then.
+func TestWhyOfAnotherKeyBesideALink(t *testing.T) {
+	b := newTestbed(t)
+	b.addThree()
+	other := tunnel.MappingStatus{Name: "web", State: tunnel.Down, Reason: tunnel.HostKeyMismatch, Message: "the tunnel's second link: another key",
+		Diagnosis: &tunnel.Diagnosis{Fixes: []tunnel.Fix{{Where: "the PBX", Line: "culvert tunnel restart hello/x"}}}}
+	b.report("hello/x", tunnel.Status{State: tunnel.Degraded, Since: noon, Mappings: []tunnel.MappingStatus{other}})
+	const next = "\nWhat happens next:\n  it is tried again by itself; culvert tunnel restart hello/x tries it at once"
+	if r := b.run("", "tunnel", "why", "hello/x/web"); r.code != exitNotUp || !strings.Contains(r.out, next) {
+		t.Errorf("exit %d\n%s", r.code, r.out)
+	}
+}
+
 // Where nothing is wrong it says so, and since when that is proved.
 func TestWhyOfWhatIsFine(t *testing.T) {
 	b := newTestbed(t)

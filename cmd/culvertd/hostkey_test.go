@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -120,4 +122,52 @@ func (b *broken) acceptLine(name string) (arguments []string) {
 		return nil
 	})
 	return strings.Fields(line)[1:]
+}
+
+// A key that the second link alone met is the one that accept-key takes; and where the server has its old one back, the
+// second link comes back by itself, and the main link stands all the while.
+func TestAHostKeyThatTheSecondLinkMet(t *testing.T) {
+	t.Parallel()
+	b := newBroken(t)
+	main := b.sshd.Sessions()
+	b.must("tunnel", "set", "operator/x", "--lane", b.waitState("operator/x", "up", 20*time.Second).Mappings[0].Name+"=bulk")
+	second := b.secondBeside(main)
+	back := b.sshd.NewHostKey(t, "")
+	b.sshd.Reload(t)
+	kill := func() {
+		if err := syscall.Kill(second, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kill()
+	b.acceptLine("operator/x")
+	back()
+	b.sshd.Reload(t)
+	second = b.secondBeside(main)
+
+	b.sshd.NewHostKey(t, "")
+	b.sshd.Reload(t)
+	kill()
+	b.must(b.acceptLine("operator/x")...)
+	b.waitState("operator/x", "up", 20*time.Second)
+	if v, err := b.tunnel("operator/x"); err != nil || v.Fingerprint != b.sshd.Fingerprint(t, "sha256") {
+		t.Errorf("the key is %s now, %v", v.Fingerprint, err)
+	}
+	b.back(time.Now(), 10*time.Second)
+}
+
+// secondBeside waits until the tunnel is up on two links, of which main is one that stood before, and returns the other's
+// process at the server.
+func (b *broken) secondBeside(main []int) (second int) {
+	b.t.Helper()
+	eventually(b.t, 40*time.Second, "a second link beside the main one", func() error {
+		v, err := b.tunnel("operator/x")
+		beside := b.sshd.Sessions()
+		if err != nil || v.State != "up" || len(main) != 1 || len(beside) != 2 || !slices.Contains(beside, main[0]) {
+			return fmt.Errorf("it is %s (%s) with %v, once %v: %v", v.State, v.Reason, beside, main, err)
+		}
+		second = beside[0] + beside[1] - main[0]
+		return nil
+	})
+	return second
 }

@@ -40,7 +40,7 @@ const untried = "not tried yet"
 func (r *Registry) Report(ref tunnel.Ref, s tunnel.Status) {
 	r.mu.Lock()
 	if was := r.tunnels[ref]; was != nil && was.Active && (s.Edition == 0 || s.Edition == was.Edition) {
-		if s.State.Linked() {
+		if s.State.Linked() && !slices.ContainsFunc(s.Mappings, metAnotherKey) {
 			delete(r.shown, ref)
 		}
 		r.reportLocked(was, &entry{committed: was.committed, reported: &s})
@@ -49,6 +49,9 @@ func (r *Registry) Report(ref tunnel.Ref, s tunnel.Status) {
 	r.mu.Unlock()
 	r.teller.flushSoon()
 }
+
+// metAnotherKey reports whether m is down because another host key was met. Beside a link that stands a second one met it.
+func metAnotherKey(m tunnel.MappingStatus) bool { return m.Reason == tunnel.HostKeyMismatch }
 
 // reportLocked puts now in the place of was, which differs in what is reported of it. Most reports are news of proofs and
 // counters alone, at which nobody may ever look.

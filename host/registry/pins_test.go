@@ -179,6 +179,11 @@ func TestChangedKeyIsAccepted(t *testing.T) {
 	if after.Fingerprint != key("two").Fingerprint {
 		t.Errorf("accepted a key that was shown before the last success")
 	}
+	h.Shown(ref("operator/office"), key("second"))
+	h.Report(ref("operator/office"), tunnel.Status{State: tunnel.Degraded, Mappings: []tunnel.MappingStatus{{Name: "http", State: tunnel.Down, Reason: tunnel.HostKeyMismatch}}})
+	if offered, err := h.OfferedKey(h.ctx(), ref("operator/office")); err != nil || offered.Fingerprint != key("second").Fingerprint {
+		t.Errorf("a second link met another key, and offered is %+v, %v", offered, err)
+	}
 	h.Shown(ref("operator/office"), key("four"))
 	to := server("b.example")
 	h.must(h.edit("operator/office", tunnel.Edit{Server: &to}))

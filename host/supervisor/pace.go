@@ -25,6 +25,7 @@ const (
 	refused   = "refused"   // the login was refused: each try may count against us at the server, or at the proxy
 	severed   = "severed"   // broken off by us after the login was offered, which may count against us like a refused one
 	person    = "person"    // nothing helps but somebody doing something
+	otherKey  = "otherKey"  // of the second link alone: the server showed another key
 )
 
 // pace is how the attempts of one tunnel follow each other.
@@ -41,6 +42,21 @@ func pace() *retry.Policy {
 			person:    {First: retry.Never},
 		},
 	}
+}
+
+// paceBeside is how the attempts of a tunnel's second link follow each other: as those of the main link, as clients wait for
+// this one no longer. But a server that shows another key is tried again: that is met before anything secret is offered, and
+// nobody restarts a tunnel that stands.
+func paceBeside() *retry.Policy {
+	p := pace()
+	p.Backoffs[otherKey] = retry.Backoff{First: longestPause, Factor: 1}
+	p.Class = func(err error) string {
+		if f := why(err); f.Reason == tunnel.HostKeyMismatch && f.Shown != (tunnel.Pin{}) {
+			return otherKey
+		}
+		return class(err)
+	}
+	return p
 }
 
 // class sorts the end of an attempt.

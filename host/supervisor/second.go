@@ -62,10 +62,10 @@ func (s *second) drain() {
 	s.cancel()
 }
 
-// keep makes attempt after attempt until ctx ends, at the pace of the main link: clients wait for this one no longer.
+// keep makes attempt after attempt until ctx ends.
 func (s *second) keep(ctx context.Context, idle chan<- struct{}) {
 	defer close(idle)
-	_ = retry.Run(ctx, s.attempt, retry.Loop{Policy: pace(), Waiting: func(end retry.End, _ time.Time) {
+	_ = retry.Run(ctx, s.attempt, retry.Loop{Policy: paceBeside(), Waiting: func(end retry.End, _ time.Time) {
 		s.set(nil, why(end.Err))
 	}})
 }

@@ -108,7 +108,8 @@ func (s *Server) write(t testing.TB, o Options) {
 	check(t, os.WriteFile(s.path("sshd_config"), []byte(strings.Join(lines, "\n")+"\n"), 0o644))
 }
 
-// NewHostKey makes a new host key; a running sshd shows it after Stop and Start, and after back and the same the old one.
+// NewHostKey makes a new host key; a running sshd shows it after Stop and Start, or Reload, and the old one after back and the
+// same.
 func (s *Server) NewHostKey(t testing.TB, kind string) (back func()) {
 	t.Helper()
 	if kind == "" {
@@ -162,6 +163,21 @@ func (s *Server) Stop() {
 	s.log.mu.Lock()
 	s.log.b.Reset()
 	s.log.mu.Unlock()
+}
+
+// Reload has the sshd read its files again; its sessions go on.
+func (s *Server) Reload(t testing.TB) {
+	t.Helper()
+	const listens = "Server listening on"
+	before := strings.Count(s.Log(), listens)
+	s.mu.Lock()
+	check(t, s.proc.Process.Signal(syscall.SIGHUP))
+	s.mu.Unlock()
+	for deadline := time.Now().Add(10 * time.Second); strings.Count(s.Log(), listens) == before; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("sshd does not listen again: %s", s.Log())
+		}
+	}
 }
 
 // Cut kills the sessions, as a crash of sshd's child does; the sshd goes on.
