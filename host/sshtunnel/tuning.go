@@ -35,11 +35,13 @@ const (
 	// it may grow by a part of what lives alone, and so while it is handshakes that make the garbage: what is made to last
 	// between it would keep its room for good. That part is smaller, down to leastPercent, where some dozen MB live: collections
 	// are cheap there. Where little lives there is nothing to save, and where much does, very many links idle, and what they
-	// throw away has the heap collected as often as they are many: up to idlePercent there.
+	// throw away has the heap collected as often as they are many: up to idlePercent there, by which it may grow however much lives,
+	// and by idleRoom if that is more.
 	leastRoom    = 16 << 20
 	mostRoom     = 64 << 20
 	quietPercent = 30
-	idlePercent  = 80
+	idlePercent  = 40
+	idleRoom     = 36 << 20
 	leastPercent = 10
 	busyWithin   = 30 * time.Millisecond
 	busyWork     = 256 << 10
@@ -146,7 +148,8 @@ func (g *goal) follow(since time.Duration, worked int64, live uint64) (another b
 // quietFor is by how many percent a heap in which live bytes live may grow while little is relayed.
 func quietFor(live uint64) int {
 	mb := max(live>>20, 1)
-	return int(max(min(120/mb, quietPercent), min(mb*mb/24, idlePercent), leastPercent))
+	idle := max(idlePercent, idleRoom>>20*100/mb)
+	return int(max(min(120/mb, quietPercent), min(mb*mb/24, idle), leastPercent))
 }
 
 // tellCollection leaves a note in c after the next collection.
