@@ -51,11 +51,18 @@ func (r *reading) note(p []byte, after time.Duration) {
 	}
 }
 
-// isPacket reports whether p, which came after a lull, is one packet of AES-GCM: its length comes first, in the open, and a
-// tag of 16 bytes last. A lull within a packet, and then just such bytes, are the work of a server that wants its own link to
-// end: what they have freed was needed, and so nothing there is as it should be.
+// isPacket reports whether p, which came after a lull, is one packet of AES-GCM, or several, and all of the last: the length
+// of each comes first, in the open, and a tag of 16 bytes last. A lull within a packet, and then just such bytes, are the work of
+// a server that wants its own link to end: what they have freed was needed, and so nothing there is as it should be.
 func isPacket(p []byte) bool {
-	return len(p) > 4 && uint64(len(p)) == 4+uint64(binary.BigEndian.Uint32(p))+16
+	for len(p) > 4 {
+		size := 4 + uint64(binary.BigEndian.Uint32(p)) + 16
+		if size >= uint64(len(p)) {
+			return size == uint64(len(p))
+		}
+		p = p[size:]
+	}
+	return false
 }
 
 // fit frees what is not needed, and gives the buffer another size where that is due. It reports whether it did the latter:
