@@ -43,6 +43,11 @@ func list[T any](ctx context.Context, c *Client, path string) (all []T, err erro
 
 // each asks for a long list and yields each item as it comes, or at the end why not all came.
 func each[T any](ctx context.Context, c *Client, path string) iter.Seq2[T, error] {
+	return eachBy(ctx, c, path, items[T])
+}
+
+// eachBy asks for an answer and yields what read makes of it, or at the end why not all came.
+func eachBy[T any](ctx context.Context, c *Client, path string, read func(*json.Decoder) iter.Seq2[T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
 		resp, err := c.open(ctx, http.MethodGet, path, nil)
@@ -51,7 +56,7 @@ func each[T any](ctx context.Context, c *Client, path string) iter.Seq2[T, error
 			return
 		}
 		defer resp.Body.Close()
-		for v, err := range items[T](json.NewDecoder(resp.Body)) {
+		for v, err := range read(json.NewDecoder(resp.Body)) {
 			if err != nil {
 				yield(none, c.broken(ctx, err))
 				return

@@ -94,26 +94,16 @@ func follow[T any](ctx context.Context, c *Client, path string) iter.Seq2[T, err
 
 // lines yields the values of an answer of JSON lines.
 func lines[T any](ctx context.Context, c *Client, path string) iter.Seq2[T, error] {
+	return eachBy(ctx, c, path, values[T])
+}
+
+// values are those that d comes to until there are no more.
+func values[T any](d *json.Decoder) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		var none T
-		resp, err := c.open(ctx, http.MethodGet, path, nil)
-		if err != nil {
-			yield(none, err)
-			return
-		}
-		defer resp.Body.Close()
-		d := json.NewDecoder(resp.Body)
 		for {
 			var v T
 			err := d.Decode(&v)
-			if err == io.EOF {
-				return
-			}
-			if err != nil {
-				yield(none, c.broken(ctx, err))
-				return
-			}
-			if !yield(v, nil) {
+			if err == io.EOF || !yield(v, err) || err != nil {
 				return
 			}
 		}
