@@ -176,7 +176,8 @@ func (m *mapping) service(ctx context.Context) (net.Conn, error) {
 	return m.link.config.DialLocal(ctx, m.Mapping)
 }
 
-// relay carries one connection, which has reached the service, until it ends or the mapping does, which resets it: what was cut off must not look whole.
+// relay carries one connection, which has reached the service, until it ends or the mapping does, which resets it: what was
+// cut off must not look whole.
 func (m *mapping) relay(local net.Conn, site end, v *visit) {
 	v.arrive()
 	defer v.end()

@@ -38,7 +38,8 @@ func newMapping(l *Link, m tunnel.Mapping) *mapping {
 
 // Apply begins to carry m: Open opens connections to the target of a reach kind from now on, an expose kind asks the server
 // for its port, unless whoever a proof met there is there still. Applied again it does nothing, unless m differs from the
-// mapping of that name: then that one is withdrawn first. ServerBusy means that the server has not answered yet; a later Apply waits for the same answer.
+// mapping of that name: then that one is withdrawn first. ServerBusy means that the server has not answered yet; a later
+// Apply waits for the same answer.
 func (l *Link) Apply(ctx context.Context, m tunnel.Mapping) error {
 	n, err := l.adopt(ctx, m)
 	if err != nil {

@@ -46,6 +46,31 @@ func TestReadingFitsTheLibrary(t *testing.T) {
 	receive(ctx, t, l, 4<<20)
 }
 
+// TestWhatIsWholePackets: one, or several as a proof is answered with, and nothing that ends within one.
+func TestWhatIsWholePackets(t *testing.T) {
+	packet := func(n byte) []byte { return append([]byte{0, 0, 0, n}, make([]byte, int(n)+16)...) }
+	one, two := packet(32), append(packet(32), packet(64)...)
+	for what, c := range map[string]struct {
+		came []byte
+		want bool
+	}{
+		"nothing":                   {nil, false},
+		"a length":                  {one[:4], false},
+		"one":                       {one, true},
+		"two":                       {two, true},
+		"three":                     {append(bytes.Clone(two), one...), true},
+		"part of one":               {one[:len(one)-1], false},
+		"one and a byte":            {append(bytes.Clone(one), 0), false},
+		"one and a length":          {two[:len(one)+4], false},
+		"one and part of the other": {two[:len(two)-1], false},
+		"more than can be":          {[]byte{255, 255, 255, 255, 0, 0}, false},
+	} {
+		if got := isPacket(c.came); got != c.want {
+			t.Errorf("%s: %t", what, got)
+		}
+	}
+}
+
 // receive has so many bytes come over l.
 func receive(ctx context.Context, t *testing.T, l *Link, bytes int64) {
 	t.Helper()

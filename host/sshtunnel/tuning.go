@@ -35,8 +35,8 @@ const (
 	// it may grow by a part of what lives alone, and so while it is handshakes that make the garbage: what is made to last
 	// between it would keep its room for good. That part is smaller, down to leastPercent, where some dozen MB live: collections
 	// are cheap there. Where little lives there is nothing to save, and where much does, very many links idle, and what they
-	// throw away has the heap collected as often as they are many: up to idlePercent there, by which it may grow however much lives,
-	// and by idleRoom if that is more.
+	// throw away has the heap collected as often as they are many: up to idlePercent there, by which it may grow however much
+	// lives, and by idleRoom if that is more.
 	leastRoom    = 16 << 20
 	mostRoom     = 64 << 20
 	quietPercent = 30
