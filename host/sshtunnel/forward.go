@@ -65,6 +65,24 @@ func (m *mapping) refused(ctx context.Context, g *grant) error {
 	return nil
 }
 
+// askAgain asks once more for a port that was refused and that nobody has: it may have come free in between, as that of our
+// own last session does, and then no rule forbids it.
+func (m *mapping) askAgain(ctx context.Context) (given bool, _ *Failure) {
+	m.remote.mu.Lock()
+	m.remote.grant = nil
+	m.remote.mu.Unlock()
+	g := m.request()
+	select {
+	case <-g.answered:
+		if g.answer.err != nil {
+			return false, m.link.gone()
+		}
+		return g.answer.yes, nil
+	case <-ctx.Done():
+		return false, m.link.noAnswer("to open its port for a mapping")
+	}
+}
+
 // request returns the present grant, asking for one if there is none. The port is registered before it is asked for:
 // the first connection from there may come before the answer.
 func (m *mapping) request() *grant {

@@ -5,11 +5,13 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/culvert-pbx/culvert/host/sshtunnel"
 	"github.com/culvert-pbx/culvert/host/sshtunnel/sshdtest"
+	"github.com/culvert-pbx/culvert/host/sshtunnel/sshtest"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
 
@@ -58,6 +60,29 @@ func TestPortHeldByEarlierLink(t *testing.T) {
 	first.stop()
 	eventually(t, "the port is ours", func() bool { return second.Apply(soon(t), expose("e", counting(t).port, port)) == nil })
 	must(t, second.Prove(soon(t), "e"))
+}
+
+// TestPortThatComesFreeMeanwhile is let go of between the server's refusal and the question who has it: no rule forbids it,
+// and it is ours at once.
+func TestPortThatComesFreeMeanwhile(t *testing.T) {
+	held, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	port := held.Addr().(*net.TCPAddr).Port
+	held6, err := net.Listen("tcp", fmt.Sprintf("[::1]:%d", port))
+	must(t, err)
+	letGo := sync.OnceFunc(func() {
+		held.Close()
+		held6.Close()
+	})
+	t.Cleanup(letGo)
+	s := start(t, sshtest.Options{OnRefusal: letGo})
+	l := open(t, config("127.0.0.1", s.Port()))
+	must(t, l.Apply(soon(t), expose("e", counting(t).port, port)))
+	must(t, l.Prove(soon(t), "e"))
+	must(t, l.Withdraw(soon(t), "e"))
+	again, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	must(t, err) // it was handed back
+	again.Close()
 }
 
 // TestStrangersFirstWordsAreEvidence, without what a terminal would obey.

@@ -15,7 +15,8 @@ import (
 const inquiryTimeout = 5 * time.Second
 
 // refusedForward finds out why the server did not give a port. SSH says only no; what a connection to that port meets,
-// and what else the server refuses, tells the cases apart. Nil is that the port is ours all the same, from before.
+// and what else the server refuses, tells the cases apart. Nil is that the port is ours all the same: from before, or
+// because whoever had it let go of it meanwhile.
 func (l *Link) refusedForward(ctx context.Context, m *mapping) *Failure {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inquiryTimeout)
 	defer cancel()
@@ -38,6 +39,9 @@ func (l *Link) refusedForward(ctx context.Context, m *mapping) *Failure {
 		default:
 			return l.noAnswer("why it refused a port")
 		}
+	}
+	if given, err := m.askAgain(ctx); given || err != nil {
+		return err
 	}
 	if m.Remote.Port < 1024 && l.config.Server.User != "root" && !isWindows(l.ServerVersion()) {
 		return m.privileged()

@@ -106,6 +106,9 @@ func (c *client) requests(in <-chan *ssh.Request) {
 		case o.NoForwarding || ssh.Unmarshal(r.Payload, &b) != nil:
 		case r.Type == "tcpip-forward":
 			yes = o.NeverListen || c.listen(b)
+			if !yes && o.OnRefusal != nil {
+				o.OnRefusal()
+			}
 		case r.Type == "cancel-tcpip-forward":
 			yes = c.cancel(b)
 		}

@@ -45,6 +45,9 @@ type Options struct {
 	// OnTarget is called when a target has taken a connection, before the client hears so.
 	OnTarget func()
 
+	// OnRefusal is called when a forward is refused, before the client hears so.
+	OnRefusal func()
+
 	// Lies and silences.
 	NeverListen bool            // says yes to a forward and does not listen
 	JoinTo      string          // says yes to a forward and joins its port to this service instead of the client
