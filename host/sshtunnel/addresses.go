@@ -21,8 +21,7 @@ const minShare = 3 * time.Second
 // addresses are those of one server, or of the proxy before it, within one attempt: which are left to try, and how the
 // others failed.
 type addresses struct {
-	server   tunnel.Server
-	via      tunnel.Via // the proxy whose addresses they are, zero where they are the server's
+	config   *Config // with the proxy whose addresses they are, where it has one
 	several  bool
 	deadline time.Time    // for connect and key exchange of all, if that leaves each its minShare
 	left     []netip.Addr // not failed yet
@@ -32,8 +31,7 @@ type addresses struct {
 
 func newAddresses(c *Config, all []netip.Addr) *addresses {
 	return &addresses{
-		server:   c.Server,
-		via:      c.Via,
+		config:   c,
 		several:  len(all) > 1,
 		deadline: time.Now().Add(c.waits.handshake),
 		left:     slices.Clone(all),
@@ -71,12 +69,12 @@ func (s *addresses) dial(ctx context.Context, by time.Time) (dialed, error) {
 // port is the one to connect to.
 func (s *addresses) port() int {
 	if s.proxied() {
-		return s.via.Port
+		return s.config.Via.Port
 	}
-	return s.server.Port
+	return s.config.Server.Port
 }
 
-func (s *addresses) proxied() bool { return s.via != tunnel.Via{} }
+func (s *addresses) proxied() bool { return s.config.Via != tunnel.Via{} }
 
 // only gives up all addresses but addr.
 func (s *addresses) only(addr netip.Addr) { s.left = []netip.Addr{addr} }
@@ -95,9 +93,9 @@ func (s *addresses) drop(addr netip.Addr) {
 func (s *addresses) failure() *Failure {
 	switch {
 	case len(s.failed) == 0 && s.proxied():
-		return viaUnmet(s.via, s.unmet)
+		return viaUnmet(s.config.Via, s.unmet)
 	case len(s.failed) == 0:
-		return unreachable(s.server, s.unmet)
+		return s.config.unreachable(s.unmet)
 	}
 	most := slices.MaxFunc(s.failed, func(a, b *Failure) int { return telling(a) - telling(b) })
 	said, causes := []string{most.Message}, []error{most.Err}
@@ -128,9 +126,9 @@ func telling(f *Failure) int {
 func (s *addresses) at(c net.Conn) string {
 	switch {
 	case s.proxied():
-		return hostPort(s.server) + " (through the proxy " + c.RemoteAddr().String() + ")"
+		return hostPort(s.config.Server) + " (through the proxy " + c.RemoteAddr().String() + ")"
 	case s.several:
 		return c.RemoteAddr().String()
 	}
-	return hostPort(s.server)
+	return hostPort(s.config.Server)
 }

@@ -215,6 +215,27 @@ func TestCorpusOfRefusals(t *testing.T) {
 	}
 }
 
+// TestLikeliestLineWhereNothingListens is to correct the port, unless a login there has worked before: then the server is to
+// be started.
+func TestLikeliestLineWhereNothingListens(t *testing.T) {
+	for name, test := range map[string]struct {
+		pin  tunnel.Pin
+		line string
+	}{
+		"never logged in":  {tunnel.Pin{}, "culvert tunnel set operator/site --server"},
+		"logged in before": {tunnel.Pin{KeyType: "ssh-ed25519", Fingerprint: "SHA256:of-before", State: tunnel.PinLearned}, "systemctl enable --now ssh"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := config("127.0.0.1", freePort(t))
+			c.Label, c.Pin = "operator/site", test.pin
+			f := wantRefusal(t, connecting(t, c), tunnel.Unreachable, tunnel.NothingListens)
+			if first := f.Diagnosis.Fixes[0].Line; !strings.HasPrefix(first, test.line) {
+				t.Errorf("the first line is %q, want %q", first, test.line)
+			}
+		})
+	}
+}
+
 // judge returns "" for what was told rightly, the twin's cause for what was told as it, else what was wrong.
 func (r refusal) judge(t *testing.T, err error) string {
 	var f *sshtunnel.Failure

@@ -120,17 +120,17 @@ func closeOthers(outcomes <-chan dialed, waiting int) {
 }
 
 // unreachable says what each address answered.
-func unreachable(server tunnel.Server, failures []error) *Failure {
+func (c *Config) unreachable(failures []error) *Failure {
 	said := make([]string, len(failures))
 	for i, err := range failures {
 		said[i] = dialWords(err)
 	}
 	return &Failure{
 		Reason:  tunnel.Unreachable,
-		Message: fmt.Sprintf("no SSH server could be reached at %s: %s", hostPort(server), strings.Join(said, "; ")),
+		Message: fmt.Sprintf("no SSH server could be reached at %s: %s", hostPort(c.Server), strings.Join(said, "; ")),
 		Remedy: fmt.Sprintf("check the port (--server), that the server runs and that port %d is open to this machine in every firewall between",
-			server.Port),
-		Diagnosis: unmet(server, failures),
+			c.Server.Port),
+		Diagnosis: c.unmet(failures),
 		Err:       errors.Join(failures...),
 	}
 }

@@ -22,13 +22,14 @@ type advisor struct {
 	version string // of the server, "" where it is not known yet
 	user    string
 	label   string        // of the tunnel, OWNER/NAME, "" where there is none
+	known   bool          // it has logged in at that server before
 	options string        // of the key's line that allows what the whole tunnel needs, "" where that is not known
 	whole   tunnel.Tunnel // without mappings where those are not known
 }
 
 // advisor knows the tunnel, and that the server calls itself version.
 func (c Config) advisor(version string) advisor {
-	a := advisor{version: version, user: c.Server.User, label: c.Label, whole: tunnel.Tunnel{Server: c.Server, LAN: c.LAN}}
+	a := advisor{version: version, user: c.Server.User, label: c.Label, known: c.Pin != tunnel.Pin{}, whole: tunnel.Tunnel{Server: c.Server, LAN: c.LAN}}
 	if c.Mappings == nil {
 		return a
 	}
@@ -102,7 +103,7 @@ func (a advisor) newKeyLines(key string) []tunnel.Fix {
 }
 
 // whereIsSSH are the ways to the port at which the SSH server is, where something else was met or nothing: the usual one,
-// unless that was it.
+// unless that was it. Where a login has worked before, the port was right.
 func (a advisor) whereIsSSH() []tunnel.Fix {
 	look := tunnel.Fix{Where: inShell, Line: "ss -ltnp | grep -E 'sshd|dropbear'"}
 	server := a.whole.Server
@@ -112,7 +113,24 @@ func (a advisor) whereIsSSH() []tunnel.Fix {
 	server.Port = tunnel.DefaultPort
 	correct := a.onPBX("tunnel set", "--server", word(server.User+"@"+hostPort(server)))
 	correct.Where += ", if the SSH server is at the usual port"
+	if a.known {
+		return []tunnel.Fix{look, correct}
+	}
 	return []tunnel.Fix{correct, look}
+}
+
+// nothingListens are the ways to have an SSH server listen at the port, or to go where it does.
+func (a advisor) nothingListens() []tunnel.Fix {
+	port := a.whole.Server.Port
+	start := []tunnel.Fix{
+		{Where: inShell, Line: fmt.Sprintf("systemctl enable --now ssh || systemctl enable --now sshd; ss -ltnp 'sport = :%d'", port)},
+		a.sshdConfig(fmt.Sprintf("Port %d", port)),
+		{Where: "PowerShell at the SSH server, as administrator", Line: "Set-Service sshd -StartupType Automatic; Start-Service sshd"},
+	}
+	if a.known {
+		return append(start, a.whereIsSSH()...)
+	}
+	return append(a.whereIsSSH(), start...)
 }
 
 // firewall opens the server's port to us.

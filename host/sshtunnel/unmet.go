@@ -13,7 +13,7 @@ import (
 
 // unmet tells apart why none of the server's addresses took a connection: what one of them answered tells more than that
 // another was silent.
-func unmet(server tunnel.Server, failures []error) *tunnel.Diagnosis {
+func (c *Config) unmet(failures []error) *tunnel.Diagnosis {
 	var said []string
 	var cause tunnel.Cause
 	var at string
@@ -23,14 +23,11 @@ func unmet(server tunnel.Server, failures []error) *tunnel.Diagnosis {
 			cause, at = c, addressOf(err)
 		}
 	}
-	a := advisor{user: server.User, whole: tunnel.Tunnel{Server: server}}
+	a, server := c.advisor(""), c.Server
 	var fixes []tunnel.Fix
 	switch cause {
 	case tunnel.NothingListens:
-		fixes = append(a.whereIsSSH(),
-			tunnel.Fix{Where: inShell, Line: fmt.Sprintf("systemctl enable --now ssh || systemctl enable --now sshd; ss -ltnp 'sport = :%d'", server.Port)},
-			a.sshdConfig(fmt.Sprintf("Port %d", server.Port)),
-			tunnel.Fix{Where: "PowerShell at the SSH server, as administrator", Line: "Set-Service sshd -StartupType Automatic; Start-Service sshd"})
+		fixes = a.nothingListens()
 	case tunnel.Reset:
 		fixes = a.unban()
 	case tunnel.Filtered:
