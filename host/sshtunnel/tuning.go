@@ -11,7 +11,8 @@ import (
 )
 
 // Here is every option that decides how fast a relay is and what it costs, each with its reason, save those of the socket
-// beneath SSH, which stand in socket.go. All of them were measured beside ssh: cmd/bench does it again.
+// beneath SSH, which stand in socket.go, and of memory in huge pages, in hugepages.go. All of them were measured beside ssh:
+// cmd/bench does it again.
 const (
 	// Towards the PBX a big buffer joins many SSH packets, of 32 KiB each, into one write; towards the site one packet is
 	// all that a write can carry. Both are taken per connection and direction, and given back with it.
@@ -79,7 +80,8 @@ func Tune() (undo func()) {
 	keepers.Go(func() { giveBack(stop) })
 	if os.Getenv("GOGC") == "" {
 		percent = debug.SetGCPercent(quietPercent)
-		keepers.Go(func() { keepRoom(stop) })
+		huge := refuseHugePages()
+		keepers.Go(func() { keepRoom(stop, huge) })
 	}
 	return func() {
 		close(stop)
@@ -100,11 +102,12 @@ func percentFor(live uint64) int {
 	return int(100 * room(live) / live)
 }
 
-// keepRoom sets the collector's goal anew after each collection.
-func keepRoom(stop <-chan struct{}) {
+// keepRoom sets the collector's goal anew after each collection, and whether there are huge pages.
+func keepRoom(stop <-chan struct{}, huge *hugePages) {
 	collected := make(chan struct{}, 1)
 	now := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	g := goal{percent: quietPercent}
+	defer huge.undo()
 	var done int64
 	for last := time.Now(); ; {
 		tellCollection(collected)
@@ -118,7 +121,9 @@ func keepRoom(stop <-chan struct{}) {
 		worked := work.Load() - done
 		done += worked
 		metrics.Read(now)
-		if g.follow(since, worked, now[0].Value.Uint64()) {
+		live := now[0].Value.Uint64()
+		huge.follow(live)
+		if g.follow(since, worked, live) {
 			debug.SetGCPercent(g.percent)
 		}
 	}
