@@ -65,7 +65,7 @@ func trafficText(m control.Mapping) string {
 		fmt.Sprintf("%s now, %d in all", count(m.Connections, "connection", "connections"), m.Total),
 	}
 	if m.Refused > 0 {
-		parts = append(parts, fmt.Sprintf("%d refused: too many at a time", m.Refused))
+		parts = append(parts, fmt.Sprintf("%d refused: too many at a time, or waited in vain", m.Refused))
 	}
 	return strings.Join(parts, "; ")
 }

@@ -217,7 +217,7 @@ func TestTunnelPageOfMappings(t *testing.T) {
 	for _, want := range []string{
 		"\nlink        up, seen at 2026-03-04 13:00:00\n", "\nproxy       socks5://u@proxy.lan:1080\n", "\nin its LAN  192.168.1.10\n",
 		"\nldap\n  port     up, seen at 2026-03-04 12:00:00\n  open to  this machine alone (loopback)\n  service  up, seen at 2026-03-04 12:00:00: 220 mail.example.org ESMTP\n",
-		"  traffic  1.2 MB from the site, 999 bytes to it; 2 connections now, 17 in all; 3 refused: too many at a time\n",
+		"  traffic  1.2 MB from the site, 999 bytes to it; 2 connections now, 17 in all; 3 refused: too many at a time, or waited in vain\n",
 		"  lane     bulk: a second link carries it\n",
 		"  callers  192.0.2.9  2 now, 16 in all, last at 2026-03-04 12:00:00\n           192.0.2.10  0 now, 1 in all, last at 2026-03-04 12:00:00\n",
 		"  open to  WIDER than declared, and accepted: hosts connected to the SSH server too (all addresses)\n",

@@ -71,7 +71,7 @@ type Mapping struct {
 	Bound          string     `json:"bound"` // loopback, all or unknown
 	Connections    int        `json:"connections"`
 	Total          uint64     `json:"connections_total"` // since the daemon started
-	Refused        uint64     `json:"refused"`           // connections, because too many were open or waiting
+	Refused        uint64     `json:"refused"`           // connections: too many were open or waiting, or they waited in vain
 	BytesIn        uint64     `json:"bytes_in"`          // from the site
 	BytesOut       uint64     `json:"bytes_out"`
 	Callers        []Caller   `json:"callers"` // the latest first

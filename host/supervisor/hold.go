@@ -50,12 +50,16 @@ func (s *standing) held(m *mapping, n int) {
 	s.tellSoon()
 }
 
-// turnedAway notes that a client of m's port was refused because too many wait.
-func (s *standing) turnedAway(m *mapping) {
+// turnedAway notes that a client of a mapping's port was refused, because too many wait or because it has waited in vain.
+func (s *standing) turnedAway(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m.turnedAway++
-	s.tellSoon()
+	for _, m := range s.mappings { // as they are now: it may have waited for long
+		if m.Name == name {
+			m.turnedAway++
+			s.tellSoon()
+		}
+	}
 }
 
 // tellSoon reports the standing in a moment, once for all that changes until then. Callers hold s.mu.

@@ -112,9 +112,11 @@ func (x *port) reach(conn *net.TCPConn, caller string) (Conn, error) {
 var (
 	errCrowded = errors.New("too many clients wait for the link")
 	errNoLink  = errors.New("there was no link in time")
+	errHungUp  = errors.New("the client has hung up")
 )
 
-// hold keeps a client waiting until its target can be opened, for a while and as long as it stays.
+// hold keeps a client waiting until its target can be opened, for a while and as long as it stays. One that stays and gets
+// nothing is counted.
 func (x *port) hold(conn *net.TCPConn, caller string, turned <-chan struct{}) (Conn, error) {
 	m := x.ports.standing.glance(x.mapping.Name).m
 	if m == nil {
@@ -122,24 +124,33 @@ func (x *port) hold(conn *net.TCPConn, caller string, turned <-chan struct{}) (C
 	}
 	leave, ok := x.held.enter()
 	if !ok {
-		x.ports.standing.turnedAway(m)
+		x.ports.standing.turnedAway(m.Name)
 		return nil, errCrowded
 	}
 	defer leave()
 	x.ports.standing.held(m, 1)
 	defer x.ports.standing.held(m, -1)
-	ctx, cancel := context.WithTimeoutCause(x.ctx, x.ports.hold, errNoLink)
+	ctx, leaves := context.WithCancelCause(x.ctx)
+	defer leaves(nil)
+	ctx, cancel := context.WithTimeoutCause(ctx, x.ports.hold, errNoLink)
 	defer cancel()
-	end := watchHangup(conn, hungUp, cancel)
+	end := watchHangup(conn, hungUp, func() { leaves(errHungUp) })
 	defer end()
+	far, err := x.await(ctx, caller, turned)
+	if err != nil && context.Cause(ctx) != errHungUp {
+		x.ports.standing.turnedAway(m.Name)
+	}
+	return far, err
+}
+
+// await opens the target as soon as that can be done or is refused, unless ctx ends before.
+func (x *port) await(ctx context.Context, caller string, turned <-chan struct{}) (far Conn, err error) {
 	for {
 		select {
 		case <-turned:
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
-		var far Conn
-		var err error
 		if far, turned, err = x.ports.try(ctx, x.mapping.Name, caller); turned == nil {
 			return far, err
 		}

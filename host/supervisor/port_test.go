@@ -196,8 +196,54 @@ func TestAClientIsHeldNotForEver(t *testing.T) {
 	h.expect(tunnel.Connecting)
 	h.until("it listens", func() bool { return !h.shut(m) })
 	h.wasReset(m, 10*time.Second)
-	if n := h.status().Refused; n != 0 {
-		t.Errorf("%d counted as refused", n)
+}
+
+// TestWhoWaitsInVainIsCounted, however that ends, and who hangs up is not.
+func TestWhoWaitsInVainIsCounted(t *testing.T) {
+	for name, c := range map[string]struct {
+		hold    time.Duration
+		end     func(h *house, m tunnel.Mapping, client *net.TCPConn)
+		refused uint64
+	}{
+		"no link in time": {300 * time.Millisecond, func(*house, tunnel.Mapping, *net.TCPConn) {}, 1},
+		"the tunnel goes": {time.Minute, func(h *house, m tunnel.Mapping, _ *net.TCPConn) { h.source.want(disabled(berlin, m)) }, 1},
+		"it hangs up":     {time.Minute, func(_ *house, _ tunnel.Mapping, client *net.TCPConn) { client.Close() }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouseWith(t, Config{holdFor: c.hold})
+			m := ported(t)
+			h.engine.connect = silent
+			h.source.want(active(berlin, 1, m))
+			h.expect(tunnel.Connecting)
+			held := func() int64 { return h.keeper().ports.held.now.Load() }
+			var client *net.TCPConn // the only one: until it listens nothing connects
+			h.until("it listens", func() bool {
+				conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", m.Local.Port))
+				if err == nil {
+					client = conn.(*net.TCPConn)
+				}
+				return err == nil
+			})
+			defer client.Close()
+			if c.hold == time.Minute {
+				h.until("it waits", func() bool { return held() == 1 })
+			}
+			c.end(h, m, client)
+			if c.refused > 0 {
+				_ = client.SetDeadline(time.Now().Add(30 * time.Second))
+				if _, err := client.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+					t.Errorf("the client heard %v", err)
+				}
+				h.until("it is counted", func() bool { return h.status().Refused > 0 })
+			}
+			h.until("nobody waits", func() bool { return held() == 0 })
+			k := h.keeper()
+			k.standing.mu.Lock()
+			defer k.standing.mu.Unlock()
+			if n := k.standing.mappings[0].turnedAway; n != c.refused {
+				t.Errorf("%d are counted, not %d", n, c.refused)
+			}
+		})
 	}
 }
 

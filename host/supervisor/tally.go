@@ -12,7 +12,7 @@ import (
 // tally is what a mapping has carried: on its present link, and on those before.
 type tally struct {
 	now, past  Traffic
-	turnedAway uint64 // clients of its port that were refused because too many waited
+	turnedAway uint64 // clients of its port that were refused because too many waited, or because they waited in vain
 }
 
 // sum is both together.

@@ -20,7 +20,7 @@ var (
 	mappingBound    = ofMapping("bound", "1 for where the mapping's port can be connected to from, 0 for the others.", "bound")
 	mappingOpen     = ofMapping("connections", "Connections open through the mapping.")
 	mappingAccepted = ofMapping("accepted_connections_total", "Connections that were ever opened through the mapping.")
-	mappingRefused  = ofMapping("refused_connections_total", "Connections refused because too many were open or waiting.")
+	mappingRefused  = ofMapping("refused_connections_total", "Connections refused because too many were open or waiting, or because they waited in vain.")
 	mappingFrom     = ofMapping("in_bytes_total", "Bytes from the site to the PBX.")
 	mappingTo       = ofMapping("out_bytes_total", "Bytes from the PBX to the site.")
 	mappingCallers  = ofMapping("callers", "Addresses that connected through the mapping lately; the host remembers the last 16.")

@@ -65,7 +65,7 @@ type MappingStatus struct {
 	Bound          Bound
 	Connections    int      // open now
 	Total          uint64   // connections ever, since the host started
-	Refused        uint64   // connections refused because too many were open or waiting
+	Refused        uint64   // connections refused: too many were open or waiting, or they waited in vain
 	BytesIn        uint64   // from the site to the PBX
 	BytesOut       uint64   // from the PBX to the site
 	Callers        []Caller // who connected, the latest first, at most MaxCallers

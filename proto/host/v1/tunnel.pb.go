@@ -910,7 +910,7 @@ type MappingStatus struct {
 	Target *Statement `protobuf:"bytes,14,opt,name=target,proto3" json:"target,omitempty"`
 	// Connections ever, since the host started.
 	Total uint64 `protobuf:"varint,15,opt,name=total,proto3" json:"total,omitempty"`
-	// Connections refused because too many were open or waiting.
+	// Connections refused because too many were open or waiting, or because they waited in vain.
 	Refused uint64 `protobuf:"varint,16,opt,name=refused,proto3" json:"refused,omitempty"`
 	// Who connected, the latest first.
 	Callers       []*Caller `protobuf:"bytes,17,rep,name=callers,proto3" json:"callers,omitempty"`
