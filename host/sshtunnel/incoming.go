@@ -111,23 +111,24 @@ func (l *Link) refuse(nc ssh.NewChannel, reason ssh.RejectionReason, why string)
 // looked at first; all others go straight to the service.
 func (m *mapping) take(nc ssh.NewChannel, origin string) {
 	from, _ := netip.ParseAddr(origin)
-	watch, hold := m.remote.prover.suspect(from.Unmap(), m.link.sock.minRTT)
+	watch, hold, stray := m.remote.prover.suspect(from.Unmap(), m.link.sock.minRTT)
 	extra := int64(0)
 	if watch {
 		extra = extraForProofs
 	}
 	release, full := m.admit(extra)
 	if full != nil {
+		stray.isKnown() // who proves asks what was refused
 		m.link.refuse(nc, ssh.ResourceShortage, "too many connections to this port")
 		return
 	}
 	v := m.traffic.visit(origin)
 	started := m.link.spawn(func() {
 		if hold > 0 {
-			m.hold(nc, v, hold, release)
+			m.hold(nc, v, hold, stray, release)
 			return
 		}
-		m.deliver(nc, v, watch, release)
+		m.deliver(nc, v, watch, stray, release)
 	})
 	if !started {
 		release()
@@ -136,7 +137,7 @@ func (m *mapping) take(nc ssh.NewChannel, origin string) {
 
 // deliver connects to the service first, so that a refusal there is a refusal at the server's port too. release is
 // called once the channel is refused or has gone.
-func (m *mapping) deliver(nc ssh.NewChannel, v *visit, watch bool, release func()) {
+func (m *mapping) deliver(nc ssh.NewChannel, v *visit, watch bool, stray *stray, release func()) {
 	local, err := m.service(m.ctx)
 	if err != nil {
 		defer release()
@@ -154,7 +155,7 @@ func (m *mapping) deliver(nc ssh.NewChannel, v *visit, watch bool, release func(
 	}
 	ch := m.link.newChannel(accepted, requests, release)
 	if watch {
-		m.relay(local, m.sniff(ch, v.begin), v)
+		m.relay(local, m.sniff(ch, v.begin, stray), v)
 		return
 	}
 	v.begin()

@@ -29,6 +29,8 @@ const (
 type place struct {
 	answered func() // called when the server has opened or refused it
 	gone     func() // called after that when nothing of it is left at the server
+
+	late func(*channel) // called with a channel that comes too late, before it is closed; nil does nothing
 }
 
 // openForClient opens a channel to the mapping's target for a client that has a place in the mapping; release gives that
@@ -46,14 +48,14 @@ func (m *mapping) openForClient(ctx context.Context, release func()) (*channel, 
 	return nil, busy("too many connections of this mapping wait for the SSH server to open them")
 }
 
-// openForCheck opens a channel for a question of the host about the mapping.
-func (m *mapping) openForCheck(ctx context.Context, host string) (*channel, error) {
+// openForCheck opens a channel for a question of the host about the mapping; late is called with one that comes too late.
+func (m *mapping) openForCheck(ctx context.Context, host string, late func(*channel)) (*channel, error) {
 	gone := func() { m.checking.Add(-1) }
 	if m.checking.Add(1) > maxChecking {
 		gone()
 		return nil, busy("the SSH server has left many questions about this mapping unanswered")
 	}
-	return m.link.open(ctx, host, m.Remote.Port, place{answered: func() {}, gone: gone})
+	return m.link.open(ctx, host, m.Remote.Port, place{answered: func() {}, gone: gone, late: late})
 }
 
 // opened is the server's answer to a channel.
@@ -82,6 +84,9 @@ func (l *Link) open(ctx context.Context, host string, port int, p place) (*chann
 		select {
 		case reply <- o:
 		case <-unwanted:
+			if o.err == nil && p.late != nil {
+				p.late(o.ch)
+			}
 			if o.err == nil {
 				_ = o.ch.Close()
 			}

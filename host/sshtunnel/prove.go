@@ -160,7 +160,8 @@ func (m *mapping) runRound(ctx context.Context, hosts []string) findings {
 
 // askPort has the server connect to one address of its port and sees who is there.
 func (m *mapping) askPort(ctx context.Context, t *ticket) finding {
-	ch, err := m.openForCheck(ctx, t.host)
+	ch, err := m.openForCheck(ctx, t.host, t.send)
+	m.remote.prover.isAnswered()
 	var refused *ssh.OpenChannelError
 	var lost *Failure
 	switch {
@@ -199,7 +200,7 @@ func (m *mapping) meetAt(ctx context.Context, ch *channel, t *ticket) finding {
 		case m.link.ctx.Err() != nil:
 			return finding{verdict: cut}
 		}
-		return finding{verdict: stranger, said: r.words()}
+		return m.unlessOurs(ctx, t, finding{verdict: stranger, said: r.words()})
 	case <-ctx.Done():
 		if t.came() || !isClosed(passed) {
 			return finding{verdict: silence} // of the server, or of the path to it
@@ -207,6 +208,27 @@ func (m *mapping) meetAt(ctx context.Context, ch *channel, t *ticket) finding {
 		return finding{verdict: noReturn}
 	}
 }
+
+// unlessOurs is f, unless it may be our own service that was heard: a connection went to it of which nobody knows whether it
+// is t's. Then it is awaited what comes on that first, as long as ctx.
+func (m *mapping) unlessOurs(ctx context.Context, t *ticket, f finding) finding {
+	select {
+	case <-t.met:
+	case <-m.remote.prover.noStrays():
+	case <-ctx.Done():
+		return finding{verdict: silence}
+	}
+	switch {
+	case t.came():
+		return finding{verdict: silence} // asked again, it is held
+	case m.link.ctx.Err() != nil:
+		return finding{verdict: cut}
+	}
+	return f
+}
+
+// send sends the nonce on a connection that was opened too late for anybody to wait for its answer: it says whose that is.
+func (t *ticket) send(ch *channel) { _, _ = ch.Write(t.nonce) }
 
 // reply is what came back for a nonce.
 type reply struct {

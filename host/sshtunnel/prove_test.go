@@ -255,6 +255,30 @@ func TestLateNonceIsSwallowed(t *testing.T) {
 	}
 }
 
+// TestOwnServiceIsNoStranger on a link so slow that its connection goes to the service before the nonce has come: what that
+// says, or that it is not there, is no other program's word, and whoever it was is no caller.
+func TestOwnServiceIsNoStranger(t *testing.T) {
+	t.Parallel()
+	for name, o := range map[string]sshtest.Options{
+		"slow from the port": {SlowForward: 1500 * time.Millisecond},
+		"slow to the port":   {SlowTargets: 1500 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, o)
+			l := open(t, config("127.0.0.1", s.Port()))
+			greeter := serve(t, func(c *net.TCPConn) { say(c, "Asterisk Call Manager\r\n"); io.Copy(io.Discard, c) })
+			must(t, l.Apply(soon(t), expose("greets", greeter.port, freePort(t))))
+			must(t, l.Apply(soon(t), expose("absent", freePort(t), freePort(t))))
+			for _, m := range []string{"greets", "absent"} {
+				if err := l.Prove(soon(t), m); err != nil {
+					wantReason(t, err, tunnel.ServerBusy)
+				}
+			}
+		})
+	}
+}
+
 // TestForeignNonceIsOnlyBytes sends what looks like a nonce but is none of ours.
 func TestForeignNonceIsOnlyBytes(t *testing.T) {
 	s := start(t, sshtest.Options{})

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	holdFor = time.Second     // after the start of a proof nobody is held longer
+	holdFor = time.Second     // after the server has answered a proof's question nobody is held longer
 	maxLate = 40              // nonces remembered of proofs that failed: eight rounds of five
 	lateFor = 2 * time.Minute // how long one may still come: a link that is silent for longer has been replaced
 )
@@ -39,10 +39,21 @@ type prover struct {
 
 // round is one proof under way, of one or several addresses of the same port.
 type round struct {
-	began   time.Time
-	tickets []*ticket
-	over    chan struct{} // closed when nobody needs to be held any more
-	once    sync.Once
+	began    time.Time
+	answered time.Time // when the server had opened or refused the first connection that is to carry a nonce; zero before
+	tickets  []*ticket
+	over     chan struct{} // closed when nobody needs to be held any more
+	once     sync.Once
+	strays   int           // of which nobody knows yet
+	known    chan struct{} // closed when there are none any more; nil before the first
+}
+
+// stray is a connection that goes to the service though it may be a proof's: on a slow link the nonce may come on it later
+// than anybody can be held for.
+type stray struct {
+	of   *prover
+	r    *round
+	once sync.Once
 }
 
 // ticket is the nonce sent to one address.
@@ -132,11 +143,15 @@ func (t *ticket) came() bool {
 }
 
 // suspect reports whether a connection from that address may carry a nonce, and how long it may be held for that. Held
-// are only connections from the server itself while a round is under way, and no longer than a second after its start;
-// one that comes before the nonce can be back is only watched.
-func (p *prover) suspect(from netip.Addr, minRTT func() time.Duration) (watch bool, hold time.Duration) {
+// are only connections from the server itself while a round is under way, and no longer than a second after the server has
+// answered its first question: a server that stood still takes up all at once. One that comes before the nonce can be back is
+// only watched; any other that the present round's nonce may come on is a stray until it is known.
+func (p *prover) suspect(from netip.Addr, minRTT func() time.Duration) (watch bool, hold time.Duration, s *stray) {
 	p.mu.Lock()
-	r := p.round
+	r, answered := p.round, time.Time{}
+	if r != nil {
+		answered = r.answered
+	}
 	watch = slices.ContainsFunc(p.late, func(t *ticket) bool { return t.mayComeYet() && t.mayComeFrom(from) })
 	p.mu.Unlock()
 	if from.IsLoopback() {
@@ -144,13 +159,63 @@ func (p *prover) suspect(from netip.Addr, minRTT func() time.Duration) (watch bo
 		watch, hold = watch || w, max(hold, h)
 	}
 	if r == nil || !slices.ContainsFunc(r.tickets, func(t *ticket) bool { return t.mayComeFrom(from) }) {
-		return watch, hold
+		return watch, hold, nil
 	}
-	since := time.Since(r.began)
-	if !r.holds(from) || since < minRTT()*9/10 {
-		return true, hold
+	if time.Since(r.began) < minRTT()*9/10 {
+		return true, hold, nil
 	}
-	return true, max(hold, holdFor-since)
+	s = p.stray(r)
+	switch {
+	case !r.holds(from):
+		return true, hold, s
+	case answered.IsZero():
+		return true, holdFor, s
+	}
+	return true, max(hold, holdFor-time.Since(answered)), s
+}
+
+// stray notes one more of r.
+func (p *prover) stray(r *round) *stray {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r.strays == 0 {
+		r.known = make(chan struct{})
+	}
+	r.strays++
+	return &stray{of: p, r: r}
+}
+
+// isKnown notes that it is the proof's, or surely not. A nil stray always was.
+func (s *stray) isKnown() {
+	if s == nil {
+		return
+	}
+	s.once.Do(func() {
+		s.of.mu.Lock()
+		defer s.of.mu.Unlock()
+		if s.r.strays--; s.r.strays == 0 {
+			close(s.r.known)
+		}
+	})
+}
+
+// noStrays returns the channel that is closed once all of the present round are known.
+func (p *prover) noStrays() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.round == nil || p.round.strays == 0 {
+		return closedBefore
+	}
+	return p.round.known
+}
+
+// isAnswered notes that the server has answered a question of the present round.
+func (p *prover) isAnswered() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.round != nil && p.round.answered.IsZero() {
+		p.round.answered = time.Now()
+	}
 }
 
 // mayComeYet reports whether the ticket's nonce is still under way, as far as anybody can tell.

@@ -16,7 +16,7 @@ func TestWhoIsHeldAndForHowLong(t *testing.T) {
 		here, v6, there := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::1"), netip.MustParseAddr("192.0.2.1")
 		expect := func(when string, from netip.Addr, wantWatch bool, wantHold time.Duration) {
 			t.Helper()
-			if watch, hold := p.suspect(from, rtt); watch != wantWatch || hold != wantHold {
+			if watch, hold, _ := p.suspect(from, rtt); watch != wantWatch || hold != wantHold {
 				t.Errorf("%s, from %s: watched %v, held %v; want %v, %v", when, from, watch, hold, wantWatch, wantHold)
 			}
 		}
@@ -26,12 +26,18 @@ func TestWhoIsHeldAndForHowLong(t *testing.T) {
 		time.Sleep(179 * time.Millisecond)
 		expect("just before it can", v6, true, 0)
 		time.Sleep(time.Millisecond)
-		expect("from then on", here, true, 820*time.Millisecond)
-		expect("from then on", v6, true, 820*time.Millisecond)
+		expect("from then on", here, true, holdFor)
+		expect("from then on", v6, true, holdFor)
 		expect("from then on", there, false, 0)
 		expect("from then on", netip.Addr{}, false, 0)
+		time.Sleep(5 * time.Second)
+		expect("while the server says nothing", here, true, holdFor)
+		p.isAnswered()
+		time.Sleep(180 * time.Millisecond)
+		p.isAnswered()
+		expect("when it has answered", here, true, 820*time.Millisecond)
 		time.Sleep(820 * time.Millisecond)
-		expect("a second after the start", here, true, 0)
+		expect("a second after that", here, true, 0)
 		p.meet(r.tickets[0].nonce)
 		p.finish(r)
 		expect("after a proof that held", here, false, 0)

@@ -23,7 +23,7 @@ func (l *Link) refusedForward(ctx context.Context, m *mapping) *Failure {
 	t := m.inquire()
 	defer l.config.Crossing.settle(m.Remote.Port, t.nonce)
 	for _, host := range m.holders() {
-		ch, err := m.openForCheck(ctx, host)
+		ch, err := m.openForCheck(ctx, host, t.send)
 		var refused *ssh.OpenChannelError
 		var gone *Failure
 		switch {

@@ -39,7 +39,7 @@ func (m *mapping) stillShared(ctx context.Context) *Failure {
 	t := m.inquire()
 	defer l.config.Crossing.settle(m.Remote.Port, t.nonce)
 	for _, host := range slices.Concat(loopbacks, m.holders()[1:]) {
-		ch, err := m.openForCheck(ctx, host)
+		ch, err := m.openForCheck(ctx, host, t.send)
 		if err != nil {
 			continue // nobody there, or nobody knows
 		}

@@ -16,6 +16,7 @@ const answered = 5 * time.Second
 type sniffed struct {
 	*channel
 	foreign func()        // called when it is not a nonce, once or twice
+	stray   *stray        // nil where it is none
 	decided chan struct{} // closed when the first bytes are known
 	first   []byte        // what was read and is not a nonce
 	err     error         // what ended the reading
@@ -27,8 +28,8 @@ type sniffed struct {
 var errOwn = errors.New("a nonce of ours")
 
 // sniff begins to look at ch; foreign is called once it is known not to be a proof's.
-func (m *mapping) sniff(ch *channel, foreign func()) *sniffed {
-	s := &sniffed{channel: ch, foreign: foreign, decided: make(chan struct{}), replied: make(chan struct{})}
+func (m *mapping) sniff(ch *channel, foreign func(), stray *stray) *sniffed {
+	s := &sniffed{channel: ch, foreign: foreign, stray: stray, decided: make(chan struct{}), replied: make(chan struct{})}
 	if !m.link.spawn(func() { s.look(m.remote) }) {
 		s.err = io.EOF
 		close(s.decided)
@@ -41,7 +42,10 @@ const wordless = 5 * time.Second
 
 // look reads until the bytes are a whole nonce or cannot become one.
 func (s *sniffed) look(f *forward) {
-	listens := time.AfterFunc(wordless, s.foreign)
+	listens := time.AfterFunc(wordless, func() {
+		s.foreign()
+		s.stray.isKnown()
+	})
 	defer listens.Stop()
 	buf, k := make([]byte, nonceLen+1), 0 // more than a nonce is none
 	for {
@@ -53,12 +57,14 @@ func (s *sniffed) look(f *forward) {
 			s.own = true
 			close(s.decided)
 			f.prover.meet(buf[:k])
+			s.stray.isKnown()
 			s.reply(buf[:k])
 			close(s.replied)
 			return
 		case err != nil, k > 0 && !maybe:
 			s.first, s.err = buf[:k], err
 			s.foreign()
+			s.stray.isKnown()
 			close(s.decided)
 			return
 		}
@@ -96,14 +102,14 @@ func (s *sniffed) Read(p []byte) (int, error) {
 // hold takes the connection, which says nothing to anybody yet, and waits until it is known whether it is the proof's:
 // by its first bytes, by the nonces having come elsewhere, or by the end of the time. Only then the service is asked,
 // and only what it takes counts. release is called once the channel has gone.
-func (m *mapping) hold(nc ssh.NewChannel, v *visit, atMost time.Duration, release func()) {
+func (m *mapping) hold(nc ssh.NewChannel, v *visit, atMost time.Duration, stray *stray, release func()) {
 	accepted, requests, err := nc.Accept()
 	if err != nil {
 		release()
 		return
 	}
 	ch := m.link.newChannel(accepted, requests, release)
-	s := m.sniff(ch, v.begin)
+	s := m.sniff(ch, v.begin, stray)
 	defer v.end()
 	timer := time.NewTimer(atMost)
 	defer timer.Stop()
@@ -120,9 +126,21 @@ func (m *mapping) hold(nc ssh.NewChannel, v *visit, atMost time.Duration, releas
 	}
 	local, err := m.service(m.ctx)
 	if err != nil {
-		_ = ch.Close()
+		m.turnAway(s)
 		m.missed(m.refusedService(err))
 		return
 	}
 	m.relay(local, s, v)
+}
+
+// turnAway ends a connection that the service does not take, unless it is a proof's, which may show only now.
+func (m *mapping) turnAway(s *sniffed) {
+	select {
+	case <-s.decided:
+	case <-time.After(holdFor):
+	case <-m.ctx.Done():
+	}
+	if !isClosed(s.decided) || !s.own {
+		_ = s.channel.Close()
+	}
 }

@@ -44,7 +44,7 @@ func (m *mapping) openTarget(ctx context.Context) (io.ReadWriteCloser, int, erro
 		}
 		return c, m.Local.Port, nil
 	}
-	ch, err := m.openForCheck(ctx, m.targetHost())
+	ch, err := m.openForCheck(ctx, m.targetHost(), nil)
 	if err != nil {
 		return nil, 0, m.link.refusedTarget(err, m.targetHost(), m.Remote.Port)
 	}

@@ -163,7 +163,19 @@ func (c *client) connect(nc ssh.NewChannel, e endpoints) {
 		return
 	}
 	go ssh.DiscardRequests(requests)
-	c.relay(target.(*net.TCPConn), ch)
+	c.relay(target.(*net.TCPConn), &slow{ch, c.server.options.SlowTargets})
+}
+
+// slow is a channel of which the first read waits.
+type slow struct {
+	ssh.Channel
+	wait time.Duration
+}
+
+func (s *slow) Read(p []byte) (int, error) {
+	time.Sleep(s.wait)
+	s.wait = 0
+	return s.Channel.Read(p)
 }
 
 // listen opens a port at the server for the client. One of the two loopback addresses is enough, as with sshd.

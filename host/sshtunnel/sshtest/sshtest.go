@@ -53,6 +53,7 @@ type Options struct {
 	JoinTo      string          // says yes to a forward and joins its port to this service instead of the client
 	LoseTargets bool            // says yes to every connection to a target and connects nowhere
 	SlowForward time.Duration   // before a connection to a forwarded port is handed to the client
+	SlowTargets time.Duration   // before what the client says on a connection to a target gets there
 	Mute        bool            // answers nothing after the login
 	KeepaliveOK bool            // with Mute: answers keepalives all the same
 	Unasked     []string        // types of channels opened to each client after the login
