@@ -41,7 +41,7 @@ const (
 	leastRoom    = 16 << 20
 	mostRoom     = 64 << 20
 	quietPercent = 30
-	idlePercent  = 40
+	idlePercent  = 15
 	idleRoom     = 36 << 20
 	leastPercent = 10
 	busyWithin   = 30 * time.Millisecond
