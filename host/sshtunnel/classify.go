@@ -33,11 +33,10 @@ func (e *entry) classify(err error) *Failure {
 
 // advisor knows what is known of the server so far.
 func (e *entry) advisor() advisor {
-	said := e.firstLine()
-	if !strings.HasPrefix(said, "SSH-") {
-		said = ""
+	if !strings.HasPrefix(e.greeting(), "SSH-") {
+		return e.config.advisor("")
 	}
-	return e.config.advisor(said)
+	return e.config.advisor(e.firstLine())
 }
 
 func (e *entry) classifyLogin(err error) *Failure {
@@ -78,7 +77,7 @@ func (e *entry) classifyLogin(err error) *Failure {
 
 // noCommonAlgorithm names what is missing and what the server offers instead.
 func (e *entry) noCommonAlgorithm(n *ssh.AlgorithmNegotiationError) *Failure {
-	offered := tunnel.Clean(strings.Join(n.RequestedAlgorithms, ", "), 300)
+	offered := tunnel.Clean(e.config.mask.over(strings.Join(n.RequestedAlgorithms, ", ")), 300)
 	cause, fix := lackOf(n.What)
 	a := e.advisor()
 	fixes := []tunnel.Fix{a.sshdConfig(fix), a.reload()}
@@ -115,7 +114,7 @@ func lackOf(what string) (tunnel.Cause, string) {
 func (e *entry) handshakeTimeout(err error) *Failure {
 	f := &Failure{Reason: tunnel.HandshakeTimeout, Err: err}
 	switch said := e.firstLine(); {
-	case isOldProtocol(said):
+	case isOldProtocol(e.greeting()):
 		return e.handshakeClosed(err)
 	case said == "":
 		f.Message = fmt.Sprintf("%s took the connection but said nothing for %s", e.at, e.within)
@@ -133,25 +132,25 @@ func (e *entry) handshakeTimeout(err error) *Failure {
 }
 
 func (e *entry) handshakeClosed(err error) *Failure {
-	said, a := e.firstLine(), e.advisor()
+	greeting, said, a := e.greeting(), e.firstLine(), e.advisor()
 	evidence := []string{"the connection was taken", endWords(err)}
 	if said != "" {
 		evidence = []string{"the connection was taken", "it said \"" + said + "\"", endWords(err)}
 	}
 	f := &Failure{Reason: tunnel.HandshakeClosed, Err: err}
 	switch {
-	case said == "", dropsAtStart(said):
+	case greeting == "", dropsAtStart(greeting):
 		e.droppedAtStart(f, said, evidence)
-	case isOldProtocol(said):
+	case isOldProtocol(greeting):
 		f.Reason = tunnel.AlgorithmRefused
 		f.Message = fmt.Sprintf("the server speaks only SSH version 1 (%s)", said)
 		f.Remedy = "update the SSH server: version 1 is no longer safe"
 		f.Diagnosis = diagnosis(tunnel.OldProtocol, evidence, a.sshdConfig("Protocol 2"))
-	case isWeb(said):
+	case isWeb(greeting):
 		f.Message = fmt.Sprintf("what listens at %s is a web server or a proxy; it said %q", e.at, said)
 		f.Remedy = "correct the port (--server); if it is a proxy to go out through, give it with --via, and the SSH server behind it with --server"
 		f.Diagnosis = diagnosis(tunnel.SpeaksHTTP, evidence, a.whereIsSSH()...)
-	case !strings.HasPrefix(said, "SSH-"):
+	case !strings.HasPrefix(greeting, "SSH-"):
 		f.Message = fmt.Sprintf("what listens at %s is no SSH server; it said %q", e.at, said)
 		f.Remedy = "correct the port (--server)"
 		f.Diagnosis = diagnosis(tunnel.NotSSH, evidence, a.whereIsSSH()...)
@@ -211,8 +210,16 @@ func endWords(err error) string {
 	return "then it hung up"
 }
 
-// firstLine is the first line the peer sent, escaped.
+// greeting is the first line the peer sent, to be judged.
+func (e *entry) greeting() string { return firstOf(e.sock.heard()) }
+
+// firstLine is the first line the peer sent, as it may be quoted.
 func (e *entry) firstLine() string {
-	line, _, _ := strings.Cut(e.sock.heard(), "\n")
-	return tunnel.Clean(strings.TrimRight(line, "\r"), 80)
+	return tunnel.Clean(firstOf(e.config.mask.over(e.sock.heard())), 80)
+}
+
+// firstOf is the first line of what was said.
+func firstOf(said string) string {
+	line, _, _ := strings.Cut(said, "\n")
+	return strings.TrimRight(line, "\r")
 }

@@ -106,11 +106,12 @@ func (e *entry) why(ctx context.Context, err error) *Failure {
 	switch {
 	case e.lacksPinnedType(err):
 		f = e.shownInstead(ctx)
-	case errors.Is(err, errTalksOn) && strings.HasPrefix(e.firstLine(), "SSH-"):
+	case errors.Is(err, errTalksOn) && strings.HasPrefix(e.greeting(), "SSH-"):
 		f = talksOn(err)
 	default:
 		f = e.classify(err)
 	}
+	f.Err = e.config.mask.error(f.Err)
 	if f.Reason == tunnel.LoginRefused {
 		f.Version = e.advisor().version
 	}

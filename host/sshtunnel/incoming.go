@@ -44,7 +44,7 @@ func (l *Link) receive() {
 		}
 	}
 	unstick(l.conn)
-	err := l.conn.Wait()
+	err := l.config.mask.error(l.conn.Wait())
 	l.ended.Store(true)
 	l.lose(linkLost(err))
 	closing.Wait()

@@ -17,11 +17,12 @@ import (
 // Link is one SSH connection that is logged in, with the mappings it carries. All methods are safe for concurrent use
 // and fail with a *Failure; once the link is gone, with LinkLost.
 type Link struct {
-	config *Config
-	log    hclog.Logger
-	sock   *socket
-	conn   ssh.Conn
-	server string // the fingerprint of its host key
+	config  *Config
+	log     hclog.Logger
+	sock    *socket
+	conn    ssh.Conn
+	server  string // the fingerprint of its host key
+	version string // what it calls itself, as it may be quoted
 
 	channels <-chan ssh.NewChannel // what comes over the connection
 	requests <-chan *ssh.Request
@@ -58,6 +59,7 @@ type Link struct {
 func newLink(ctx context.Context, c *Config, w *wire) *Link {
 	l := &Link{
 		config: c, log: c.Log, sock: w.sock, conn: w.conn, server: w.pin.Fingerprint,
+		version:  tunnel.Clean(c.mask.over(string(w.conn.ServerVersion())), 100),
 		channels: w.channels, requests: w.requests,
 		closed: make(chan struct{}), places: places{of: "of one link", most: c.waits.maxOfLink},
 	}
@@ -206,8 +208,8 @@ func (l *Link) mappingLocked(name string) *mapping {
 	return nil
 }
 
-// ServerVersion is the SSH version line of the server, escaped.
-func (l *Link) ServerVersion() string { return tunnel.Clean(string(l.conn.ServerVersion()), 100) }
+// ServerVersion is the SSH version line of the server, escaped and without what it may have repeated of a password.
+func (l *Link) ServerVersion() string { return l.version }
 
 // Traffic returns what the mapping of that name has carried on this link.
 func (l *Link) Traffic(name string) Traffic {

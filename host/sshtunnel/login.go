@@ -23,6 +23,7 @@ type login struct {
 	asked   error      // why a question of the server could not be answered
 	partial bool       // the server took it and wants more
 	banner  []byte     // what the server said beside, for people; the beginning of it
+	mask    mask
 }
 
 // maxBanner is how much of what a server says during the login is kept.
@@ -30,7 +31,7 @@ const maxBanner = 1024
 
 // newLogin prepares the credential, reading the PBX's own key where the tunnel has none.
 func newLogin(c *Config) (*login, error) {
-	l := &login{kind: c.Credential.Login, secret: c.Credential.Password.Reveal()}
+	l := &login{kind: c.Credential.Login, secret: c.Credential.Password.Reveal(), mask: c.mask}
 	if l.kind == tunnel.LoginPassword {
 		if l.secret == "" {
 			return nil, &Failure{
@@ -113,7 +114,7 @@ func (l *login) answer() ssh.KeyboardInteractiveChallenge {
 			return nil, nil
 		}
 		if used || len(questions) != 1 || echos[0] {
-			l.asked = fmt.Errorf("the server asked %q", tunnel.Clean(strings.Join(questions, " / "), 100))
+			l.asked = fmt.Errorf("the server asked %q", tunnel.Clean(l.mask.over(strings.Join(questions, " / ")), 100))
 			return nil, l.asked
 		}
 		used = true

@@ -13,7 +13,7 @@ import (
 func (l *login) refused(a advisor, err error) *Failure {
 	f := &Failure{Reason: tunnel.LoginRefused, Err: err}
 	who := tunnel.Clean(a.user, 80)
-	offers := tunnel.Clean(strings.Join(l.offered, ", "), 120)
+	offers := tunnel.Clean(l.takes(), 120)
 	cause, fixes := tunnel.MethodRefused, l.allowMethod(a)
 	switch {
 	case l.partial:
@@ -103,15 +103,18 @@ func (l *login) evidence() []string {
 		lines = append(lines, "the key: "+ssh.FingerprintSHA256(l.signer.PublicKey()))
 	}
 	if len(l.offered) > 0 {
-		lines = append(lines, "the server takes: "+strings.Join(l.offered, ", "))
+		lines = append(lines, "the server takes: "+l.takes())
 	}
 	return append(lines, l.bannerEvidence()...)
 }
 
+// takes are the ways of logging in that the server has named.
+func (l *login) takes() string { return l.mask.over(strings.Join(l.offered, ", ")) }
+
 // bannerEvidence quotes the first lines that the server has for people.
 func (l *login) bannerEvidence() []string {
 	var lines []string
-	for line := range strings.Lines(string(l.banner)) {
+	for line := range strings.Lines(l.mask.over(string(l.banner))) {
 		if line = strings.TrimSpace(line); line != "" && len(lines) < 3 {
 			lines = append(lines, `the server said "`+tunnel.Clean(line, 150)+`"`)
 		}

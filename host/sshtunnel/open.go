@@ -157,7 +157,8 @@ func (l *Link) openNow(host string, port int, answered, gone func()) opened {
 	gone()
 	var refused *ssh.OpenChannelError
 	if !errors.As(err, &refused) {
-		return opened{err: linkLost(err)}
+		return opened{err: linkLost(l.config.mask.error(err))}
 	}
+	refused.Message = l.config.mask.over(refused.Message)
 	return opened{err: refused}
 }

@@ -75,7 +75,7 @@ func (l *Link) send(r *request) answer {
 	defer l.watchdog()()
 	yes, _, err := l.conn.SendRequest(r.name, true, r.payload)
 	if err != nil {
-		return answer{err: linkLost(err)}
+		return answer{err: linkLost(l.config.mask.error(err))}
 	}
 	return answer{yes: yes}
 }

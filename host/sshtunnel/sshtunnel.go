@@ -94,6 +94,7 @@ type Config struct {
 	Log      hclog.Logger  // nil is silence
 
 	waits waits
+	mask  mask // of Credential
 }
 
 // waits are those of the engine's waits, and of its limits, that tests change.
@@ -159,7 +160,7 @@ func open(ctx context.Context, c *Config, stands func(context.Context, *Link) fu
 	return l, nil
 }
 
-// entered lets go of what served to get in.
+// entered lets go of what served to get in. The mask stays: a server may repeat a password at any time.
 func (c *Config) entered() {
 	c.Credential = tunnel.Credential{Login: c.Credential.Login}
 	c.HostKey, c.Admit, c.Learned, c.Stage = nil, nil, nil, nil
@@ -169,6 +170,7 @@ func (c *Config) entered() {
 func (c *Config) withDefaults() *Config {
 	filled := *c
 	c = &filled
+	c.mask = newMask(c.Credential, c.Via)
 	if c.Learned == nil {
 		c.Learned = func(context.Context, tunnel.Pin) error { return nil }
 	}

@@ -24,6 +24,7 @@ func (c *Config) proxied() bool { return c.Via != tunnel.Via{} }
 type way struct {
 	via      tunnel.Via
 	password tunnel.Secret
+	mask     mask
 	server   tunnel.Server
 	from     string        // this machine's address, as the proxy sees it where there is no NAT between
 	within   time.Duration // the time it has
@@ -86,7 +87,7 @@ func (a *attempt) askProxy(ctx context.Context, e *entry) *Failure {
 	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 	defer stop()
 	w := &way{
-		via: a.config.Via, password: a.config.Credential.Via, server: a.config.Server,
+		via: a.config.Via, password: a.config.Credential.Via, mask: a.config.mask, server: a.config.Server,
 		from: e.sock.LocalAddr().(*net.TCPAddr).IP.String(), within: within.Round(time.Second),
 	}
 	f := w.ask(c)

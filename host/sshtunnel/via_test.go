@@ -9,12 +9,10 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
 
 	"github.com/culvert-pbx/culvert/host/sshtunnel"
@@ -514,45 +512,6 @@ func TestEndedContextEndsTheTalkWithAProxy(t *testing.T) {
 		err := run(ctx, &c, func(context.Context, *sshtunnel.Link) error { return nil })
 		if err != context.Canceled || time.Since(began) > 3*time.Second {
 			t.Errorf("%s: got %v after %v", scheme, err, time.Since(began))
-		}
-	}
-}
-
-// TestProxyPasswordIsNowhere: not in steps, failures or the log, whatever the proxy makes of it.
-func TestProxyPasswordIsNowhere(t *testing.T) {
-	const secret = "very-secret-indeed"
-	echoes := map[string]func(*net.TCPConn){
-		tunnel.ViaHTTP: func(c *net.TCPConn) {
-			b := make([]byte, 4096)
-			n, _ := c.Read(b)
-			_, _ = fmt.Fprintf(c, "HTTP/1.1 407 No\r\nServer: x\r\nX-Request: %q\r\n\r\n%s", b[:n], b[:n])
-		},
-		tunnel.ViaSOCKS5: func(c *net.TCPConn) {
-			_, _ = c.Read(make([]byte, 80))
-			_, _ = c.Write([]byte{5, 2})
-			_, _ = c.Read(make([]byte, 80))
-			_, _ = c.Write([]byte{1, 1})
-		},
-	}
-	for scheme, do := range echoes {
-		var mu sync.Mutex
-		var written bytes.Buffer
-		c := config("site.example", 22)
-		c.Via, _ = fakeProxy(t, scheme, do)
-		c.Via.User, c.Credential.Via = "pbx", secret
-		c.Log = hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: &written})
-		c.Stage = func(s sshtunnel.Step) {
-			mu.Lock()
-			defer mu.Unlock()
-			fmt.Fprintf(&written, "%+v %+v\n", s, s.Failure)
-		}
-		f := fails(t, c, tunnel.ProxyRefused)
-		wantCause(t, f, tunnel.ProxyLogin, "")
-		fmt.Fprintf(&written, "%+v %#v %v %+v %v", f, f, f, f.Diagnosis, c.Credential)
-		for _, form := range []string{secret, "cGJ4OnZlcnktc2VjcmV0LWluZGVlZA"} {
-			if strings.Contains(written.String(), form) {
-				t.Errorf("%s: the password is in %s", scheme, written.String())
-			}
 		}
 	}
 }

@@ -9,9 +9,8 @@ import (
 )
 
 // said is the beginning of what came in place of an answer, as evidence.
-func said(b []byte) string {
-	line, _, _ := strings.Cut(string(b), "\n")
-	return fmt.Sprintf("it said %q", tunnel.Clean(strings.TrimRight(line, "\r"), 80))
+func (w *way) said(b []byte) string {
+	return fmt.Sprintf("it said %q", tunnel.Clean(firstOf(w.mask.over(string(b))), 80))
 }
 
 // diagnosis is cause with its evidence, which may come from outside.

@@ -58,10 +58,14 @@ func (w *way) connect() string {
 	to := hostPort(w.server)
 	fmt.Fprintf(&b, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n", to, to)
 	if w.via.User != "" {
-		login := base64.StdEncoding.EncodeToString([]byte(w.via.User + ":" + w.password.Reveal()))
-		fmt.Fprintf(&b, "Proxy-Authorization: Basic %s\r\n", login)
+		fmt.Fprintf(&b, "Proxy-Authorization: Basic %s\r\n", basicLogin(w.via, w.password))
 	}
 	return b.String() + "\r\n"
+}
+
+// basicLogin is a login as HTTP says it (RFC 7617).
+func basicLogin(v tunnel.Via, password tunnel.Secret) string {
+	return base64.StdEncoding.EncodeToString([]byte(v.User + ":" + password.Reveal()))
 }
 
 // readHead reads the header of an answer with the empty line at its end, and not one byte more, because what follows may
@@ -98,9 +102,9 @@ func restOf(c net.Conn) []byte {
 func (w *way) noHead(head []byte, err error) *Failure {
 	switch {
 	case errors.Is(err, errNotHTTP), errors.Is(err, errLongHead):
-		return w.noSuch(err, said(head))
+		return w.noSuch(err, w.said(head))
 	case len(head) > 0:
-		return w.noSuch(err, said(head), "it did not go on")
+		return w.noSuch(err, w.said(head), "it did not go on")
 	case isTimeout(err):
 		return w.silent(err, "")
 	}
@@ -109,7 +113,7 @@ func (w *way) noHead(head []byte, err error) *Failure {
 
 // judge says what an answer means.
 func (w *way) judge(answer *http.Response) *Failure {
-	evidence := told(answer)
+	evidence := w.told(answer)
 	switch code := answer.StatusCode; {
 	case code < 300:
 		return nil
@@ -131,11 +135,11 @@ func (w *way) judge(answer *http.Response) *Failure {
 }
 
 // told is what an answer says, and who says it.
-func told(answer *http.Response) []string {
-	evidence := []string{"the proxy answered " + answer.Proto + " " + answer.Status}
+func (w *way) told(answer *http.Response) []string {
+	evidence := []string{"the proxy answered " + answer.Proto + " " + w.mask.over(answer.Status)}
 	for _, name := range []string{"Server", "Via", "Proxy-Agent", "Proxy-Authenticate", "X-Squid-Error"} {
 		for _, value := range answer.Header.Values(name) {
-			evidence = append(evidence, name+": "+value)
+			evidence = append(evidence, name+": "+w.mask.over(value))
 		}
 	}
 	return evidence

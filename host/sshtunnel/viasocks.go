@@ -59,7 +59,7 @@ func (w *way) negotiate(c net.Conn) (method byte, f *Failure) {
 	case n == 0:
 		return 0, w.forbidden("the proxy hung up at the greeting, before anything was asked")
 	case n != 2 || answer[0] != socksVersion:
-		return 0, w.noSuch(err, said(answer[:n]))
+		return 0, w.noSuch(err, w.said(answer[:n]))
 	}
 	switch method = answer[1]; {
 	case method == methodNone, method == methodPassword && w.via.User != "":
@@ -72,13 +72,10 @@ func (w *way) negotiate(c net.Conn) (method byte, f *Failure) {
 
 // logIn sends user and password.
 func (w *way) logIn(c net.Conn) *Failure {
-	password := w.password.Reveal()
-	if len(password) > 255 {
+	if len(w.password.Reveal()) > 255 {
 		return w.loginRefused("the password is longer than the 255 bytes that SOCKS5 can say")
 	}
-	login := append([]byte{loginVersion, byte(len(w.via.User))}, w.via.User...)
-	login = append(append(login, byte(len(password))), password...)
-	if _, err := c.Write(login); err != nil {
+	if _, err := c.Write(socksLogin(w.via, w.password)); err != nil {
 		return w.silent(err, "the proxy hung up when it was to log us in")
 	}
 	var answer [2]byte
@@ -92,6 +89,13 @@ func (w *way) logIn(c net.Conn) *Failure {
 		return w.loginRefused(fmt.Sprintf("the proxy answered the login with %#02x", answer[1]))
 	}
 	return nil
+}
+
+// socksLogin is a login as SOCKS5 says it.
+func socksLogin(v tunnel.Via, password tunnel.Secret) []byte {
+	user, secret := v.User, password.Reveal()
+	login := append([]byte{loginVersion, byte(len(user))}, user...)
+	return append(append(login, byte(len(secret))), secret...)
 }
 
 // request asks for a connection to the server, by its name where it has one.
@@ -117,7 +121,7 @@ func (w *way) reply(c net.Conn) *Failure {
 	case n == 0:
 		return w.failed("the proxy hung up without an answer to the request")
 	case n < len(head) || head[0] != socksVersion:
-		return w.noSuch(err, said(head[:n]))
+		return w.noSuch(err, w.said(head[:n]))
 	case head[1] != 0:
 		return w.refusedBySOCKS(head[1])
 	}
@@ -130,14 +134,14 @@ func (w *way) reply(c net.Conn) *Failure {
 	case addressName:
 		var length [1]byte
 		if _, err := io.ReadFull(c, length[:]); err != nil {
-			return w.noSuch(err, said(head[:]), "it did not go on")
+			return w.noSuch(err, w.said(head[:]), "it did not go on")
 		}
 		size = int(length[0])
 	default:
-		return w.noSuch(nil, said(head[:]))
+		return w.noSuch(nil, w.said(head[:]))
 	}
 	if _, err := io.ReadFull(c, make([]byte, size+2)); err != nil { // where it connected from
-		return w.noSuch(err, said(head[:]), "it did not go on")
+		return w.noSuch(err, w.said(head[:]), "it did not go on")
 	}
 	return nil
 }
