@@ -22,6 +22,7 @@ func TestStages(t *testing.T) {
 		{tunnel.Blocked, tunnel.HostKeyMismatch, tunnel.Down, "name ok, tcp ok, hostkey failed, login running"},
 		{tunnel.Blocked, tunnel.LoginRefused, tunnel.Down, "name ok, tcp ok, hostkey ok, login failed"},
 		{tunnel.Blocked, tunnel.SecretMissing, tunnel.Down, "name ok, tcp ok, hostkey ok, login failed"},
+		{tunnel.Waiting, tunnel.LoginPostponed, tunnel.Down, "name running, tcp running, hostkey running, login running"},
 		{tunnel.Waiting, tunnel.LinkLost, tunnel.Down, "name running, tcp running, hostkey running, login running"},
 		{tunnel.Connecting, "", tunnel.Up, "name ok, tcp ok, hostkey ok, login ok, m ok"},
 		{tunnel.Up, "", tunnel.Up, "name ok, tcp ok, hostkey ok, login ok, m ok"},

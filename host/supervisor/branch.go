@@ -46,7 +46,7 @@ func (b *branch) run(plan *Attempt) {
 	defer b.cancel()
 	err := b.s.k.config.Engine.Run(b.ctx, plan, working(b.serve))
 	b.place.giveBack()
-	b.turn.end(failure(b.s.k.config.Engine, err).refusesLogin())
+	b.turn.end(failure(b.s.k.config.Engine, err))
 	if !closed(b.over) {
 		b.end(b.s.k.conclude(err, closed(b.stood)))
 	}

@@ -42,6 +42,7 @@ func loginOf(s tunnel.Server, c tunnel.Credential) login {
 // ledger is what one server has seen of us. Its budget's mutex guards it.
 type ledger struct {
 	worked map[login]struct{}
+	denied map[tunnel.Ref]denial
 	left   float64   // refusals that it may still be shown, as of then
 	then   time.Time // when left was counted
 	flying int       // turns that may cost one and are not over
@@ -58,19 +59,19 @@ func scopeOf(s tunnel.Server, v tunnel.Via) string {
 	return strings.ToLower(tunnel.ScopeRemote(s) + " " + v.String())
 }
 
-// apply asks for a turn at a server. Its ready is closed when the login may be tried, which is at once for most; whoever
+// apply asks for a turn at a server, for a tunnel or, where of is zero, a check. Its ready is closed when the login may be tried, which is at once for most; whoever
 // no longer waits, and whoever has tried, calls end.
-func (b *budget) apply(scope string, who login, rank int) *turn {
+func (b *budget) apply(scope string, of tunnel.Ref, who login, rank int) *turn {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	l := b.ledgers[scope]
 	if l == nil {
 		b.sweep()
-		l = &ledger{worked: map[login]struct{}{}, left: mostRefused, then: time.Now()}
+		l = &ledger{worked: map[login]struct{}{}, denied: map[tunnel.Ref]denial{}, left: mostRefused, then: time.Now()}
 		b.ledgers[scope] = l
 	}
 	l.users++
-	t := &turn{b: b, l: l, login: who, rank: rank, ready: make(chan struct{}), moved: make(chan struct{}, 1)}
+	t := &turn{b: b, l: l, of: of, login: who, rank: rank, ready: make(chan struct{}), moved: make(chan struct{}, 1)}
 	if _, t.free = l.worked[who]; t.free {
 		close(t.ready)
 		return t
@@ -106,9 +107,7 @@ func (b *budget) serve(l *ledger) {
 		}
 		close(t.ready)
 	}
-	for _, t := range l.queue {
-		poke(t.moved)
-	}
+	l.stir()
 	if l.again != nil {
 		l.again.Stop()
 		l.again = nil
@@ -119,6 +118,13 @@ func (b *budget) serve(l *ledger) {
 			defer b.mu.Unlock()
 			b.serve(l)
 		})
+	}
+}
+
+// stir has all who wait look again at what they say. Callers hold the budget's mutex.
+func (l *ledger) stir() {
+	for _, t := range l.queue {
+		poke(t.moved)
 	}
 }
 

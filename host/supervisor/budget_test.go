@@ -134,7 +134,7 @@ func TestALoginThatSomebodyMendedGoesFirst(t *testing.T) {
 		}
 		s.pass(time.Minute)
 		waiting := as("wrong19").Tunnel.Ref
-		if now := s.expect(waiting, tunnel.Blocked, tunnel.LoginRefused); !strings.Contains(now.Message, "waits its turn") {
+		if now := s.expect(waiting, tunnel.Waiting, tunnel.LoginPostponed); !strings.Contains(now.Message, "waits its turn") {
 			t.Errorf("message %q", now.Message)
 		}
 		mended := as("wrong19")
@@ -245,7 +245,7 @@ func TestASilentLinkIsTakenUpWhileItsLoginWaits(t *testing.T) {
 		s.engine.set(func() { s.engine.connect = seen.strict })
 		old.falls(PeerSilent)
 		s.pass(time.Minute)
-		s.expect(office, tunnel.Blocked, tunnel.LoginRefused)
+		s.expect(office, tunnel.Waiting, tunnel.LoginPostponed)
 		old.falls(PeerAnswers)
 		s.pass(0)
 		s.carries(old)
@@ -263,11 +263,17 @@ func TestChecksKeepToTheBudget(t *testing.T) {
 			seen.note()
 			return through(StageLogin, fail(tunnel.LoginRefused))(ctx, a)
 		}
+		before := 0
 		for i := range 50 {
 			steps, _ := s.try(Trial{Credential: tunnel.Credential{Login: tunnel.LoginPassword, Password: tunnel.Secret(fmt.Sprint(i))}})
-			if got := strings.Join(steps, ", "); !strings.Contains(got, "login login-refused, forwarding skipped") {
+			tried, want := seen.count(), tunnel.LoginPostponed
+			if tried > before {
+				want = tunnel.LoginRefused
+			}
+			if got := strings.Join(steps, ", "); !strings.Contains(got, "login "+string(want)+", forwarding skipped") {
 				t.Fatalf("steps %s", got)
 			}
+			before = tried
 			s.pass(12 * time.Second)
 		}
 		seen.spread(t, 0)
@@ -311,11 +317,11 @@ func TestServersThatAreLeftAreForgotten(t *testing.T) {
 			t.Errorf("%d servers are remembered after two hours", left)
 		}
 		b, l := s.sup.budget, loginOf(tunnel.Server{User: "pbx"}, tunnel.Credential{Login: tunnel.LoginPassword, Password: "for site.example"})
-		turn := b.apply(scopeOf(active(office, 1).Tunnel.Server, tunnel.Via{}), l, untried)
+		turn := b.apply(scopeOf(active(office, 1).Tunnel.Server, tunnel.Via{}), office, l, untried)
 		if !turn.free {
 			t.Error("the login of a link that stands is forgotten")
 		}
-		turn.end(false)
+		turn.end(Failure{})
 	})
 }
 
@@ -325,22 +331,22 @@ func TestRefusalsOfLoginsThatWorkedCountToo(t *testing.T) {
 		b := newBudget()
 		who := func(i int) login { return login{byte(i)} }
 		for i := range 4 {
-			first := b.apply("site", who(i), promising)
+			first := b.apply("site", tunnel.Ref{}, who(i), promising)
 			<-first.ready
 			first.worked()
-			first.end(false)
+			first.end(Failure{})
 		}
 		for i := range 4 {
-			again := b.apply("site", who(i), promising)
+			again := b.apply("site", tunnel.Ref{}, who(i), promising)
 			<-again.ready
-			again.end(true)
+			again.end(Failure{Reason: tunnel.LoginRefused})
 		}
 		began := time.Now()
-		next := b.apply("site", who(9), promising)
+		next := b.apply("site", tunnel.Ref{}, who(9), promising)
 		<-next.ready
 		if waited := time.Since(began); waited < 2*refusedEvery {
 			t.Errorf("after four refusals the next login waited %s", waited)
 		}
-		next.end(false)
+		next.end(Failure{})
 	})
 }

@@ -41,10 +41,10 @@ var errTried = errors.New("tried")
 // the steps.
 func (s *Supervisor) Check(ctx context.Context, t Trial, report func(TrialStep)) (tunnel.Pin, error) {
 	c := &check{config: s.config, gate: s.gate, trial: t, report: report, ahead: steps(t)}
-	c.turn = s.budget.apply(scopeOf(t.Server, t.Via), loginOf(t.Server, t.Credential), promising)
+	c.turn = s.budget.apply(scopeOf(t.Server, t.Via), tunnel.Ref{}, loginOf(t.Server, t.Credential), promising)
 	late, err := c.turn.await(ctx)
 	if err != nil || late {
-		c.turn.end(false)
+		c.turn.end(Failure{})
 		c.postpone(err)
 		return tunnel.Pin{}, err
 	}
@@ -52,7 +52,7 @@ func (s *Supervisor) Check(ctx context.Context, t Trial, report func(TrialStep))
 	if ctx.Err() != nil && c.offered() {
 		c.turn.breakOff()
 	} else {
-		c.turn.end(failure(s.config.Engine, err).refusesLogin())
+		c.turn.end(failure(s.config.Engine, err))
 	}
 	if ctx.Err() != nil {
 		return tunnel.Pin{}, ctx.Err()
@@ -67,7 +67,7 @@ func (c *check) postpone(err error) {
 		switch {
 		case err != nil:
 		case name == string(StageLogin):
-			c.report(TrialStep{Name: name, Done: true, Failure: postponed()})
+			c.report(TrialStep{Name: name, Done: true, Failure: postponed(c.turn.culprits())})
 		default:
 			c.report(TrialStep{Name: name, Done: true, Skipped: true})
 		}

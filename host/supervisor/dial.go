@@ -46,7 +46,7 @@ type opener struct {
 }
 
 // open opens a connection to the target of a mapping: at once where a link stands, when it stands where one is on its
-// way, and not at all where somebody has to do something first, or where the target refuses. Then the error is a
+// way, and not at all where somebody has to do something first, where the login is spared, or where the target refuses. Then the error is a
 // *tunnel.StatusError.
 func (o *opener) open(ctx context.Context, name, caller string) (Conn, error) {
 	for {
@@ -82,7 +82,8 @@ func (o *opener) try(ctx context.Context, name, caller string) (conn Conn, turne
 		}
 	case g.adrift && awaits(&failed{g.listener}) == tunnel.Blocked:
 		return nil, nil, o.refusal(name, tunnel.Down, g.listener)
-	case g.state == tunnel.Blocked, g.state == tunnel.Disabled, g.state == tunnel.Inactive:
+	case g.state == tunnel.Blocked, g.state == tunnel.Disabled, g.state == tunnel.Inactive,
+		g.state == tunnel.Waiting && g.why.Reason == tunnel.LoginPostponed: // for minutes
 		return nil, nil, o.refusal(name, g.state, g.why)
 	}
 	return nil, g.turned, nil

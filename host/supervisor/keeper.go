@@ -163,6 +163,9 @@ func (k *keeper) heed(context.Context) (never time.Time) {
 			break
 		}
 		r.stop()
+		if !o.wanted.Active || o.wanted.Generation != r.o.wanted.Generation {
+			k.budget.forgo(k.ref)
+		}
 		k.round = nil
 	}
 	return never

@@ -87,10 +87,10 @@ func (n *line) run(ctx context.Context, plan *Attempt) {
 // conclude notes how the engine ended.
 func (n *line) conclude(ctx context.Context, err error) {
 	n.place.giveBack()
-	if refused := failure(n.r.k.config.Engine, err).refusesLogin(); !refused && n.brokenOff(ctx) {
+	if why := failure(n.r.k.config.Engine, err); !why.refusesLogin() && n.brokenOff(ctx) {
 		n.turn.breakOff()
 	} else {
-		n.turn.end(refused)
+		n.turn.end(why)
 	}
 	n.err = n.r.k.conclude(err, closed(n.stood))
 	if closed(n.stood) {

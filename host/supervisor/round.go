@@ -154,14 +154,14 @@ func (r *round) turn(ctx context.Context) (tunnel.Tunnel, tunnel.Credential, *tu
 		if err != nil {
 			return t, cred, nil, err
 		}
-		turn := r.k.budget.apply(scopeOf(t.Server, t.Via), loginOf(t.Server, cred), r.ranked(t))
+		turn := r.k.budget.apply(scopeOf(t.Server, t.Via), r.k.ref, loginOf(t.Server, cred), r.ranked(t))
 		if closed(turn.ready) {
 			r.rank = tried
 			return t, cred, turn, nil
 		}
 		err = r.wait(ctx, turn)
 		if err != nil || !closed(turn.ready) {
-			turn.end(false)
+			turn.end(Failure{})
 			return t, cred, nil, err
 		}
 		now, fresh, err := r.login(ctx) // it may have waited for long
@@ -169,7 +169,7 @@ func (r *round) turn(ctx context.Context) (tunnel.Tunnel, tunnel.Credential, *tu
 			r.rank = tried
 			return now, fresh, turn, nil
 		}
-		turn.end(false)
+		turn.end(Failure{})
 	}
 }
 
@@ -206,7 +206,8 @@ func (r *round) wait(ctx context.Context, t *turn) error {
 			return nil
 		case <-t.moved:
 			if next := t.next(); !next.IsZero() {
-				r.k.standing.failed(r.o.round, tunnel.Blocked, spared(), next)
+				state, why := r.postponed(t)
+				r.k.standing.failed(r.o.round, state, why, next)
 			}
 		case <-r.news:
 		case <-ctx.Done():
@@ -214,6 +215,15 @@ func (r *round) wait(ctx context.Context, t *turn) error {
 		}
 	}
 	return nil
+}
+
+// postponed is how the tunnel is while its login waits for its turn: blocked as it was where that login was refused, else
+// waiting because of others.
+func (r *round) postponed(t *turn) (tunnel.State, Failure) {
+	if own := t.denied(); own != (Failure{}) {
+		return tunnel.Blocked, r.k.named(own)
+	}
+	return tunnel.Waiting, spared(t.culprits())
 }
 
 // carry lets the tunnel run over n until n is gone, or falls silent and rests.

@@ -78,11 +78,11 @@ func (s *second) attempt(ctx context.Context, alive func()) error {
 		return err
 	}
 	t := w.Tunnel
-	turn := s.k.budget.apply(scopeOf(t.Server, t.Via), loginOf(t.Server, cred), promising) // at once: the main link has shown it
+	turn := s.k.budget.apply(scopeOf(t.Server, t.Via), s.k.ref, loginOf(t.Server, cred), promising) // at once: the main link has shown it
 	select {
 	case <-turn.ready:
 	case <-ctx.Done():
-		turn.end(false)
+		turn.end(Failure{})
 		return ctx.Err()
 	}
 	b := s.start(t, cred, turn)

@@ -21,6 +21,8 @@ import (
 //	      ▼
 //	connecting, waiting or blocked ── the link that rests answers ──▶ connecting
 //
+// A login that is spared because those of other tunnels were refused is waiting; one that was refused itself stays blocked.
+//
 // A retry stays in waiting or blocked until it has reached the server or has run for a second, so that a dead server
 // costs one report and not two every three seconds. While it runs the last failure stays in sight; a change or a
 // restart takes it away, and the message then tells the stage of the attempt, see stageText.

@@ -12,6 +12,7 @@ import (
 type turn struct {
 	b     *budget
 	l     *ledger
+	of    tunnel.Ref // the tunnel, zero for a check
 	login login
 	rank  int
 	free  bool          // it costs nothing
@@ -76,6 +77,7 @@ func (t *turn) worked() {
 		clear(t.l.worked)
 	}
 	t.l.worked[t.login] = struct{}{}
+	t.forgive()
 	t.settle(false)
 	for i := 0; i < len(t.l.queue); i++ { // those alike go first
 		if q := t.l.queue[i]; q.login == t.login {
@@ -85,13 +87,15 @@ func (t *turn) worked() {
 	t.b.serve(t.l)
 }
 
-// end ends the turn, and gives it back if that was not done; refused says that the server did not let the login in. It is
-// called once.
-func (t *turn) end(refused bool) {
+// end ends the turn, and gives it back if that was not done; why is how the attempt ended, zero where there was none or it
+// was no failure. It is called once.
+func (t *turn) end(why Failure) {
 	t.b.mu.Lock()
 	defer t.b.mu.Unlock()
+	refused := why.refusesLogin()
 	if refused {
 		delete(t.l.worked, t.login)
+		t.deny(why)
 	}
 	t.over(refused)
 }
@@ -136,22 +140,4 @@ func (t *turn) settle(refused bool) {
 	case refused:
 		t.l.left = max(-mostRefused, t.l.left-1)
 	}
-}
-
-// spared is said of a tunnel whose login waits for its turn.
-func spared() Failure {
-	return Failure{
-		Reason: tunnel.LoginRefused,
-		Message: "the server has refused logins of this PBX lately, and this one has not worked there yet: it waits its turn, " +
-			"so that the server does not shut the PBX out",
-		Remedy: "mend the tunnels whose login is refused, see culvert status; what has worked before does not wait",
-	}
-}
-
-// postponed is said of a check whose login would have to wait.
-func postponed() Failure {
-	f := spared()
-	f.Message = "the server has refused logins of this PBX lately: this one is not tried now, so that the server does not shut the PBX out"
-	f.Remedy = "try again in a few minutes, and mend the tunnels whose login is refused, see culvert status"
-	return f
 }

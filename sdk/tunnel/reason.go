@@ -12,6 +12,7 @@ const (
 	HandshakeTimeout     Reason = "handshake-timeout"
 	HostKeyMismatch      Reason = "hostkey-mismatch"
 	LoginRefused         Reason = "login-refused"
+	LoginPostponed       Reason = "login-postponed" // not tried now: the server has refused the logins of others
 	AlgorithmRefused     Reason = "algorithm-refused"
 	ForwardingForbidden  Reason = "forwarding-forbidden"
 	ProofForbidden       Reason = "proof-forbidden"
