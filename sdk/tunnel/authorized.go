@@ -36,9 +36,18 @@ func (m Mapping) ListenHost() string {
 	return "localhost"
 }
 
-// noListen stands in a key line where nothing may be exposed: authorized_keys has no word for none, and without any
-// permitlisten all would be allowed. Nobody asks for that host string, and the port is sshd's own.
-const noListen = `permitlisten="none:22"`
+// noListen begins what stands in a key line where nothing may be exposed: authorized_keys has no word for none, and without
+// any permitlisten all would be allowed. Nobody asks for that host string; whoever has the key could, see noListenPort.
+const noListen = `permitlisten="none:`
+
+// noListenPort is a port that is of no use to anybody: 22 where sshd has it, for it is taken; elsewhere 22 would be somebody
+// else's, and it is one that root alone may listen on and nobody connects to.
+func noListenPort(t Tunnel) string {
+	if t.Server.Port == DefaultPort {
+		return "22"
+	}
+	return "1"
+}
 
 // noShell is run in place of whatever is asked for: restrict alone leaves the login its shell, and files by SFTP. It ends
 // at once in every shell, those of Windows included.
@@ -80,7 +89,7 @@ func AuthorizedOptions(t Tunnel) string {
 		}
 	}
 	if !exposes {
-		options = append(options, noListen)
+		options = append(options, noListen+noListenPort(t)+`"`)
 	}
 	return strings.Join(options, ",")
 }
@@ -91,7 +100,7 @@ func ConfigValues(t Tunnel) (listen, open []string) {
 	for _, option := range strings.Split(AuthorizedOptions(t), ",") {
 		keyword, value, _ := strings.Cut(strings.ReplaceAll(option, `"`, ""), "=")
 		switch {
-		case option == noListen:
+		case strings.HasPrefix(option, noListen):
 		case keyword == "permitlisten" && strings.HasPrefix(value, ":"):
 			listen = append(listen, "*"+value)
 		case keyword == "permitlisten":

@@ -1,6 +1,7 @@
 package tunnel_test
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"testing"
@@ -14,32 +15,35 @@ func TestAuthorizedOptionsAllowWhatTheTunnelNeeds(t *testing.T) {
 		name     string
 		server   string
 		lan      string
+		port     int      // 22 where it is 0
 		mappings []string // KIND SPEC
 		want     string
 	}{
-		{"nothing", "srv.example.org", "", nil, `restrict,command="exit 1"`},
-		{"a reach to the server itself", "srv.example.org", "", []string{"reach 1389:389"},
+		{"nothing", "srv.example.org", "", 0, nil, `restrict,command="exit 1"`},
+		{"a reach to the server itself", "srv.example.org", "", 0, []string{"reach 1389:389"},
 			`restrict,command="exit 1",port-forwarding,permitopen="localhost:389",permitlisten="none:22"`},
-		{"a private reach to a target", "srv.example.org", "", []string{"reach :dc1.example.org:389"},
+		{"a reach at another port: 22 may be free there", "srv.example.org", "", 8822, []string{"reach 1389:389"},
+			`restrict,command="exit 1",port-forwarding,permitopen="localhost:389",permitlisten="none:1"`},
+		{"a private reach to a target", "srv.example.org", "", 0, []string{"reach :dc1.example.org:389"},
 			`restrict,command="exit 1",port-forwarding,permitopen="dc1.example.org:389",permitlisten="none:22"`},
-		{"two ways to one target", "srv.example.org", "", []string{"reach 1389:[2001:db8::7]:389", "reach-gateway 2389:[2001:db8::7]:389"},
+		{"two ways to one target", "srv.example.org", "", 0, []string{"reach 1389:[2001:db8::7]:389", "reach-gateway 2389:[2001:db8::7]:389"},
 			`restrict,command="exit 1",port-forwarding,permitopen="[2001:db8::7]:389",permitlisten="none:22"`},
-		{"an expose", "srv.example.org", "", []string{"expose 80:8080"},
+		{"an expose", "srv.example.org", "", 0, []string{"expose 80:8080"},
 			`restrict,command="exit 1",port-forwarding,permitlisten="localhost:8080",` + proofs},
-		{"an expose-gateway asks for the empty host", "srv.example.org", "", []string{"expose-gateway 80:8080"},
+		{"an expose-gateway asks for the empty host", "srv.example.org", "", 0, []string{"expose-gateway 80:8080"},
 			`restrict,command="exit 1",port-forwarding,permitlisten=":8080",` + proofs},
-		{"a server known by its address", "192.0.2.7", "", []string{"expose 80:8080"},
+		{"a server known by its address", "192.0.2.7", "", 0, []string{"expose 80:8080"},
 			`restrict,command="exit 1",port-forwarding,permitlisten="localhost:8080",` + proofs + `,permitopen="192.0.2.7:8080"`},
-		{"a server with an address in its own network", "192.0.2.7", "2001:db8::9", []string{"expose 80:8080"},
+		{"a server with an address in its own network", "192.0.2.7", "2001:db8::9", 0, []string{"expose 80:8080"},
 			`restrict,command="exit 1",port-forwarding,permitlisten="localhost:8080",` + proofs + `,permitopen="[2001:db8::9]:8080"`},
-		{"a server on the PBX itself", "127.0.0.1", "", []string{"expose 80:8080"},
+		{"a server on the PBX itself", "127.0.0.1", "", 0, []string{"expose 80:8080"},
 			`restrict,command="exit 1",port-forwarding,permitlisten="localhost:8080",` + proofs},
-		{"both directions at one port", "srv.example.org", "", []string{"expose 80:8080", "reach 1389:localhost:8080"},
+		{"both directions at one port", "srv.example.org", "", 0, []string{"expose 80:8080", "reach 1389:localhost:8080"},
 			`restrict,command="exit 1",port-forwarding,permitlisten="localhost:8080",` + proofs},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tun := tunnel.Tunnel{LAN: c.lan}
-			tun.Server.Host = c.server
+			tun.Server.Host, tun.Server.Port = c.server, cmp.Or(c.port, tunnel.DefaultPort)
 			for _, text := range c.mappings {
 				kind, spec, _ := strings.Cut(text, " ")
 				m, fs := tunnel.ParseMapping(tunnel.Kind(kind), spec)
