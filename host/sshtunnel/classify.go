@@ -114,7 +114,7 @@ func lackOf(what string) (tunnel.Cause, string) {
 func (e *entry) handshakeTimeout(err error) *Failure {
 	f := &Failure{Reason: tunnel.HandshakeTimeout, Err: err}
 	switch said := e.firstLine(); {
-	case isOldProtocol(e.greeting()):
+	case isOldProtocol(e.greeting()), said != "" && !e.saysSSH():
 		return e.handshakeClosed(err)
 	case said == "":
 		f.Message = fmt.Sprintf("%s took the connection but said nothing for %s", e.at, e.within)
@@ -138,6 +138,9 @@ func (e *entry) handshakeClosed(err error) *Failure {
 		evidence = []string{"the connection was taken", "it said \"" + said + "\"", endWords(err)}
 	}
 	f := &Failure{Reason: tunnel.HandshakeClosed, Err: err}
+	if isTimeout(err) {
+		f.Reason = tunnel.HandshakeTimeout
+	}
 	switch {
 	case greeting == "", dropsAtStart(greeting):
 		e.droppedAtStart(f, said, evidence)
@@ -204,14 +207,27 @@ func endOf(err error) tunnel.Cause {
 
 // endWords says how the connection ended.
 func endWords(err error) string {
-	if endOf(err) == tunnel.Reset {
+	switch {
+	case endOf(err) == tunnel.Reset:
 		return "the connection was reset"
+	case isTimeout(err):
+		return "an SSH server begins with SSH-2.0, and no such line came"
 	}
 	return "then it hung up"
 }
 
 // greeting is the first line the peer sent, to be judged.
 func (e *entry) greeting() string { return firstOf(e.sock.heard()) }
+
+// saysSSH reports whether a line of what came first is an SSH server's. Others may come before that (RFC 4253 §4.2).
+func (e *entry) saysSSH() bool {
+	for line := range strings.Lines(e.sock.heard()) {
+		if strings.HasPrefix(line, "SSH-") {
+			return true
+		}
+	}
+	return false
+}
 
 // firstLine is the first line the peer sent, as it may be quoted.
 func (e *entry) firstLine() string {

@@ -110,6 +110,8 @@ var refusals = []refusal{
 	{name: "a real web server", reason: tunnel.HandshakeClosed, cause: tunnel.SpeaksHTTP, fix: "--server root@127.0.0.1:22", ask: webServer},
 	{name: "a mail server", reason: tunnel.HandshakeClosed, cause: tunnel.NotSSH, fix: "--server root@127.0.0.1:22",
 		ask: listening(func(c *net.TCPConn) { say(c, "220 mail\r\n500 what?\r\n") })},
+	{name: "a mail server that waits", reason: tunnel.HandshakeTimeout, cause: tunnel.NotSSH, fix: "--server root@127.0.0.1:22",
+		ask: listening(func(c *net.TCPConn) { say(c, "220 mail\r\n"); drain(c) })},
 	{name: "SSH version 1", reason: tunnel.AlgorithmRefused, cause: tunnel.OldProtocol, ask: listening(func(c *net.TCPConn) { say(c, "SSH-1.5-old\n"); c.CloseWrite(); drain(c) })},
 	{name: "mute", reason: tunnel.HandshakeTimeout, cause: tunnel.Mute, ask: listening(drain)},
 	{name: "begins and says no more", reason: tunnel.HandshakeTimeout, cause: tunnel.CutShort, ask: listening(func(c *net.TCPConn) { say(c, "SSH-2.0-OpenSSH_9.2\r\n"); drain(c) })},
