@@ -126,6 +126,7 @@ func (a advisor) nothingListens() []tunnel.Fix {
 		{Where: inShell, Line: fmt.Sprintf("systemctl enable --now ssh || systemctl enable --now sshd; ss -ltnp 'sport = :%d'", port)},
 		a.sshdConfig(fmt.Sprintf("Port %d", port)),
 		{Where: "PowerShell at the SSH server, as administrator", Line: "Set-Service sshd -StartupType Automatic; Start-Service sshd"},
+		a.firewall(port)[0], // one that rejects looks the same
 	}
 	if a.known {
 		return append(start, a.whereIsSSH()...)

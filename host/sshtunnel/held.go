@@ -93,11 +93,21 @@ func (m *mapping) heldBySession(earlier time.Time, evidence []string) *Failure {
 			m.Remote.Port, clock(earlier))
 	}
 	f := m.portHeld(tunnel.HeldByOwnSession, sentence, evidence)
-	f.Remedy = "nothing to do: the port is asked for again until the server gives it up, which it does sooner with ClientAliveInterval 15 and ClientAliveCountMax 3 in its sshd_config"
-	f.Diagnosis.Fixes = append([]tunnel.Fix{
+	f.Remedy = "nothing to do: the port is asked for again until the server gives it up, which it does sooner with ClientAliveInterval 15 and ClientAliveCountMax 3 in its sshd_config; to have it at once end that session there"
+	f.Diagnosis.Fixes = append(append(m.endSession(), []tunnel.Fix{
 		m.link.sshdConfig("ClientAliveInterval 15"), m.link.sshdConfig("ClientAliveCountMax 3"), m.link.reload(),
-	}, f.Diagnosis.Fixes...)
+	}...), f.Diagnosis.Fixes...)
 	return f
+}
+
+// endSession is the command that ends the session which has the port at the server; that one learns nothing of what is
+// changed in sshd_config. None where the server is Windows, where no short line does it.
+func (m *mapping) endSession() []tunnel.Fix {
+	if isWindows(m.link.ServerVersion()) {
+		return nil
+	}
+	return []tunnel.Fix{{Where: inShell + ", as root: ends that session",
+		Line: fmt.Sprintf("kill $(ss -Hltnp 'sport = :%d' | grep -o 'sshd.*pid=[0-9]*' | grep -o '[0-9]*$')", m.Remote.Port)}}
 }
 
 // clock is a time as it is told to people: the hour, with the day where that is another.

@@ -148,6 +148,10 @@ func (m *mapping) forwardingForbidden(rule rule, evidence []string) *Failure {
 			message = "the line of this key at the SSH server forbids port forwarding, or the server does for all"
 		}
 	}
+	if m.link.byKey() && !isWindows(a.version) {
+		d.Fixes = append(d.Fixes, tunnel.Fix{Where: inShell + ": with an expired password sshd takes the key and forbids all else",
+			Line: "chage -l " + word(tunnel.Clean(a.user, 80))})
+	}
 	d.Fixes = append(d.Fixes, a.restart())
 	return &Failure{
 		Reason:    tunnel.ForwardingForbidden,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -188,7 +189,11 @@ func (l *Link) listenersThere(host string, port int) tunnel.Fix {
 	if isWindows(l.ServerVersion()) {
 		return tunnel.Fix{Where: "PowerShell at the target", Line: fmt.Sprintf("Get-NetTCPConnection -LocalPort %d -State Listen", port)}
 	}
-	return tunnel.Fix{Where: "a shell at " + tunnel.Clean(host, 253), Line: fmt.Sprintf("ss -ltnp 'sport = :%d'", port)}
+	where := "a shell at " + tunnel.Clean(host, 253)
+	if addr, err := netip.ParseAddr(host); host == "localhost" || err == nil && addr.IsLoopback() {
+		where = inShell
+	}
+	return tunnel.Fix{Where: where, Line: fmt.Sprintf("ss -ltnp 'sport = :%d'", port)}
 }
 
 // saysRefused reports whether the server's system said that a connection was refused.
