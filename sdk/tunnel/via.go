@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Via is the proxy through which the PBX reaches the SSH server; the zero Via is none. Its text is SCHEME://[USER@]HOST:PORT.
+// Via is the proxy through which the PBX reaches the SSH server; the zero Via is none. Its text is SCHEME://[USER@]HOST:PORT,
+// in which a user may be percent-encoded (RFC 3986, 2.1), as URLs have it.
 // The password of its user is a secret and stands in no text (R14).
 type Via struct {
 	Scheme string // ViaHTTP or ViaSOCKS5
@@ -22,7 +23,10 @@ const (
 	ViaSOCKS5 = "socks5"
 )
 
-const viaForm = "write http://[USER@]HOST:PORT or socks5://[USER@]HOST:PORT"
+const (
+	viaForm       = "write http://[USER@]HOST:PORT or socks5://[USER@]HOST:PORT"
+	passwordApart = "; the proxy's password goes in by itself"
+)
 
 // What a proxy is told, in bytes: a user, as long as SOCKS5 can say it (RFC 1929), and an HTTP proxy's password, in the
 // 8 KiB that most proxies take of a header at least.
@@ -48,8 +52,11 @@ func ParseVia(s string) (Via, Findings) {
 	var fs Findings
 	host := strings.TrimSuffix(rest, "/")
 	if i := strings.LastIndexByte(host, '@'); i >= 0 {
-		v.User, host = host[:i], host[i+1:]
+		v.User, host = decoded(host[:i]), host[i+1:]
 		fs = append(fs, checkViaUser(v.User)...)
+	}
+	if strings.Contains(host, "%") && !strings.HasPrefix(host, "[") {
+		return Via{}, append(fs, find(Malformed, "host", hidden, "what stands where the proxy's host goes is no host", viaForm+passwordApart))
 	}
 	parts := splitColons(host)
 	if len(parts) != 2 {
@@ -68,7 +75,7 @@ func ParseVia(s string) (Via, Findings) {
 // parseViaPort is parsePort where a password may stand, for whoever forgets the host writes scheme://USER:PASSWORD.
 func parseViaPort(s string) (int, Findings) {
 	if s != "" && !looksLikePort(s) {
-		return 0, one(Malformed, "port", hidden, "what stands where the proxy's port goes is not a port", viaForm+"; the proxy's password goes in by itself")
+		return 0, one(Malformed, "port", hidden, "what stands where the proxy's port goes is not a port", viaForm+passwordApart)
 	}
 	return parsePort(s, "port")
 }
@@ -100,6 +107,38 @@ func withoutPassword(s string) string {
 	return s
 }
 
+// decoded is s with what its escapes of URLs stand for. A % that begins none stands for itself.
+func decoded(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if !isEscape(s[i:]) {
+			b.WriteByte(s[i])
+			continue
+		}
+		n, _ := strconv.ParseUint(s[i+1:i+3], 16, 8)
+		b.WriteByte(byte(n))
+		i += len("%3A") - 1
+	}
+	return b.String()
+}
+
+// encoded is s so that decoded gives s again: only a % is escaped that would be taken for more.
+func encoded(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		b.WriteByte(s[i])
+		if isEscape(s[i:]) {
+			b.WriteString("25")
+		}
+	}
+	return b.String()
+}
+
+// isEscape reports whether s begins with a % and two hexadecimal digits.
+func isEscape(s string) bool {
+	return len(s) >= 3 && s[0] == '%' && strings.Trim(s[1:3], "0123456789abcdefABCDEF") == ""
+}
+
 func checkViaUser(u string) Findings {
 	switch {
 	case u == "":
@@ -109,7 +148,7 @@ func checkViaUser(u string) Findings {
 	case strings.Contains(u, ":"):
 		name, _, _ := strings.Cut(u, ":")
 		return one(Malformed, "user", name+":"+hidden, "a password has no place beside the user name",
-			"leave out the colon and what follows; the proxy's password goes in by itself")
+			"leave out the colon and what follows"+passwordApart)
 	}
 	return checkLine(u, "user", maxViaUser)
 }
@@ -140,7 +179,7 @@ func (v Via) String() string {
 	}
 	s := v.Scheme + "://"
 	if v.User != "" {
-		s += v.User + "@"
+		s += encoded(v.User) + "@"
 	}
 	return s + hostText(v.Host) + ":" + strconv.Itoa(v.Port)
 }

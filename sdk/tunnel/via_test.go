@@ -14,6 +14,11 @@ func TestParseVia(t *testing.T) {
 		{"http://proxy.example.org:3128", Via{ViaHTTP, "proxy.example.org", 3128, ""}},
 		{"SOCKS5://u@10.0.0.1:1080", Via{ViaSOCKS5, "10.0.0.1", 1080, "u"}},
 		{`http://CORP\pbx@[2001:db8::7]:8080/`, Via{ViaHTTP, "2001:db8::7", 8080, `CORP\pbx`}},
+		{"http://pr%40x@proxy:1", Via{ViaHTTP, "proxy", 1, "pr@x"}},
+		{"http://pr@x@proxy:1", Via{ViaHTTP, "proxy", 1, "pr@x"}},
+		{"socks5://a%2520b%c3%A4@proxy:1", Via{ViaSOCKS5, "proxy", 1, "a%20b\u00e4"}},
+		{"http://50%25%@proxy:1", Via{ViaHTTP, "proxy", 1, "50%%"}},
+		{"http://50%off%4@proxy:1", Via{ViaHTTP, "proxy", 1, "50%off%4"}},
 	} {
 		got, fs := ParseVia(c.text)
 		if len(fs) > 0 || got != c.want {
@@ -50,6 +55,12 @@ func TestParseViaRefuses(t *testing.T) {
 		{"u:canary" + strings.Repeat("x", 2000), "too-long  u:***"},
 		{"http://-x:1", "malformed host -x"},
 		{"http://a\nb@proxy:1", `malformed user a\nb`},
+		{"http://a%0ab@proxy:1", `malformed user a\nb`},
+		{"http://a%ff@proxy:1", `malformed user a\xff`},
+		{"http://u%3Acanary@proxy:1", "malformed user u:***"},
+		{"http://u%3acanary@proxy:1", "malformed user u:***"},
+		{"http://u%3Acanary:3128", "malformed host ***"},
+		{"http://u%3Acanary", "malformed host ***"},
 		{"http://" + strings.Repeat("u", 300) + "@proxy:1", "too-long user"},
 	} {
 		got, fs := ParseVia(c.text)
