@@ -45,28 +45,40 @@ func (n *naming) waits() (since time.Time, ok bool) {
 const lately = 15 * time.Second
 
 // busy is the failure of a question that the server has not answered in time. A server that worked until it was asked to
-// connect to a name waits for its resolver; one that was silent before is stuck.
+// connect to a name waits for its resolver; one that was silent before is stuck. Behind a proxy it is not told from the
+// proxy, which is to be looked at first.
 func (l *Link) busy(what string) *Failure {
 	f := busy("the SSH server did not answer in time when asked " + what)
+	f.Diagnosis = l.stuck()
+	if l.config.proxied() {
+		evidence, first := l.config.Via.Suspected()
+		f.Remedy = "look first whether the proxy " + l.config.Via.Endpoint() + " still works; then " + f.Remedy
+		f.Diagnosis.Evidence = append([]string{evidence}, f.Diagnosis.Evidence...)
+		f.Diagnosis.Fixes = append([]tunnel.Fix{first}, f.Diagnosis.Fixes...)
+	}
+	return f
+}
+
+// stuck says why a server does not answer.
+func (l *Link) stuck() *tunnel.Diagnosis {
 	a := l.advisor()
 	since, named := l.naming.waits()
 	if named && l.sock.heardSince(since.Add(-lately)) {
-		f.Diagnosis = a.resolverSilent(fmt.Sprintf("it was asked to connect to a target by name %s ago, and has said nothing since",
+		return a.resolverSilent(fmt.Sprintf("it was asked to connect to a target by name %s ago, and has said nothing since",
 			time.Since(since).Round(time.Second)))
-		return f
 	}
-	f.Diagnosis = &tunnel.Diagnosis{
+	d := &tunnel.Diagnosis{
 		Cause:    tunnel.Frozen,
-		Evidence: []string{"its machine holds the connection, its SSH server says nothing, and no target is asked for by name"},
+		Evidence: []string{"the connection is held, the SSH server says nothing, and no target is asked for by name"},
 		Fixes: []tunnel.Fix{
 			{Where: inShell, Line: "ps -C sshd -o pid,stat,wchan:20,etime,args; uptime"},
 			{Where: inShell, Line: "systemctl restart ssh || systemctl restart sshd"},
 		},
 	}
 	if isWindows(a.version) {
-		f.Diagnosis.Fixes = []tunnel.Fix{a.reload()}
+		d.Fixes = []tunnel.Fix{a.reload()}
 	}
-	return f
+	return d
 }
 
 // resolverSilent is the diagnosis of a server whose name servers do not answer.

@@ -479,7 +479,11 @@ func TestProxyThatStopsAndDies(t *testing.T) {
 			p.signal(syscall.SIGSTOP)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			wantReason(t, l.Keepalive(ctx), tunnel.ServerBusy)
+			busy := wantReason(t, l.Keepalive(ctx), tunnel.ServerBusy)
+			if d := busy.Diagnosis; !strings.Contains(d.Evidence[0], "the proxy "+p.Endpoint()) || !strings.HasPrefix(d.Fixes[0].Where, "a shell at the proxy") ||
+				!strings.Contains(busy.Remedy, "the proxy "+p.Endpoint()) {
+				t.Errorf("the proxy is not named first: %s, %+v", busy.Remedy, d)
+			}
 			p.signal(syscall.SIGCONT)
 			must(t, l.Keepalive(soon(t)))
 			p.stop()

@@ -15,6 +15,7 @@ type branch struct {
 	cancel context.CancelFunc // ends it, whatever it does
 	place  *place
 	turn   *turn
+	via    tunnel.Via
 
 	stood  chan struct{} // closed when link and since are there
 	link   *guarded
@@ -32,9 +33,9 @@ type branch struct {
 	busy Failure // set while its server does not answer
 }
 
-func newBranch(s *second, server tunnel.Server, turn *turn) *branch {
+func newBranch(s *second, t tunnel.Tunnel, turn *turn) *branch {
 	b := &branch{
-		s: s, turn: turn, place: &place{gate: s.k.gate, server: server},
+		s: s, turn: turn, via: t.Via, place: &place{gate: s.k.gate, server: t.Server},
 		stood: make(chan struct{}), enough: make(chan struct{}), frozen: make(chan struct{}), over: make(chan struct{}),
 	}
 	b.ctx, b.cancel = context.WithCancel(s.ctx)
@@ -102,7 +103,7 @@ func (b *branch) last(ctx context.Context) (why error, retire bool) {
 		case <-b.enough:
 			return nil, b.link.peer() != PeerAnswers || closed(b.s.given)
 		case <-b.frozen:
-			return &failed{busy(time.Now().Add(-replaceAfter))}, true
+			return &failed{busy(b.via, time.Now().Add(-replaceAfter))}, true
 		case <-alone.C:
 			return &failed{Failure{
 				Reason:  tunnel.LinkLost,
@@ -139,7 +140,7 @@ func (b *branch) pulse(ctx context.Context) (next time.Time) {
 		if b.silent.IsZero() {
 			b.silent = later(asked, time.Now().Add(-limit))
 		}
-		b.tell(busy(b.silent))
+		b.tell(busy(b.via, b.silent))
 		if time.Since(b.silent) >= replaceAfter {
 			close(b.frozen)
 			return time.Time{}

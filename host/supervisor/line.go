@@ -21,6 +21,7 @@ type line struct {
 	cancel context.CancelFunc // ends it, whatever it does
 	place  *place
 	turn   *turn
+	via    tunnel.Via
 	began  time.Time
 
 	offered atomic.Bool // the login is, and not answered yet
@@ -55,14 +56,14 @@ type line struct {
 func startLine(r *round, t tunnel.Tunnel, cred tunnel.Credential, turn *turn) *line {
 	ctx, cancel := context.WithCancel(r.ctx)
 	n := &line{
-		r: r, cancel: cancel, place: &place{gate: r.k.gate, server: t.Server}, turn: turn, began: time.Now(),
+		r: r, cancel: cancel, place: &place{gate: r.k.gate, server: t.Server}, turn: turn, via: t.Via, began: time.Now(),
 		stood: make(chan struct{}), retired: make(chan struct{}),
 		left: make(chan struct{}), ended: make(chan struct{}),
 	}
 	plan := r.k.plan(r.o, t, cred, n.place)
-	tell, via := plan.Stage, t.Via
+	tell := plan.Stage
 	plan.Stage = func(s Step) {
-		n.note(s, via)
+		n.note(s)
 		tell(s)
 	}
 	if old := r.resting(); old != nil {
@@ -99,9 +100,9 @@ func (n *line) conclude(ctx context.Context, err error) {
 }
 
 // note notes whether the login is offered. A stage that failed leaves that as it was.
-func (n *line) note(s Step, via tunnel.Via) {
+func (n *line) note(s Step) {
 	if s.Failure == (Failure{}) {
-		n.offered.Store(!s.Done && offers(s.Stage, via))
+		n.offered.Store(!s.Done && offers(s.Stage, n.via))
 	}
 }
 

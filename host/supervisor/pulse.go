@@ -73,7 +73,7 @@ func (n *line) beat(ctx context.Context, silent time.Time, late time.Duration) {
 	if silent.IsZero() {
 		silent = later(asked, time.Now().Add(-limit-late)) // it may have waited for the server to hear it
 	}
-	n.r.k.standing.keepalive(n.link, busy(silent))
+	n.r.k.standing.keepalive(n.link, busy(n.via, silent))
 	n.unanswered(silent)
 }
 

@@ -104,7 +104,7 @@ func (s *second) attempt(ctx context.Context, alive func()) error {
 
 // start starts a branch. Its host key must be the one that the main link has seen, so there is none to learn.
 func (s *second) start(t tunnel.Tunnel, cred tunnel.Credential, turn *turn) *branch {
-	b := newBranch(s, t.Server, turn)
+	b := newBranch(s, t, turn)
 	plan := s.k.plan(s.o, t, cred, b.place)
 	plan.Earlier = s.earlier()
 	plan.Stage = func(Step) {}

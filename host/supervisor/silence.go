@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
@@ -19,13 +20,17 @@ func (n *line) silence() Failure {
 			Remedy:  "nothing to do, unless the address shall come back",
 		}
 	case n.link.peer() == PeerSilent:
+		runs := "the server runs"
+		if n.via != (tunnel.Via{}) {
+			runs = "the proxy " + n.via.Endpoint() + " and the server run"
+		}
 		return Failure{
 			Reason:  tunnel.LinkLost,
 			Message: fmt.Sprintf("the server last answered at %s: a new link is tried beside the one that fell silent", at),
-			Remedy:  "nothing to do, unless it lasts: then look at the network in between, and whether the server runs",
+			Remedy:  "nothing to do, unless it lasts: then look at the network in between, and whether " + runs,
 		}
 	case n.frozen():
-		f := busy(n.silentSince())
+		f := busy(n.via, n.silentSince())
 		f.Message += ": a new link is tried beside this one"
 		return f
 	}
@@ -36,9 +41,10 @@ func (n *line) silence() Failure {
 const busyRemedy = "a name server that is silent stops sshd: give targets by address, and look at the server's resolver"
 
 // busy is said of a server that keeps the connection but has answered nothing that it was asked at that time or later.
-func busy(since time.Time) Failure {
+// Behind a proxy it is the proxy that keeps it, and comes first.
+func busy(via tunnel.Via, since time.Time) Failure {
 	at := since.Format(time.TimeOnly)
-	return Failure{
+	f := Failure{
 		Reason:  tunnel.ServerBusy,
 		Message: "the server keeps the connection but has not answered since " + at,
 		Remedy:  busyRemedy,
@@ -54,6 +60,14 @@ func busy(since time.Time) Failure {
 			},
 		},
 	}
+	if via != (tunnel.Via{}) {
+		f.Message = "the proxy " + via.Endpoint() + " keeps the connection but the server has not answered since " + at
+		f.Remedy = "look first whether the proxy's program still works, then at the server: " + busyRemedy
+		evidence, first := via.Suspected()
+		f.Diagnosis.Evidence[0] = evidence
+		f.Diagnosis.Fixes = slices.Insert(f.Diagnosis.Fixes, 0, first)
+	}
+	return f
 }
 
 // late is why a question was not answered in time, where nobody knows better.

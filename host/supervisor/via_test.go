@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,6 +59,38 @@ func TestWrongProxyPasswordsTakeTurns(t *testing.T) {
 		s.pass(50 * time.Second)
 		if n := s.engine.count(); n == 0 || n > 3 {
 			t.Errorf("%d logins were tried at once", n)
+		}
+	})
+}
+
+// TestAFrozenProxyIsNamedBeforeTheServer: the kernel that acknowledges is the proxy's, and who stands still is not known.
+func TestAFrozenProxyIsNamedBeforeTheServer(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		w := active(office, 1, ldap)
+		w.Tunnel.Via = tunnel.Via{Scheme: tunnel.ViaHTTP, Host: "proxy.example", Port: 3128}
+		s.source.want(w)
+		s.pass(5 * time.Second)
+		s.engine.link(0).freezes()
+		s.engine.set(func() { s.engine.connect = always(tunnel.HandshakeTimeout) })
+		s.pass(30 * time.Second)
+		now := s.expect(office, tunnel.Degraded, tunnel.ServerBusy)
+		if now.Diagnosis.Code() != tunnel.Frozen || !strings.Contains(now.Message, "proxy.example:3128") || !strings.Contains(now.Remedy, "proxy") {
+			t.Fatalf("%s; %s; %+v", now.Message, now.Remedy, now.Diagnosis)
+		}
+		if d := now.Diagnosis; !strings.Contains(d.Evidence[0], "acknowledged by the proxy proxy.example:3128") || !strings.HasPrefix(d.Fixes[0].Where, "a shell at the proxy") || len(d.Fixes) != 3 {
+			t.Errorf("its diagnosis is %+v", d)
+		}
+	})
+	play(t, func(t *testing.T, s *stage) {
+		w := active(office, 1, ldap)
+		w.Tunnel.Via = tunnel.Via{Scheme: tunnel.ViaHTTP, Host: "proxy.example", Port: 3128}
+		s.source.want(w)
+		s.pass(5 * time.Second)
+		s.engine.set(func() { s.engine.connect = func(ctx context.Context, _ Attempt) error { return silence(ctx) } })
+		s.engine.link(0).falls(PeerSilent)
+		s.pass(time.Second)
+		if now := s.source.now(office); !strings.Contains(now.Remedy, "whether the proxy proxy.example:3128 and the server run") {
+			t.Errorf("of a machine that is not heard: %s; %s", now.Message, now.Remedy)
 		}
 	})
 }

@@ -187,6 +187,16 @@ func (v Via) String() string {
 // Endpoint is HOST:PORT.
 func (v Via) Endpoint() string { return hostText(v.Host) + ":" + strconv.Itoa(v.Port) }
 
+// Suspected is what is seen, and to be looked at first, where a link through v is kept and nothing answers: the machine
+// that acknowledges is the proxy's, and its program may stand still as well as the server's.
+func (v Via) Suspected() (evidence string, first Fix) {
+	at := Clean(v.Endpoint(), maxEvidence/2)
+	return "what is sent is acknowledged by the proxy " + at + ": it, or the server behind it, stands still", Fix{
+		Where: "a shell at the proxy: is its process stopped (T), or waiting for a disk (D)?",
+		Line:  fmt.Sprintf("ss -ltnp 'sport = :%d'; ps -eo pid,stat,etime,args | awk '$2 ~ /^[TD]/'", v.Port),
+	}
+}
+
 // check is ParseVia's rules for a proxy that is no text any more.
 func (v Via) check() Findings {
 	if v == (Via{}) {
