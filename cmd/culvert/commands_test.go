@@ -231,7 +231,7 @@ func TestExitCodes(t *testing.T) {
 		{"tunnel set hello/x --lane reach-389=fast", exitUsage, "--lane reach-389=fast: "},
 		{"tunnel set hello/x --lane reach-389=bulk --lane reach-389=main", exitUsage, "has two lanes"},
 		{"tunnel set hello/x --lane absent=bulk", exitFailed, "there is no mapping absent"},
-		{"tunnel add hello/y --server a@b --key host --lane absent=bulk", exitUsage, "lanes.absent: "},
+		{"tunnel add hello/y --server a@b --key host --lane absent=bulk", exitUsage, "--lane absent: "},
 		{"tunnel set hello/x --accept-wider absent", exitFailed, "there is no mapping absent"},
 		{"tunnel set hello/x --accept-wider reach-389 --refuse-wider reach-389", exitUsage, "accepted and refused"},
 	} {

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/culvert-pbx/culvert/host/control"
 	"github.com/culvert-pbx/culvert/sdk/tunnel"
 )
@@ -51,14 +53,14 @@ func asUsage(err error) error {
 // codes are what exit codes are called in the JSON of an error that is not the daemon's.
 var codes = map[int]string{exitFailed: "failed", exitUsage: "usage", exitNotUp: "not-up", exitRefused: "refused", exitUnreachable: "unreachable"}
 
-// finish says what went wrong, as JSON where that was asked for, and returns the exit code.
-func (a *app) finish(err error) int {
+// finish says what went wrong with cmd, as JSON where that was asked for, and returns the exit code.
+func (a *app) finish(cmd *cobra.Command, err error) int {
 	if err == nil {
 		return 0
 	}
 	code, e := problemOf(err)
 	if !a.json() {
-		a.complain(e)
+		a.complain(cmd, e)
 		return code
 	}
 	if e.Findings == nil {
@@ -104,11 +106,11 @@ func exitCode(status int) int {
 }
 
 // complain says what happened, then how to go on: every finding of e, or e itself where it has none.
-func (a *app) complain(e *control.Error) {
+func (a *app) complain(cmd *cobra.Command, e *control.Error) {
 	for _, f := range e.Findings {
 		message := f.Message
 		if f.Field != "" {
-			message = f.Field + ": " + message
+			message = optionOf(cmd, f.Field) + ": " + message
 		}
 		if f.Value != "" && !strings.Contains(message, f.Value) {
 			message += " (" + f.Value + ")"

@@ -29,7 +29,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	a := &app{in: in, out: &output{to: out, failed: stop}, errOut: errOut, zone: time.Local}
 	root := newRoot(a)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	a.disconnect()
 	if err != nil && !a.parsed {
 		err = asUsage(err)
@@ -38,7 +38,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	if failed := a.out.failure(); failed != nil {
 		err = failed
 	}
-	return a.finish(err)
+	return a.finish(cmd, err)
 }
 
 // version is the module's version or commit, as the build recorded it.
