@@ -93,11 +93,17 @@ func (r *revision) Set(s string) error {
 	return nil
 }
 
+// longestWait is more than anybody waits for a tunnel: what asks for longer is a slip.
+const longestWait = 24 * time.Hour
+
 // Set takes a length of time, not below zero.
 func (f *waitFlag) Set(s string) error {
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 {
 		return &badValue{"is no time to wait", "give it like --wait=5s or --wait=1m30s; --wait=0 does not wait"}
+	}
+	if d > longestWait {
+		return &badValue{"is too long", "wait 24h at most"}
 	}
 	f.d = d
 	return nil

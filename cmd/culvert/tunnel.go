@@ -26,6 +26,16 @@ configuration (culvert config set).`,
 
 const tunnelArg = "OWNER/NAME"
 
+// aimed is fs, or what says it better where a mapping was named in place of its tunnel.
+func aimed(subject string, fs tunnel.Findings) error {
+	name, mapping, one := cutMapping(subject)
+	if _, bad := tunnel.ParseRef(name); !one || len(bad) > 0 || len(tunnel.CheckName(mapping, tunnel.MaxName)) > 0 {
+		return fs
+	}
+	return usage(tunnelArg+": "+subject+" is a mapping, and this is about a whole tunnel",
+		"give "+name+"; culvert tunnel why "+subject+" says how the mapping is")
+}
+
 // onTunnel makes cmd take one existing tunnel.
 func onTunnel(a *app, cmd *cobra.Command, run func(cmd *cobra.Command, ref tunnel.Ref) error) *cobra.Command {
 	cmd.Args = needs(tunnelArg)
@@ -33,7 +43,7 @@ func onTunnel(a *app, cmd *cobra.Command, run func(cmd *cobra.Command, ref tunne
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		ref, fs := tunnel.ParseRef(args[0])
 		if len(fs) > 0 {
-			return fs.At(tunnelArg)
+			return aimed(args[0], fs.At(tunnelArg))
 		}
 		return run(cmd, ref)
 	}

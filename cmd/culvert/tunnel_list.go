@@ -39,8 +39,10 @@ func tunnelListCommand(a *app) *cobra.Command {
 			if err := f.check(); err != nil {
 				return err
 			}
-			if err := a.knownOwner(cmd.Context(), f.owner); err != nil {
-				return err
+			for _, owner := range []string{f.owner, f.as} {
+				if err := a.knownOwner(cmd.Context(), owner); err != nil {
+					return err
+				}
 			}
 			if f.watch {
 				return a.watchTunnels(cmd.Context(), f)
