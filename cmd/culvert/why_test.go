@@ -234,7 +234,7 @@ func TestKeyOfATunnel(t *testing.T) {
 	b := newTestbed(t)
 	b.must("tunnel", "add", "hello/x", "--server", `CORP\pbx@office.example`, "--key", "host", "--reach", "ldap=1389:dc1.corp:389")
 	r := b.run("", "key", "show", "hello/x")
-	least := tunnel.AuthorizedOptions(tunnel.Tunnel{Server: tunnel.Server{Host: "office.example"}, Mappings: []tunnel.Mapping{{Kind: tunnel.Reach, Remote: tunnel.Endpoint{Host: "dc1.corp", Port: 389}}}})
+	least := tunnel.AuthorizedOptions(tunnel.Tunnel{Server: tunnel.Server{Host: "office.example", Port: 22}, Mappings: []tunnel.Mapping{{Kind: tunnel.Reach, Remote: tunnel.Endpoint{Host: "dc1.corp", Port: 389}}}})
 	if r.out != least+" "+controltest.AuthorizedKey+"\n" || !strings.Contains(least, `permitopen="dc1.corp:389"`) || strings.Count(r.out, "\n") != 1 {
 		t.Errorf("exit %d: %q", r.code, r.out)
 	}
