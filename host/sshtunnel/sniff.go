@@ -3,6 +3,7 @@ package sshtunnel
 import (
 	"errors"
 	"io"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -22,6 +23,9 @@ type sniffed struct {
 	err     error         // what ended the reading
 	own     bool          // it was a nonce
 	replied chan struct{} // then closed once it was answered
+
+	writing sync.Mutex // x/crypto/ssh has Write and CloseWrite not side by side, and the service may speak to a nonce
+	taken   bool       // what is written from now on is the answer to a nonce
 }
 
 // errOwn ends the relay of a connection that turned out to be a nonce.
@@ -73,9 +77,12 @@ func (s *sniffed) look(f *forward) {
 
 // reply sends the answer to a nonce and waits a moment for its sender to close.
 func (s *sniffed) reply(nonce []byte) {
+	s.writing.Lock()
+	s.taken = true
 	if _, err := s.Channel.Write(answerTo(nonce)); err == nil {
 		_ = s.Channel.CloseWrite()
 	}
+	s.writing.Unlock()
 	hangUp := time.AfterFunc(answered, func() { _ = s.Channel.Close() })
 	defer hangUp.Stop()
 	_, _ = io.Copy(io.Discard, s.Channel)
@@ -97,6 +104,26 @@ func (s *sniffed) Read(p []byte) (int, error) {
 		return 0, s.err
 	}
 	return s.channel.Read(p)
+}
+
+// Write is the channel's, until that has turned out to be a nonce's.
+func (s *sniffed) Write(p []byte) (int, error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.taken {
+		return 0, errOwn
+	}
+	return s.channel.Write(p)
+}
+
+// CloseWrite is the channel's, until that has turned out to be a nonce's.
+func (s *sniffed) CloseWrite() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.taken {
+		return errOwn
+	}
+	return s.channel.CloseWrite()
 }
 
 // hold takes the connection, which says nothing to anybody yet, and waits until it is known whether it is the proof's:
