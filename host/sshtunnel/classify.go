@@ -1,6 +1,7 @@
 package sshtunnel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -122,9 +123,9 @@ func (e *entry) handshakeTimeout(err error) *Failure {
 		f.Diagnosis = diagnosis(tunnel.Mute, []string{"the connection was taken", fmt.Sprintf("nothing came for %s", e.within)},
 			tunnel.Fix{Where: inShell, Line: fmt.Sprintf("ss -ltnp 'sport = :%d'", e.config.Server.Port)}, e.advisor().log())
 	default:
-		f.Message = fmt.Sprintf("%s said %q and did not finish the key exchange within %s", e.at, said, e.within)
+		f.Message = fmt.Sprintf("%s said %s and did not finish the key exchange within %s", e.at, quoted(said), e.within)
 		f.Remedy = "check the path: large packets that are lost on the way (MTU) look like this"
-		f.Diagnosis = diagnosis(tunnel.CutShort, []string{fmt.Sprintf("it said %q", said), "then nothing more came"},
+		f.Diagnosis = diagnosis(tunnel.CutShort, []string{"it said " + quoted(said), "then nothing more came"},
 			tunnel.Fix{Where: onPBX, Line: "ping -M do -s 1400 " + tunnel.Clean(e.config.Server.Host, 253)},
 			tunnel.Fix{Where: onPBX, Line: "iptables -t mangle -A OUTPUT -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu"})
 	}
@@ -135,7 +136,7 @@ func (e *entry) handshakeClosed(err error) *Failure {
 	greeting, said, a := e.greeting(), e.firstLine(), e.advisor()
 	evidence := []string{"the connection was taken", endWords(err)}
 	if said != "" {
-		evidence = []string{"the connection was taken", "it said \"" + said + "\"", endWords(err)}
+		evidence = []string{"the connection was taken", "it said " + quoted(said), endWords(err)}
 	}
 	f := &Failure{Reason: tunnel.HandshakeClosed, Err: err}
 	if isTimeout(err) {
@@ -150,11 +151,11 @@ func (e *entry) handshakeClosed(err error) *Failure {
 		f.Remedy = "update the SSH server: version 1 is no longer safe"
 		f.Diagnosis = diagnosis(tunnel.OldProtocol, evidence, a.sshdConfig("Protocol 2"))
 	case isWeb(greeting):
-		f.Message = fmt.Sprintf("what listens at %s is a web server or a proxy; it said %q", e.at, said)
+		f.Message = fmt.Sprintf("what listens at %s is a web server or a proxy; it said %s", e.at, quoted(said))
 		f.Remedy = "correct the port (--server); if it is a proxy to go out through, give it with --via, and the SSH server behind it with --server"
 		f.Diagnosis = diagnosis(tunnel.SpeaksHTTP, evidence, a.whereIsSSH()...)
 	case !strings.HasPrefix(greeting, "SSH-"):
-		f.Message = fmt.Sprintf("what listens at %s is no SSH server; it said %q", e.at, said)
+		f.Message = fmt.Sprintf("what listens at %s is no SSH server; it said %s", e.at, quoted(said))
 		f.Remedy = "correct the port (--server)"
 		f.Diagnosis = diagnosis(tunnel.NotSSH, evidence, a.whereIsSSH()...)
 	default:
@@ -167,6 +168,10 @@ func (e *entry) handshakeClosed(err error) *Failure {
 
 // droppedAtStart says of f that the server, or what is before it, wants no connection of ours now.
 func (e *entry) droppedAtStart(f *Failure, said string, evidence []string) {
+	if said == "" && e.config.proxied() {
+		e.droppedBehindProxy(f, evidence)
+		return
+	}
 	a := e.advisor()
 	if said == "" && endOf(f.Err) == tunnel.Reset {
 		f.Message = fmt.Sprintf("%s took the connection and reset it before a word was said", e.at)
@@ -178,6 +183,18 @@ func (e *entry) droppedAtStart(f *Failure, said string, evidence []string) {
 	f.Remedy = "the server limits connections or has locked this address out (MaxStartups, PerSourcePenalties, fail2ban): check its log"
 	f.Diagnosis = diagnosis(tunnel.DroppedAtStart, evidence,
 		append([]tunnel.Fix{a.sshdConfig("MaxStartups 100:30:300"), a.reload()}, a.unban()...)...)
+}
+
+// droppedBehindProxy says of f that the proxy opened a way that ended before a word was said: by whom is not known.
+func (e *entry) droppedBehindProxy(f *Failure, evidence []string) {
+	v, s, a := e.config.Via, e.config.Server, e.advisor()
+	f.Message = fmt.Sprintf("the %s opened the way to %s, which ended before a word was said", atProxy(v), hostPort(s))
+	f.Remedy = "look at the proxy's log first: it may have cut it, or not have reached the server; then at the server's (MaxStartups, fail2ban)"
+	f.Diagnosis = diagnosis(cmp.Or(endOf(f.Err), tunnel.DroppedAtStart), append(evidence, "whether the proxy or the server hung up is not seen from here"),
+		append([]tunnel.Fix{
+			{Where: "a shell at the proxy, to see what the server says to it", Line: fmt.Sprintf("nc -w 5 %s %d </dev/null", tunnel.Clean(s.Host, 253), s.Port)},
+			a.sshdConfig("MaxStartups 100:30:300"), a.reload(),
+		}, a.unban()...)...)
 }
 
 // isWeb reports whether a first line is of a web server or a proxy.

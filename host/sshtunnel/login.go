@@ -2,7 +2,6 @@ package sshtunnel
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -114,7 +113,7 @@ func (l *login) answer() ssh.KeyboardInteractiveChallenge {
 			return nil, nil
 		}
 		if used || len(questions) != 1 || echos[0] {
-			l.asked = fmt.Errorf("the server asked %q", tunnel.Clean(l.mask.over(strings.Join(questions, " / ")), 100))
+			l.asked = errors.New("the server asked " + quoted(tunnel.Clean(l.mask.over(strings.Join(questions, " / ")), 100)))
 			return nil, l.asked
 		}
 		used = true

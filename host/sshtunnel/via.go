@@ -91,7 +91,7 @@ func (a *attempt) askProxy(ctx context.Context, e *entry) *Failure {
 		from: e.sock.LocalAddr().(*net.TCPAddr).IP.String(), within: within.Round(time.Second),
 	}
 	f := w.ask(c)
-	if f != nil && f.Reason == tunnel.ProxyUnreachable && speaksHTTP(ctx, c.RemoteAddr()) {
+	if f != nil && f.Diagnosis.Code() == tunnel.Mute && speaksHTTP(ctx, c.RemoteAddr()) {
 		return w.httpButMute(f.Err)
 	}
 	return f

@@ -155,6 +155,19 @@ func TestWhatIsNoProxy(t *testing.T) {
 			time.Sleep(50 * time.Millisecond)
 		}
 	}
+	drip := func(c *net.TCPConn) {
+		for _, b := range []byte("HTTP/1.") {
+			_, _ = c.Write([]byte{b})
+			time.Sleep(50 * time.Millisecond)
+		}
+		mute(c)
+	}
+	resets := func(c *net.TCPConn) {
+		_, _ = c.Read(make([]byte, 4096))
+		say(c, "HTTP/1.1 200 OK\r\n\r\n")
+		_, _ = c.Read(make([]byte, 4096)) // the client's version: the answer is read by then
+		_ = c.SetLinger(0)
+	}
 	const http, socks = tunnel.ViaHTTP, tunnel.ViaSOCKS5
 	tests := map[string]struct {
 		scheme string
@@ -168,8 +181,12 @@ func TestWhatIsNoProxy(t *testing.T) {
 		"http: endless header":   {http, endless, tunnel.ProxyRefused, tunnel.ProxyNoSuch},
 		"http: endless hints":    {http, interim, tunnel.ProxyRefused, tunnel.ProxyNoSuch},
 		"http: trickle":          {http, trickle, tunnel.ProxyRefused, tunnel.ProxyNoSuch},
+		"http: drips":            {http, drip, tunnel.ProxyUnreachable, tunnel.CutShort},
+		"http: way cut at once":  {http, hears("HTTP/1.1 200 OK\r\n\r\n"), tunnel.HandshakeClosed, tunnel.DroppedAtStart},
+		"http: way reset":        {http, resets, tunnel.HandshakeClosed, tunnel.Reset},
 		"http: half a header":    {http, hears("HTTP/1.1 200 OK\r\nX: y\r\n"), tunnel.ProxyRefused, tunnel.ProxyNoSuch},
 		"http: nonsense":         {http, hears("HTTP/x nonsense\r\n\r\n"), tunnel.ProxyRefused, tunnel.ProxyNoSuch},
+		"http: escaped rubbish":  {http, hears("rubbish\x1b[2J\x00\r\n"), tunnel.ProxyRefused, tunnel.ProxyNoSuch},
 		"http: escape sequences": {http, hears("HTTP/1.1 418 \x1b[2J\r\nServer: \x1b]0;x\a\r\n\r\n"), tunnel.ProxyRefused, tunnel.ProxyNoSuch},
 		"http: 404":              {http, hears("HTTP/1.1 404 Not Found\r\n\r\n"), tunnel.ProxyRefused, tunnel.ProxyNoSuch},
 		"http: 405":              {http, hears("HTTP/1.1 405 Method Not Allowed\r\nServer: nginx\r\n\r\n"), tunnel.ProxyRefused, tunnel.ProxyNoSuch},
@@ -207,14 +224,17 @@ func TestWhatIsNoProxy(t *testing.T) {
 				(!strings.Contains(said, "SSH-2.0-OpenSSH_9.2p1") || f.Diagnosis.Fixes[0].Line != "culvert tunnel set OWNER/NAME --via ''") {
 				t.Errorf("an SSH server is not told as such: %s, %+v", said, f.Diagnosis.Fixes)
 			}
+			if strings.Contains(name, "way ") && (!strings.HasPrefix(f.Diagnosis.Fixes[0].Where, "a shell at the proxy") || !strings.Contains(f.Remedy, "proxy")) {
+				t.Errorf("the proxy is no candidate: %s, %+v", f.Remedy, f.Diagnosis.Fixes)
+			}
 			for _, x := range f.Diagnosis.Fixes {
 				if strings.Contains(x.Line, c.Via.String()) || x.Where == "this machine" {
 					t.Errorf("what is set already is to be set: %+v", x)
 				}
 			}
 			for _, text := range append(f.Diagnosis.Evidence, f.Message) {
-				if strings.ContainsAny(text, "\x1b\a\r\n") {
-					t.Errorf("raw control characters in %q", text)
+				if strings.ContainsAny(text, "\x1b\a\r\n") || strings.Contains(text, `\\`) {
+					t.Errorf("raw control characters, or escaped twice, in %q", text)
 				}
 			}
 		})
@@ -393,6 +413,26 @@ func TestFilteredServerBehindAnHTTPProxy(t *testing.T) {
 		_, _ = io.WriteString(p, "HTTP/1.1 400 Bad Request\r\n\r\n")
 	})
 	wantCause(t, fails(t, c, tunnel.Unreachable), tunnel.Filtered, "")
+}
+
+// TestMethodsRefusedBySOCKS: no password was sent, and so none is called wrong.
+func TestMethodsRefusedBySOCKS(t *testing.T) {
+	t.Parallel()
+	for user, want := range map[string]string{"": "wants a user and a password", "pbx": "another way of logging in"} {
+		c := config("site.example", 22)
+		c.Via, _ = fakeProxy(t, tunnel.ViaSOCKS5, func(p *net.TCPConn) {
+			_, _ = p.Read(make([]byte, 80))
+			_, _ = p.Write([]byte{5, 0xff})
+		})
+		if c.Via.User = user; user != "" {
+			c.Credential.Via = "secret"
+		}
+		f := fails(t, c, tunnel.ProxyRefused)
+		wantCause(t, f, tunnel.ProxyLogin, "")
+		if !strings.Contains(f.Message, want) || strings.Contains(f.Message, "does not take the password") {
+			t.Errorf("of the user %q: %s", user, f.Message)
+		}
+	}
 }
 
 // TestNextAddressOfAProxyIsTried where the first gives no answer; where it does, the answer counts.

@@ -10,8 +10,11 @@ import (
 
 // said is the beginning of what came in place of an answer, as evidence.
 func (w *way) said(b []byte) string {
-	return fmt.Sprintf("it said %q", tunnel.Clean(firstOf(w.mask.over(string(b))), 80))
+	return "it said " + quoted(tunnel.Clean(firstOf(w.mask.over(string(b))), 80))
 }
+
+// quoted is text that is clean already as a quote, without escaping its escapes once more.
+func quoted(clean string) string { return `"` + clean + `"` }
 
 // diagnosis is cause with its evidence, which may come from outside.
 func diagnosis(cause tunnel.Cause, evidence []string, fixes ...tunnel.Fix) *tunnel.Diagnosis {
@@ -85,6 +88,17 @@ func (w *way) silent(err error, then string) *Failure {
 	}
 }
 
+// unfinished is the failure of a proxy that began an answer and did not end it in time.
+func (w *way) unfinished(err error, evidence ...string) *Failure {
+	return &Failure{
+		Reason:    tunnel.ProxyUnreachable,
+		Message:   fmt.Sprintf("the %s began its answer and did not end it within %s: %s", atProxy(w.via), w.within, tunnel.Clean(evidence[0], 200)),
+		Remedy:    "check whether the proxy is overloaded, and the network between: packets that are lost look like this; it is tried again by itself",
+		Diagnosis: diagnosis(tunnel.CutShort, append(evidence, "it did not go on, or very slowly"), lookAtProxy(w.via)...),
+		Err:       err,
+	}
+}
+
 // httpButMute is the failure of a proxy that is mute to the question and answers others by HTTP at the same time.
 func (w *way) httpButMute(err error) *Failure {
 	if w.via.Scheme == tunnel.ViaHTTP {
@@ -113,6 +127,21 @@ func (w *way) loginRefused(evidence ...string) *Failure {
 	}
 	f.Diagnosis = diagnosis(tunnel.ProxyLogin, evidence, setVia(v))
 	return f
+}
+
+// methodsRefused is the failure of a SOCKS proxy that takes none of the ways of logging in we have: no login was sent.
+func (w *way) methodsRefused() *Failure {
+	const evidence = "the proxy takes none of the ways of logging in that were offered"
+	if w.via.User == "" {
+		return w.loginRefused(evidence)
+	}
+	return &Failure{
+		Reason:  tunnel.ProxyRefused,
+		Message: fmt.Sprintf("the %s wants another way of logging in than a user and a password: none was sent", atProxy(w.via)),
+		Remedy:  "have the proxy's administrator allow logins by user and password (RFC 1929) to this machine",
+		Diagnosis: diagnosis(tunnel.ProxyLogin, []string{evidence, "offered: none, user and password"},
+			tunnel.Fix{Where: "danted.conf", Line: "socksmethod: username"}),
+	}
 }
 
 // forbidden is the failure of a proxy whose rules are against it.

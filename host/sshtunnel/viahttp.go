@@ -103,6 +103,8 @@ func (w *way) noHead(head []byte, err error) *Failure {
 	switch {
 	case errors.Is(err, errNotHTTP), errors.Is(err, errLongHead):
 		return w.noSuch(err, w.said(head))
+	case len(head) > 0 && isTimeout(err):
+		return w.unfinished(err, w.said(head))
 	case len(head) > 0:
 		return w.noSuch(err, w.said(head), "it did not go on")
 	case isTimeout(err):

@@ -65,7 +65,7 @@ func (w *way) negotiate(c net.Conn) (method byte, f *Failure) {
 	case method == methodNone, method == methodPassword && w.via.User != "":
 		return method, nil
 	case method == methodRefused:
-		return 0, w.loginRefused("the proxy takes none of the ways of logging in that were offered")
+		return 0, w.methodsRefused()
 	}
 	return 0, w.noSuch(nil, fmt.Sprintf("the proxy chose a way of logging in that was not offered: %#02x", method))
 }

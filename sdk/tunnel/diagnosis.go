@@ -44,13 +44,13 @@ const (
 	PermitOpenNone    Cause = "permitopen-none"    // no target at all is allowed, the proof's included
 	NotListening      Cause = "not-listening"      // the server said yes and does not listen
 
-	// handshake-closed, handshake-timeout
+	// handshake-closed, handshake-timeout, proxy-unreachable
 	DroppedAtStart Cause = "dropped-at-start" // hung up before its version line: MaxStartups, penalties, fail2ban
 	Reset          Cause = "reset"            // the connection was reset
 	NotSSH         Cause = "not-ssh"          // something else listens there
 	SpeaksHTTP     Cause = "speaks-http"      // a web server or a proxy listens there
 	Mute           Cause = "mute"             // it took the connection and says nothing
-	CutShort       Cause = "cut-short"        // it began as an SSH server and did not go on: large packets lost, a crash
+	CutShort       Cause = "cut-short"        // it began as an SSH server, or a proxy, and did not go on: large packets lost, a crash
 
 	// unreachable
 	NothingListens  Cause = "nothing-listens" // refused
