@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -190,7 +189,7 @@ func (l *Link) listenersThere(host string, port int) tunnel.Fix {
 		return tunnel.Fix{Where: "PowerShell at the target", Line: fmt.Sprintf("Get-NetTCPConnection -LocalPort %d -State Listen", port)}
 	}
 	where := "a shell at " + tunnel.Clean(host, 253)
-	if addr, err := netip.ParseAddr(host); host == "localhost" || err == nil && addr.IsLoopback() {
+	if tunnel.Loops(host) {
 		where = inShell
 	}
 	return tunnel.Fix{Where: where, Line: fmt.Sprintf("ss -ltnp 'sport = :%d'", port)}

@@ -65,12 +65,12 @@ func Reservations(t Tunnel) []Reservation {
 // Publishes reports whether m leads from its site to what listens at a port of the PBX's loopback, as far as the text
 // of its local end tells, and to which.
 func (m Mapping) Publishes() (port int, ok bool) {
-	return m.Local.Port, m.Kind.Exposes() && !m.Private() && loops(m.Local.Host)
+	return m.Local.Port, m.Kind.Exposes() && !m.Private() && Loops(m.Local.Host)
 }
 
-// loops reports whether a connection to that host stays on the PBX, as far as its text tells. One to no particular
+// Loops reports whether a connection to that host stays on the machine that makes it, as far as its text tells. One to no particular
 // address of a machine does.
-func loops(host string) bool {
+func Loops(host string) bool {
 	if host == "" || strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
 		return true
 	}

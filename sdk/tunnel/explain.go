@@ -74,11 +74,11 @@ func (m Mapping) target(t Tunnel) string {
 	switch {
 	case m.Kind.Exposes() && m.Private():
 		return "the module " + Clean(string(t.Ref.Owner), MaxName) + " on the PBX"
-	case m.Kind.Exposes() && loops(m.Local.Host):
+	case m.Kind.Exposes() && Loops(m.Local.Host):
 		return fmt.Sprintf("port %d of the PBX", m.Local.Port)
 	case m.Kind.Exposes():
 		return fmt.Sprintf("port %d of %s, a host that the PBX can connect to", m.Local.Port, hostText(Clean(m.Local.Host, maxHost)))
-	case loops(m.Remote.Host):
+	case Loops(m.Remote.Host):
 		return fmt.Sprintf("port %d of %s", m.Remote.Port, server)
 	}
 	return fmt.Sprintf("port %d of %s behind %s", m.Remote.Port, hostText(Clean(m.Remote.Host, maxHost)), server)
