@@ -274,9 +274,38 @@ func TestOwnServiceIsNoStranger(t *testing.T) {
 				if err := l.Prove(soon(t), m); err != nil {
 					wantReason(t, err, tunnel.ServerBusy)
 				}
+				if n := l.Traffic(m).Total; n != 0 {
+					t.Errorf("%s: %d callers", m, n)
+				}
 			}
 		})
 	}
+}
+
+// TestProofGivenUpIsNoCaller: its connection, which the server opened too late, says all the same whose it is.
+func TestProofGivenUpIsNoCaller(t *testing.T) {
+	t.Parallel()
+	waited, began, ended := make(chan struct{}), make(chan struct{}, 8), make(chan int64, 8)
+	s := start(t, sshtest.Options{OnTarget: func() { <-waited }})
+	l := open(t, config("127.0.0.1", s.Port()))
+	svc := serve(t, func(c *net.TCPConn) {
+		began <- struct{}{}
+		n, _ := io.Copy(io.Discard, c)
+		ended <- n
+	})
+	must(t, l.Apply(soon(t), expose("e", svc.port, freePort(t))))
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	wantReason(t, l.Prove(ctx, "e"), tunnel.ServerBusy)
+	<-began // nobody is held for a proof that was given up
+	close(waited)
+	if n := <-ended; n != 0 {
+		t.Errorf("the service saw %d bytes of ours", n)
+	}
+	if n := l.Traffic("e").Total; n != 0 {
+		t.Errorf("%d callers", n)
+	}
+	must(t, l.Prove(soon(t), "e"))
 }
 
 // TestForeignNonceIsOnlyBytes sends what looks like a nonce but is none of ours.
