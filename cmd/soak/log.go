@@ -17,6 +17,7 @@ type Trial struct {
 	Commit     string
 	Figures    map[string]float64 // by name; times in seconds
 	Failed     string             // why there is no figure, or what is wrong beside the figures; "" for nothing
+	HugePages  bool               `json:",omitempty"` // the system gives them to all, as Debian does, and not on request alone
 }
 
 // line is one of the state file: the head, a trial, or time that was spent.
@@ -112,6 +113,16 @@ func (l *trialLog) commits() (all []string) {
 	for _, t := range l.of("", "") {
 		if !slices.Contains(all, t.Commit) {
 			all = append(all, t.Commit)
+		}
+	}
+	return all
+}
+
+// withHugePages are the goals of trials that had huge pages.
+func (l *trialLog) withHugePages() (all []string) {
+	for _, t := range l.of("", "") {
+		if t.HugePages && !slices.Contains(all, t.Goal) {
+			all = append(all, t.Goal)
 		}
 	}
 	return all

@@ -16,6 +16,9 @@ func writeResults(file string, s *session) (missed int, err error) {
 	var t strings.Builder
 	fmt.Fprintf(&t, "# What the long runs measured\n\nWritten by `go run ./cmd/soak`; seed %d, commits %s, %s.\n%s\n\n",
 		s.log.seed, strings.Join(s.log.commits(), ", "), time.Now().UTC().Format("2006-01-02 15:04 MST"), machine())
+	if goals := s.log.withHugePages(); len(goals) > 0 {
+		fmt.Fprintf(&t, "The system gave huge pages to all, as Debian does, in trials of %s.\n\n", strings.Join(goals, ", "))
+	}
 	t.WriteString("Each figure is the word of probers at the far end, never the daemon's own. What did not come back counts with the time\n" +
 		"that was waited for it. N are trials.\n\n| goal | cases | asked | p50 | p99 | max | N | |\n|---|---|---|---|---|---|---|---|\n")
 	for _, l := range asked() {
@@ -123,9 +126,13 @@ func number(v float64) string {
 
 // machine says what it ran on.
 func machine() string {
-	return fmt.Sprintf("Linux %s, %s, %d processors, %s, huge pages %s; a read from anywhere in 64 MB takes %d ns.",
-		output("uname", "-r"), output("sh", "-c", "ssh -V 2>&1 | cut -d, -f1"), runtime.NumCPU(), runtime.Version(),
-		output("cat", "/sys/kernel/mm/transparent_hugepage/enabled"), readTime().Nanoseconds())
+	return fmt.Sprintf("Linux %s, %s, %d processors, %s; when this was written a read from anywhere in 64 MB took %d ns.",
+		output("uname", "-r"), output("sh", "-c", "ssh -V 2>&1 | cut -d, -f1"), runtime.NumCPU(), runtime.Version(), readTime().Nanoseconds())
+}
+
+// hugePages reports whether the system gives huge pages to whoever does not refuse.
+func hugePages() bool {
+	return strings.Contains(output("cat", "/sys/kernel/mm/transparent_hugepage/enabled"), "[always]")
 }
 
 // readTime is how long a read takes of which nobody knows where it leads until the one before has come. What an idle daemon

@@ -55,7 +55,7 @@ func (s *session) trial(goal, kind string, figures map[string]float64, failed er
 	if s.broken() != nil {
 		return
 	}
-	t := Trial{Goal: goal, Case: kind, At: time.Now(), Commit: s.commit, Figures: figures}
+	t := Trial{Goal: goal, Case: kind, At: time.Now(), Commit: s.commit, Figures: figures, HugePages: hugePages()}
 	if failed != nil {
 		t.Failed = failed.Error()
 		fmt.Fprintf(os.Stderr, "  %s %s: %v\n", goal, kind, failed)
