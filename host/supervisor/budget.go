@@ -59,8 +59,8 @@ func scopeOf(s tunnel.Server, v tunnel.Via) string {
 	return strings.ToLower(tunnel.ScopeRemote(s) + " " + v.String())
 }
 
-// apply asks for a turn at a server, for a tunnel or, where of is zero, a check. Its ready is closed when the login may be tried, which is at once for most; whoever
-// no longer waits, and whoever has tried, calls end.
+// apply asks for a turn at a server, for a tunnel or, where of is zero, a check. Its ready is closed when the login may be
+// tried, which is at once for most; whoever no longer waits, and whoever has tried, calls end.
 func (b *budget) apply(scope string, of tunnel.Ref, who login, rank int) *turn {
 	b.mu.Lock()
 	defer b.mu.Unlock()
